@@ -1,0 +1,68 @@
+# The commands of supernet-bench. `make bench-nb201` and `make test` set everything up by themselves, once.
+PYTHON ?= python3
+VENV ?= .venv
+PIP_FLAGS ?=
+# What comes with the project lies in results/; what is run here goes to a folder of its own in it.
+RESULTS ?= results
+OWN ?= results/own
+TRUTH ?= embedded
+
+# One thread per process: runs are repeatable, and processes do not fight for cores.
+export OMP_NUM_THREADS ?= 1
+export MKL_NUM_THREADS ?= 1
+
+PY := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: help setup bench-nb201 smoke test test-all reproducibility check format figures table perf
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -E '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1	/' | expand -t 26
+
+setup: $(READY) ## the virtual environment with pinned packages (the other targets do this when needed)
+
+$(READY): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Python 3.11 to 3.13 is needed, $$($(PYTHON) --version 2>&1) was found; set PYTHON=/path/to/python"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[test]"
+	@touch $@
+
+bench-nb201: $(READY) ## the quick study: search, score, table, figures (10 minutes on 2 cores)
+	$(PY) -m bench run nb201 --pool processes --results $(OWN)
+	$(PY) -m bench score --truth $(TRUTH) --dataset patches --results $(OWN)
+	$(PY) -m analysis --results $(OWN) --partial
+	@echo "records, tables and figures: $(OWN)"
+
+smoke: $(READY) ## every method once at the smallest scale: does everything run? (a minute)
+	$(PY) -m bench run smoke --results $(OWN)
+
+test: $(READY) ## the tests (all but those marked slow)
+	$(PY) -m pytest -q -n 2 -m "not slow"
+
+test-all: $(READY) ## all tests, slow ones too
+	$(PY) -m pytest -q -n 2
+
+reproducibility: $(READY) ## published numbers recomputed; needs the data that docs/data.md names
+	$(PY) -m pytest -q -m reproducibility
+
+check: $(READY) ## lint, format, types, import walls
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+format: $(READY) ## rewrite the sources in the project's format
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
+
+figures: $(READY) ## tables and figures from what is in results/
+	$(PY) -m analysis --results $(RESULTS)
+
+table: $(READY) ## train the embedded table, or go on with it (hours; stop it whenever you like)
+	$(PY) -m bench.truth.generate --workers $$(nproc 2>/dev/null || sysctl -n hw.ncpu)
+	$(PY) -m bench.truth.generate --merge
+
+perf: $(READY) ## fast forms against the plain form, interleaved, in CPU time
+	$(PY) -m tests.perf

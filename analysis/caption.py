@@ -1,0 +1,68 @@
+"""The sentences that captions share: what was searched and scored, at which scale, by which truth, how often."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis import stats
+from analysis.load import Setting
+from analysis.style import order, printed
+
+INTERVALS = (
+    f"Brackets and bars are {stats.CONFIDENCE:.0%} percentile bootstrap intervals of the mean over seeds "
+    f"({stats.RESAMPLES:,} resamples, fixed seed); fewer than {stats.LEAST_RUNS} runs get none."
+).replace("%", " %")
+
+
+def setting_of(setting: Setting, rows: pd.DataFrame) -> str:
+    """Space, image set, targets, scale with its numbers, and truth with its checksum and coverage."""
+    targets = [setting.target] if setting.target else sorted(set(rows["target"]))
+    sums = sorted(set(zip(rows["target"], rows["truth_checksum"], rows["truth_coverage"], strict=True)))
+    by_sum: dict[tuple[str, float], list[str]] = {}
+    for target, checksum, coverage in sums:
+        by_sum.setdefault((checksum, coverage), []).append(target)
+    truth = "; ".join(
+        f"checksum {checksum}, {coverage:.1%} of the space".replace("%", " %")
+        + (f", for {', '.join(names)}" if len(by_sum) > 1 else "")
+        for (checksum, coverage), names in by_sum.items()
+    )
+    return (
+        f"Space {setting.space}, searched on {setting.dataset}, scored on {', '.join(targets)}. "
+        f"Scale {setting.scale}: {scale_numbers(rows['scale_numbers'].iloc[0])}. Truth {setting.truth} ({truth})."
+    )
+
+
+def scale_numbers(scale: Mapping[str, Any]) -> str:
+    """What a scale's name stands for, in words."""
+    probe = f"{scale['probe']:,} architectures" if scale["probe"] else "the whole space"
+    return (
+        f"{scale['channels']} channels, {_many(scale['cells'], 'cell')} a stage, {scale['train_images']:,} training "
+        f"and {scale['valid_images']:,} validation images, {scale['epochs']:g} of the papers' epochs, "
+        f"probe of {probe} on {scale['probe_images']:,} images"
+    )
+
+
+def seeds(rows: pd.DataFrame) -> str:
+    """How many runs each method has, and which diverged."""
+    labels = sorted(set(rows["label"]), key=order)
+    done = {label: stats.count(rows[rows["label"] == label], "done") for label in labels}
+    usual = max(done.values(), key=list(done.values()).count)
+    odd = [f"{printed(label)} {n}" for label, n in done.items() if n != usual]
+    text = f"{_many(usual, 'seed')} for each method" + (f" ({', '.join(odd)})" if odd else "") + "."
+    lost = [(label, stats.count(rows[rows["label"] == label], "diverged")) for label in labels]
+    diverged = [f"{printed(label)} {n}" for label, n in lost if n]
+    return text + (f" Diverged and left out of every mean: {', '.join(diverged)}." if diverged else "")
+
+
+def command(root: Path) -> str:
+    """The command that makes everything from the results in `root`."""
+    return "python -m analysis" + ("" if root == Path("results") else f" --results {shlex.quote(root.as_posix())}")
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

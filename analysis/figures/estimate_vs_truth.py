@@ -1,0 +1,230 @@
+"""What the supernet thought of architectures against how good they are: one small panel per method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import caption, stats, style
+from analysis.load import RESCORE, Setting, settings
+from analysis.output import Drawn, write_figure
+from analysis.pairs import read_pairs, running_median
+from bench.record import Results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CUT = 2.0  # percentile of the true accuracies below which nothing is shown
+FAR = 3.0  # nor what lies further below the lower quartile than so many interquartile ranges
+PANEL = (1.8, 1.55)  # inches
+NAME_FITS = 23  # letters above a panel
+DARK = "#333333"
+DENSE = 2_000  # from this many points on they are an image inside the PDF
+
+MEANING = (
+    "Each point is an architecture of the probe: its test accuracy when trained alone against its validation accuracy "
+    "on the supernet's weights. Points are of the run with the median tau (the lower of two middle ones); the "
+    "dark line is their running median, grey lines those of the other seeds. The star is the architecture that "
+    "the run chose, by its own estimate; a triangle at the axis is a choice outside the panel or without an estimate. "
+    "τ is Kendall's tau-b over all n architectures, top 10 % the same inside the true top tenth, ceiling the tau-b "
+    "between means of disjoint halves of the truth's training seeds."
+)
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One method: the run of the median tau, its points, and the running medians of all its runs."""
+
+    label: str
+    seed: int
+    score: pd.Series  # the row of that run
+    points: pd.DataFrame  # position, test (%), estimate (%)
+    trends: dict[int, pd.DataFrame]  # by seed: test (%), estimate (%)
+
+    @property
+    def choice(self) -> tuple[float, float]:
+        """Test accuracy and estimate of the chosen architecture, percent; NaN where not known."""
+        return float(self.score["test"]), 100 * float(self.score["choice_estimate"])
+
+
+def draw(frame: pd.DataFrame, results: Results) -> Drawn:
+    """One figure per space, image set, target, scale and truth that has probe pairs, below `figures/`."""
+    paths: list[Path] = []
+    missing: list[str] = []
+    for setting, rows in settings(frame, by_target=True):
+        panels = prepare(setting, stats.done(rows), results, missing)
+        if not panels:
+            missing.append(
+                f"estimate_vs_truth {setting.slug}: no run has probe estimates with a truth; {RESCORE} pairs them"
+            )
+            continue
+        stem = results.root / "figures" / f"estimate_vs_truth-{setting.slug}"
+        start = first_shown(panels)
+        words = describe(setting, rows, panels, start, results.root)
+        with style.page():
+            paths += write_figure(stem, paint(panels, start), plotted(panels), words)
+    return Drawn(tuple(paths), tuple(missing))
+
+
+def prepare(setting: Setting, rows: pd.DataFrame, results: Results, missing: list[str]) -> list[Panel]:
+    """The panels, baselines first. A method whose side files are not at hand gets a line in `missing` instead."""
+    rows = rows[rows["pairs"].notna() & rows["tau"].notna()]
+    panels = []
+    for label in sorted(set(rows["label"]), key=style.order):
+        of_label = rows[rows["label"] == label].sort_values(["tau", "seed"])
+        files = {
+            int(row.seed): results.pairs_path(str(row.key), setting.truth, setting.target)
+            for row in of_label.itertuples()
+        }
+        absent = [path for path in files.values() if not path.exists()]
+        if absent:
+            missing.append(f"estimate_vs_truth {setting.slug}: {label} lacks {absent[0]}; {RESCORE} makes it again")
+            continue
+        score = of_label.iloc[(len(of_label) - 1) // 2]
+        sizes = dict(zip(of_label["seed"], of_label["probe_n"], strict=True))
+        pairs = {seed: read_pairs(path, int(sizes[seed])) for seed, path in files.items()}
+        trends = {seed: running_median(pairs[seed]) for seed in sorted(pairs)}
+        seed = int(score["seed"])
+        panels.append(Panel(label, seed, score, pairs[seed], trends))
+    return panels
+
+
+def first_shown(panels: Sequence[Panel]) -> float:
+    """Where the shared x axis begins, percent: cells at chance level would squeeze all others."""
+    tests = np.concatenate([panel.points["test"] for panel in panels])
+    cut, lower, upper = np.percentile(tests, [CUT, 25, 75])
+    return float(max(cut, lower - FAR * (upper - lower)))
+
+
+def plotted(panels: Sequence[Panel]) -> pd.DataFrame:
+    """All that is drawn: `kind` is point, trend (of each seed) or choice."""
+    parts = []
+    for panel in panels:
+        choice = pd.DataFrame([panel.choice], columns=["test", "estimate"])
+        kinds = [("point", panel.seed, panel.points), ("choice", panel.seed, choice)]
+        kinds += [("trend", seed, trend) for seed, trend in panel.trends.items()]
+        parts += [part.assign(label=panel.label, seed=seed, kind=kind) for kind, seed, part in kinds]
+    columns = ["label", "seed", "kind", "position", "test", "estimate"]
+    return pd.concat(parts, ignore_index=True)[columns].astype({"position": "Int64"})
+
+
+def describe(setting: Setting, rows: pd.DataFrame, panels: Sequence[Panel], start: float, root: Path) -> str:
+    """The caption, in Markdown."""
+    shown = ", ".join(f"{style.printed(p.label)} {p.seed}" for p in panels)
+    left = ", ".join(f"{style.printed(p.label)} {_left(p, start):,} of {len(p.points):,}" for p in panels)
+    return "\n\n".join(
+        [
+            f"**Supernet estimate against truth.** {caption.setting_of(setting, rows)} {caption.seeds(rows)}",
+            f"{MEANING} Seeds shown: {shown}.",
+            f"The x axis begins at {start:.2f} %: the {CUT:g}nd percentile of the true accuracies, or {FAR:g} "
+            f"interquartile ranges below their lower quartile if that is higher. Points left of it: {left}.",
+            f"Made by: `{caption.command(root)}`\n",
+        ]
+    )
+
+
+def paint(panels: Sequence[Panel], start: float) -> Figure:
+    """The figure: panels in rows of up to three, one x axis for all."""
+    from matplotlib.figure import Figure
+
+    across = len(panels) if len(panels) < 4 else 2 if len(panels) == 4 else 3
+    down = -(-len(panels) // across)
+    width = max(across * PANEL[0], style.COLUMN_WIDTH)
+    figure = Figure(figsize=(width, down * PANEL[1] + 0.6), layout="constrained")
+    grid = figure.subplots(down, across, sharex=True, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.remove()
+    end = max(max(float(p.points["test"].max()), np.nan_to_num(p.choice[0])) for p in panels)
+    margin = 0.03 * max(end - start, 1e-6)
+    for panel, axes in zip(panels, grid.flat, strict=False):
+        axes.set_xlim(start - margin, end + margin)
+        _panel(axes, panel, start)
+        axes.tick_params(labelbottom=True)  # on every panel, so that rows stand equally far apart
+    figure.supxlabel("true test accuracy (%)", fontsize=7.5)
+    figure.supylabel("supernet's estimate:\nvalidation accuracy (%)", fontsize=7.5)
+    _legend(figure, others=any(len(panel.trends) > 1 for panel in panels))
+    return figure
+
+
+def _panel(axes: Axes, panel: Panel, start: float) -> None:
+    look = style.look(panel.label)
+    n = len(panel.points)
+    size, alpha = float(np.clip(1500 / n, 0.6, 8.0)), float(np.clip(500 / n, 0.12, 0.6))
+    shown = panel.points[panel.points["test"] >= start]
+    axes.scatter(
+        shown["test"], shown["estimate"], s=size, alpha=alpha, color=look.colour, linewidths=0, rasterized=n >= DENSE
+    )
+    for seed, trend in panel.trends.items():
+        own = seed == panel.seed
+        colour, width = (DARK, 1.1) if own else ("#9A9A9A", 0.6)
+        if own and n >= DENSE:
+            axes.plot(trend["test"], trend["estimate"], color="white", linewidth=2.2, zorder=3)
+        axes.plot(trend["test"], trend["estimate"], color=colour, linewidth=width, zorder=4 if own else 2)
+    _mark_choice(axes, panel, start)
+    _title(axes, panel)
+    left = _left(panel, start)
+    if left:
+        paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
+        axes.text(
+            0.03, 0.97, f"← {left:,}", transform=axes.transAxes, fontsize=6, color="#555555", va="top", bbox=paper
+        )
+
+
+def _mark_choice(axes: Axes, panel: Panel, start: float) -> None:
+    test, estimate = panel.choice
+    marks: dict[str, Any] = {
+        "color": style.BLACK,
+        "markeredgecolor": "white",
+        "markeredgewidth": 0.6,
+        "zorder": 6,
+        "clip_on": False,
+    }
+    if np.isnan(test):
+        return
+    if test < start and not np.isnan(estimate):
+        axes.plot([0], [estimate], marker="<", markersize=5, transform=axes.get_yaxis_transform(), **marks)
+    elif test < start:
+        axes.plot([0], [0], marker="<", markersize=5, transform=axes.transAxes, **marks)
+    elif np.isnan(estimate):
+        axes.plot([test], [0], marker="^", markersize=5, transform=axes.get_xaxis_transform(), **marks)
+    else:
+        axes.plot([test], [estimate], marker="*", markersize=8, **marks)
+
+
+def _title(axes: Axes, panel: Panel) -> None:
+    score = panel.score
+    name = style.printed(panel.label)
+    size = 7.0 * min(1.0, NAME_FITS / len(name))
+    bold = axes.annotate(name, (0, 1), (0, 20), "axes fraction", "offset points", weight="bold", fontsize=size)
+    bold.set_in_layout(False)  # the empty first line of the title keeps its place, however long the name
+    first = f"τ {_number(score['tau'])} (ceiling {_number(score['ceiling'])})"
+    axes.set_title(f" \n{first}\ntop 10 % {_number(score['tau_top'])}, n {len(panel.points):,}", fontsize=6.5, pad=3)
+
+
+def _legend(figure: Figure, others: bool) -> None:
+    from matplotlib.lines import Line2D
+
+    handles = [
+        Line2D([], [], linestyle="none", marker="o", markersize=2.5, color="#777777", label="architecture"),
+        Line2D([], [], color=DARK, linewidth=1.1, label="running median"),
+        Line2D([], [], linestyle="none", marker="*", markersize=7, color=style.BLACK, label="choice"),
+    ]
+    if others:
+        handles.insert(2, Line2D([], [], color="#9A9A9A", linewidth=0.6, label="other seeds"))
+    figure.legend(
+        handles=handles, loc="outside upper center", ncols=4, columnspacing=1.0, handlelength=1.6, handletextpad=0.5
+    )
+
+
+def _left(panel: Panel, start: float) -> int:
+    return int((panel.points["test"] < start).sum())
+
+
+def _number(value: float) -> str:
+    return "unknown" if np.isnan(value) else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")

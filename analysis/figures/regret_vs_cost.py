@@ -1,0 +1,231 @@
+"""How far below the best architecture a search stands, against the images it has cost so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis import caption, stats, style
+from analysis.load import RESCORE, Setting, settings
+from analysis.output import Drawn, write_figure
+from bench.errors import BadRecord
+from bench.record import Results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+WIDE = 30.0  # from this ratio of largest to smallest on, an axis is logarithmic
+FLOOR = 0.1  # points of regret below which a logarithmic axis is linear, so that 0 has a place
+_WORDS = {"linear": "linear", "log": "logarithmic", "symlog": "logarithmic"}
+
+MEANING = (
+    "Regret is in percentage points of test accuracy below the best architecture of the truth; cost is the number of "
+    "images passed through supernets, forward and backward passes counted alike. Thin lines are runs, each held at "
+    "its last known proposal until the next; the thick line is their mean, from where all have one until the first "
+    "ends. Dots are the final choices of runs, the large marker their mean. A run whose proposals on the way have no "
+    "known truth shows its final choice alone. Horizontal lines are baselines that train no supernet, at their mean."
+)
+
+
+def draw(frame: pd.DataFrame, results: Results) -> Drawn:
+    """One figure per space, image set, target, scale and truth that knows a regret, below `figures/`."""
+    paths: list[Path] = []
+    missing: list[str] = []
+    for setting, rows in settings(frame, by_target=True):
+        data = prepare(setting, stats.done(rows), results)
+        if data.empty:
+            missing.append(f"regret_vs_cost {setting.slug}: no run has a known regret; {RESCORE} with a fuller truth")
+            continue
+        stem = results.root / "figures" / f"regret_vs_cost-{setting.slug}"
+        with style.page():
+            paths += write_figure(stem, paint(data), data, describe(setting, rows, data, results.root))
+    return Drawn(tuple(paths), tuple(missing))
+
+
+def prepare(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """All that is drawn: label, kind, seed, images, regret (points), low and high of the interval.
+
+    `kind`: `curve` and `final` of a seed, `curve_mean` and `final_mean` over seeds, `level` for a baseline.
+    """
+    lines: list[dict[str, Any]] = []
+    for label in sorted(set(rows["label"]), key=style.order):
+        of_label = rows[(rows["label"] == label) & rows["regret_test"].notna()].sort_values("seed")
+        if of_label.empty:
+            continue
+        regret = stats.mean_of(of_label["regret_test"])
+        images = of_label["forward_images"] + of_label["backward_images"]
+        ends = {"regret": regret.mean, "low": regret.low, "high": regret.high}
+        if not images.any():
+            lines.append({"label": label, "kind": "level", "regret": regret.mean})
+            continue
+        curves = {int(row["seed"]): _curve(row, setting, results) for _, row in of_label.iterrows()}
+        known = {seed: curve for seed, curve in curves.items() if len(curve) > 1}
+        for seed, curve in known.items():
+            lines += ({"label": label, "kind": "curve", "seed": seed, "images": x, "regret": y} for x, y in curve)
+        if known:
+            lines += (
+                {"label": label, "kind": "curve_mean", "images": x, "regret": y} for x, y in mean_steps(known.values())
+            )
+        finals = zip(of_label["seed"], images, of_label["regret_test"], strict=True)
+        lines += ({"label": label, "kind": "final", "seed": s, "images": x, "regret": y} for s, x, y in finals)
+        lines.append({"label": label, "kind": "final_mean", "images": images.mean(), **ends})
+    data = pd.DataFrame(lines, columns=["label", "kind", "seed", "images", "regret", "low", "high"])
+    return data.astype({"seed": "Int64"})
+
+
+def mean_steps(curves: Iterable[list[tuple[float, float]]]) -> Iterator[tuple[float, float]]:
+    """The mean of step functions, each holding its last value, where all have begun and none has ended."""
+    held = [pd.Series(dict(curve)).sort_index() for curve in curves]
+    start, end = max(curve.index[0] for curve in held), min(curve.index[-1] for curve in held)
+    joined = pd.concat(held, axis=1).sort_index().ffill().loc[start:end]
+    yield from zip(joined.index, joined.mean(axis=1), strict=True)
+
+
+def describe(setting: Setting, rows: pd.DataFrame, data: pd.DataFrame, root: Path) -> str:
+    """The caption, in Markdown."""
+    images, regret = _scales(data)
+    below = f" (linear below {FLOOR:g} points)" if regret == "symlog" else ""
+    axes = f"The cost axis is {_WORDS[images]}, the regret axis {_WORDS[regret]}{below}."
+    return "\n\n".join(
+        [
+            f"**Regret against cost.** {caption.setting_of(setting, rows)} {caption.seeds(rows)}",
+            f"{MEANING} {caption.INTERVALS} {axes}",
+            f"Made by: `{caption.command(root)}`\n",
+        ]
+    )
+
+
+def paint(data: pd.DataFrame) -> Figure:
+    """The figure: one panel, methods in the legend, baselines named at the right."""
+    from matplotlib.figure import Figure
+
+    methods = data.loc[data["kind"] == "final_mean", "label"].tolist()
+    legend_rows = -(-len(methods) // 3)
+    figure = Figure(figsize=(style.COLUMN_WIDTH, 2.5 + 0.14 * legend_rows), layout="constrained")
+    axes = figure.subplots()
+    _set_scales(axes, data)
+    for label in methods:
+        _method(axes, label, data[data["label"] == label])
+    levels = data[data["kind"] == "level"]
+    for label, regret in zip(levels["label"], levels["regret"], strict=True):
+        look = style.look(label)
+        axes.axhline(regret, color=look.colour, linestyle=look.dash, linewidth=0.9, zorder=1)
+    axes.set_xlabel("images passed, forward + backward")
+    axes.set_ylabel("regret (percentage points)")
+    _name_levels(figure, axes, levels)
+    if methods:
+        figure.legend(loc="outside lower center", ncols=min(3, len(methods)), columnspacing=1.2, handletextpad=0.5)
+    return figure
+
+
+def _curve(row: pd.Series, setting: Setting, results: Results) -> list[tuple[float, float]]:
+    """(images, regret) of one run wherever its truth is known, the final choice last."""
+    end = float(row["forward_images"] + row["backward_images"])
+    try:
+        points = [(float(p["forward_images"] + p["backward_images"]), p["regret_test"]) for p in row["curve"]]
+    except KeyError as error:
+        path = results.score_path(str(row["key"]), setting.truth)
+        raise BadRecord(f"{path}: a point of the curve lacks {error}; run {RESCORE} again") from None
+    known = [(x, float(y)) for x, y in points if y is not None]
+    return sorted({**dict(known), end: float(row["regret_test"])}.items())
+
+
+def _scales(data: pd.DataFrame) -> tuple[str, str]:
+    """linear or log for images; linear, log or symlog for regret; by the range of what is drawn."""
+    images, regret = _known(data, "images"), _known(data, "regret", "low", "high")
+    images = images[images > 0]
+    wide = regret.max() >= WIDE * max(regret.min(), FLOOR)
+    return (
+        "log" if images.size and images.max() >= WIDE * images.min() else "linear",
+        ("symlog" if regret.min() < FLOOR else "log") if wide else "linear",
+    )
+
+
+def _known(data: pd.DataFrame, *columns: str) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = data[list(columns)].to_numpy(np.float64).ravel()
+    return values[~np.isnan(values)]
+
+
+def _set_scales(axes: Axes, data: pd.DataFrame) -> None:
+    from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator
+
+    across, up = _scales(data)
+    images, regret = _known(data, "images"), _known(data, "regret", "low", "high")
+    axes.set_xscale(across)
+    if across == "log":
+        axes.set_xlim(images[images > 0].min() / 1.25, images.max() * 1.25)
+    else:
+        axes.set_xlim(0, 1.06 * images.max(initial=1))
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if up == "linear":
+        span = max(regret.max(), FLOOR)
+        axes.set_ylim(-0.03 * span if regret.min() < 0.05 * span else 0, 1.06 * span)
+        return
+    axes.set_yscale(up, **({"linthresh": FLOOR, "linscale": 0.4} if up == "symlog" else {}))
+    axes.set_ylim(-0.02 if up == "symlog" else regret.min() / 1.25, regret.max() * 1.25)
+    ticks = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]
+    low, high = axes.get_ylim()
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    axes.yaxis.set_major_formatter("{x:g}")
+
+
+def _method(axes: Axes, label: str, data: pd.DataFrame) -> None:
+    look = style.look(label)
+    for _, curve in data[data["kind"] == "curve"].groupby("seed"):
+        axes.step(curve["images"], curve["regret"], where="post", color=look.colour, alpha=0.25, linewidth=0.5)
+    mean = data[data["kind"] == "curve_mean"]
+    if len(mean):
+        axes.step(
+            mean["images"],
+            mean["regret"],
+            where="post",
+            color=look.colour,
+            linestyle=look.dash,
+            linewidth=1.4,
+            zorder=3,
+        )
+    finals = data[data["kind"] == "final"]
+    axes.scatter(finals["images"], finals["regret"], s=5, color=look.colour, alpha=0.5, linewidths=0, zorder=2)
+    end = data.loc[data["kind"] == "final_mean", ["images", "regret", "low", "high"]].iloc[0].astype(float)
+    axes.vlines(end["images"], end["low"], end["high"], color=look.colour, linewidth=1.0, zorder=4)
+    axes.plot(
+        [end["images"]], [end["regret"]], label=look.name, color=look.colour, zorder=5,
+        linestyle=look.dash if len(mean) else "none", marker=look.marker, markeredgecolor="white",
+        markersize=7.5 if look.marker == "*" else 5.5, markeredgewidth=0.5,
+    )  # fmt: skip
+
+
+def _name_levels(figure: Figure, axes: Axes, levels: pd.DataFrame) -> None:
+    """The baselines' names beside the right end of their lines, moved apart where they would overlap."""
+    figure.draw_without_rendering()  # lays the page out, so that heights are known
+    height = axes.get_window_extent().height
+    ordered = levels.sort_values("regret")
+    places = [
+        float(axes.transAxes.inverted().transform(axes.transData.transform((1, y)))[1]) for y in ordered["regret"]
+    ]
+    gap = 1.25 * 6 * figure.dpi / 72 / height
+    for label, place, moved in zip(ordered["label"], places, spread(places, gap), strict=True):
+        line = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
+        axes.annotate(
+            style.printed(label), (1, place), (1.04, moved), "axes fraction", "axes fraction",
+            va="center", fontsize=6, color="#444444", arrowprops=line, annotation_clip=False,
+        )  # fmt: skip
+
+
+def spread(places: list[float], gap: float) -> list[float]:
+    """The ascending places moved as little as is simple so that neighbours are `gap` apart and none is above 1."""
+    moved: list[float] = []
+    for place in places:
+        moved.append(max(place, moved[-1] + gap) if moved else place)
+    highest = 1.0
+    for at in reversed(range(len(moved))):
+        moved[at] = min(moved[at], highest)
+        highest = moved[at] - gap
+    return moved

@@ -1,0 +1,195 @@
+"""Scores, and what their records say about them, as one pandas frame; refuses what must not be compared.
+
+A table or figure takes its rows from one `Setting`, so two scales, spaces, image sets or truths never meet in one.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from bench.errors import BadRecord
+from bench.record import Record, Results, Score, to_json
+from bench.spec import canonical
+
+COSTS = ("forward_images", "backward_images", "device_s", "supernets")
+NUMBERS = (
+    *("valid", "test", "regret_valid", "regret_test", "rank", "ranked", "test_best_candidate", "n_candidates"),
+    *("tau", "spearman", "tau_top", "top_recall", "probe_n", "coverage", "ceiling", "choice_estimate", *COSTS),
+)
+"""The columns that are float64, NaN where the value is not known."""
+RESCORE = "`python -m bench score`"
+
+
+@dataclass(frozen=True, order=True)
+class Setting:
+    """What the rows of one table or panel share. `target` is empty where several targets stand side by side."""
+
+    space: str
+    dataset: str  # the image set that was searched
+    scale: str
+    truth: str
+    target: str = ""  # the data set that is scored
+
+    @property
+    def slug(self) -> str:
+        """The setting as part of a file name."""
+        parts = (self.space, self.dataset, self.target, self.scale, self.truth)
+        return "-".join(re.sub(r"[^\w.]+", "-", part) for part in parts if part)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """One row per score with the fields of `Score`, costs as columns of their own, and from the record: `method_id`,
+    `scale_numbers`, `device`, `choice_estimate` ([0, 1]). `missing`: a line for each gap that was let through."""
+
+    frame: pd.DataFrame
+    missing: tuple[str, ...]
+
+
+def load(results: Results, partial: bool = False) -> Loaded:
+    """All scores below `results`. Raises BadRecord where a file cannot be trusted, where two truths, scales or
+    configurations would be mixed, where there is no score at all, and, unless `partial`, where a record lacks one."""
+    records = {record.key: record for record in results.records()}
+    scores = list(results.scores())
+    if not scores:
+        waiting = f"{len(records)} records wait for {RESCORE}" if records else "start with `python -m bench run smoke`"
+        raise BadRecord(f"{results.root} holds no scores; {waiting}")
+    frame = pd.DataFrame([_row(score, records, results) for score in scores])
+    frame = frame.astype(dict.fromkeys(NUMBERS, "float64"))
+    _check_one_row_each(frame, results)
+    _check_one_truth(frame, results)
+    _check_one_scale(frame)
+    _check_one_method(frame)
+    unscored = _unscored(frame, records)
+    if unscored and not partial:
+        raise BadRecord(f"{unscored}; run {RESCORE} with that truth, or draw without by --partial")
+    missing = [f"{unscored}; run {RESCORE} with that truth"] if unscored else []
+    failed = [f"{r.label} seed {r.identity['seed']}" for r in results.failures() if r.key not in records]
+    if failed:
+        missing.append(f"{len(failed)} failed or interrupted ({', '.join(failed)}); `python -m bench run` tries again")
+    return Loaded(frame, tuple(missing))
+
+
+def settings(frame: pd.DataFrame, by_target: bool) -> Iterator[tuple[Setting, pd.DataFrame]]:
+    """The rows of each setting, in order; with all its targets together unless `by_target`."""
+    common = ["space", "dataset", "scale", "truth", *(["target"] if by_target else [])]
+    for values, rows in frame.groupby(common, sort=True):
+        yield Setting(*map(str, values)), rows
+
+
+def targets_of(setting: Setting, rows: pd.DataFrame) -> list[tuple[Setting, pd.DataFrame]]:
+    """The targets of a setting with their rows: the data set that was searched first, then the others by name."""
+    targets = sorted(set(rows["target"]), key=lambda target: (not is_searched(setting.dataset, target), target))
+    return [(replace(setting, target=target), rows[rows["target"] == target]) for target in targets]
+
+
+def is_searched(dataset: str, target: str) -> bool:
+    """Whether the image set is the target or a form of it, as `cifar10-jpeg` is of `cifar10`."""
+    return dataset == target or dataset.startswith(f"{target}-")
+
+
+def _row(score: Score, records: Mapping[str, Record], results: Results) -> dict[str, Any]:
+    path = results.score_path(score.key, score.truth)
+    strange = _not_finite(to_json(score))
+    if strange:
+        raise BadRecord(f"{path}: {strange} is not a finite number; run {RESCORE} again")
+    record = records.get(score.key)
+    if record is None:
+        raise BadRecord(f"{path} has no record {results.run_path(score.key)}; bring it back or move the scores aside")
+    absent = [name for name in COSTS if name not in score.cost]
+    if absent:
+        raise BadRecord(f"{path}: the cost lacks {', '.join(absent)}; run {RESCORE} again")
+    estimates = {candidate.genotype: candidate.estimate for candidate in record.candidates}
+    return {
+        **vars(score),
+        **{name: score.cost[name] for name in COSTS},
+        "method_id": record.identity["method"],
+        "scale_numbers": record.identity["scale"],
+        "device": str(record.place.get("device_name") or record.place.get("device", "unknown")),
+        "choice_estimate": estimates.get(record.genotype) if record.genotype else None,
+    }
+
+
+def _not_finite(value: Any, name: str = "") -> str:
+    """The dotted name of the first number that is not finite, or nothing."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return name
+    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return next(filter(None, (_not_finite(v, f"{name}.{k}".lstrip(".")) for k, v in items)), "")
+
+
+def _check_one_row_each(frame: pd.DataFrame, results: Results) -> None:
+    twice = frame[frame.duplicated(["key", "truth", "target"])]
+    for row in twice.itertuples():
+        path = results.score_path(str(row.key), str(row.truth))
+        raise BadRecord(f"{path} scores target {row.target} twice; run {RESCORE} again")
+
+
+def _check_one_truth(frame: pd.DataFrame, results: Results) -> None:
+    for (truth, target), rows in frame.groupby(["truth", "target"]):
+        first = rows.drop_duplicates("truth_checksum")
+        if len(first) > 1:
+            a, b = (f"{sum_} ({results.score_path(key, str(truth))})" for key, sum_ in _two(first, "truth_checksum"))
+            raise BadRecord(f"two truths mixed: {truth} on {target} has checksums {a} and {b}; run {RESCORE} again")
+
+
+def _check_one_scale(frame: pd.DataFrame) -> None:
+    texts = frame.assign(text=frame["scale_numbers"].map(canonical))
+    for (space, dataset, scale), rows in texts.groupby(["space", "dataset", "scale"]):
+        first = rows.drop_duplicates("text")
+        if len(first) > 1:
+            (a, one), (b, other) = _two(first, "scale_numbers")
+            raise BadRecord(
+                f"two scales mixed: {scale!r} on {space}/{dataset} differs in {_differing(one, other)} "
+                f"(runs {a} and {b}); rename one or move it aside"
+            )
+
+
+def _check_one_method(frame: pd.DataFrame) -> None:
+    texts = frame.assign(text=frame["method_id"].map(canonical))
+    for (_, _, _, label), rows in texts.groupby(["space", "dataset", "scale", "label"]):
+        first = rows.drop_duplicates("text")
+        if len(first) > 1:
+            (a, one), (b, other) = _two(first, "method_id")
+            raise BadRecord(
+                f"two methods mixed: label {label!r} differs in {_differing(one, other)} (runs {a} and {b}); "
+                "give one another label or move it aside"
+            )
+
+
+def _two(first: pd.DataFrame, column: str) -> list[tuple[str, Any]]:
+    return list(zip(first["key"].iloc[:2], first[column].iloc[:2], strict=True))
+
+
+def _differing(one: Any, other: Any, name: str = "") -> str:
+    """The dotted names of the values in which two JSON objects differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        names = sorted(one.keys() | other.keys())
+        parts = (_differing(one.get(k), other.get(k), f"{name}.{k}".lstrip(".")) for k in names)
+        return ", ".join(filter(None, parts))
+    return "" if one == other else name
+
+
+def _unscored(frame: pd.DataFrame, records: Mapping[str, Record]) -> str:
+    """Which records lack a score that others of their space, image set and scale have; empty if none does."""
+    have = set(zip(frame["key"], frame["truth"], frame["target"], strict=True))
+    wanted = defaultdict(set)
+    for row in frame.itertuples():
+        wanted[row.space, row.dataset, row.scale].add((row.truth, row.target))
+    gaps = []
+    for record in records.values():
+        identity = record.identity
+        kinds = wanted[identity["space"], identity["dataset"], identity["scale"]["name"]]
+        lacking = sorted(f"{truth}/{target}" for truth, target in kinds if (record.key, truth, target) not in have)
+        if lacking or not kinds:
+            by = f" by {', '.join(lacking)}" if lacking else ""
+            gaps.append(f"{record.label} seed {identity['seed']} (runs/{record.key}.json) has no score{by}")
+    more = f", and {len(gaps) - 1} more records lack one" if len(gaps) > 1 else ""
+    return f"{gaps[0]}{more}" if gaps else ""

@@ -1,0 +1,46 @@
+"""How results leave: whole files only, and equal bytes for equal results."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from bench.record import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was written, and one line for each thing that could not be, naming the command that makes it possible."""
+
+    paths: tuple[Path, ...]
+    missing: tuple[str, ...] = ()
+
+
+def csv_text(data: pd.DataFrame) -> str:
+    """Comma-separated values, 10 significant digits, empty where nothing is known."""
+    return data.to_csv(index=False, float_format="%.10g", lineterminator="\n")
+
+
+def write_text(path: Path, text: str) -> Path:
+    """Write UTF-8 text as a whole."""
+    write_atomically(path, text.encode())
+    return path
+
+
+def write_figure(stem: Path, figure: Figure, data: pd.DataFrame, caption: str) -> tuple[Path, ...]:
+    """Write `stem`.pdf, .png, .csv (what is plotted) and .md (the caption), without time stamps."""
+    paths = []
+    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
+        stream = io.BytesIO()
+        figure.savefig(stream, format=suffix[1:], metadata=metadata)
+        path = Path(f"{stem}{suffix}")  # not with_suffix: the stem may hold dots
+        write_atomically(path, stream.getvalue())
+        paths.append(path)
+    return (*paths, write_text(Path(f"{stem}.csv"), csv_text(data)), write_text(Path(f"{stem}.md"), caption))

@@ -1,0 +1,208 @@
+"""The main table, one per setting: what each method chose, how well it ranked, what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from rich.console import Console
+
+from analysis import caption, stats
+from analysis.load import RESCORE, Setting, is_searched, settings, targets_of
+from analysis.output import Drawn, csv_text, write_text
+from analysis.style import order, printed
+from analysis.tables.grid import UNKNOWN, Cell, Grid, latex, latex_escaped, markdown, show
+from bench.record import Results
+
+DEFINITIONS = (
+    "n counts runs. Choice is the architecture that the method itself picked, by its own estimates; valid and test "
+    "are its accuracies when trained alone, as the truth tells them. Best candidate (oracle) is the highest test "
+    "accuracy among the method's finalists: it is found by looking the answers up, so it is no result of the search; "
+    "finalists says of how many. Regret is in points of test accuracy below the best architecture of the truth; rank "
+    "is by test accuracy, 1 is best. tau is Kendall's tau-b of the supernet's estimates with test accuracy over the "
+    "probe; tau in top 10 % is the same inside the true top tenth. Ceiling is tau-b between means of disjoint halves "
+    "of the truth's training seeds, over all its architectures: the noise of the truth itself. Coverage is the share "
+    "of the probe on which the method has an opinion, probe n the number of architectures with an opinion and a truth. "
+    "Images are those passed through supernets, forward and backward; seconds are CPU seconds of the process, or GPU "
+    "seconds."
+)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A quantity of the table: the frame's column it averages, and how the mean is printed."""
+
+    source: str
+    head: str  # "{ranked}" stands for the number of ranked architectures
+    unit: str
+    digits: int = 0
+    factor: float = 1.0
+    interval: bool = False
+
+    def mean(self, rows: pd.DataFrame) -> stats.Mean:
+        """Over the runs that are done, in the column's unit."""
+        return stats.mean_of(stats.done(rows)[self.source] * self.factor)
+
+    def cell(self, rows: pd.DataFrame) -> Cell:
+        """The mean as text, with the number of its values where it is not that of the runs done."""
+        mean = self.mean(rows)
+        if mean.mean is None:
+            return Cell(UNKNOWN)
+        fewer = f" (n = {mean.n})" if mean.n < stats.count(rows, "done") else ""
+        if not self.interval or mean.low is None or mean.high is None:
+            return Cell(self._text(mean.mean) + fewer)
+        return Cell(self._text(mean.mean) + fewer, f"[{self._text(mean.low)}, {self._text(mean.high)}]")
+
+    def _text(self, value: float) -> str:
+        text = f"{value:,.{self.digits}f}"
+        return text.removeprefix("-") if not text.strip("-0.") else text  # no minus before a zero
+
+
+CHOICE = (
+    Column("valid", "valid (%)", "%", 2, interval=True),
+    Column("test", "test (%)", "%", 2, interval=True),
+    Column("regret_test", "regret (points)", "points", 2, interval=True),
+    Column("rank", "rank{ranked}", "", 0, interval=True),
+    Column("test_best_candidate", "best candidate (oracle) (%)", "%", 2, interval=True),
+    Column("n_candidates", "finalists", ""),
+)
+RANKING = (
+    Column("tau", "tau", "", 3, interval=True),
+    Column("ceiling", "ceiling", "", 3),
+    Column("tau_top", "tau in top 10 %", "", 3, interval=True),
+    Column("coverage", "coverage (%)", "%", 0, 100.0),
+    Column("probe_n", "probe n", ""),
+)
+COST = (
+    Column("forward_images", "forward images (thousands)", "thousands", 1, 1e-3),
+    Column("backward_images", "backward images (thousands)", "thousands", 1, 1e-3),
+    Column("device_s", "seconds", "s", 1),
+    Column("supernets", "supernets", ""),
+)
+ONLY_IN_CSV = (
+    Column("regret_valid", "", "points"),
+    Column("ranked", "", ""),
+    Column("spearman", "", ""),
+    Column("top_recall", "", "share"),
+)
+
+
+def draw(frame: pd.DataFrame, results: Results) -> Drawn:
+    """Write every main table to `tables/` as Markdown, LaTeX and CSV (one row per method, target and quantity)."""
+    paths: list[Path] = []
+    missing: list[str] = []
+    for setting, rows in settings(frame, by_target=False):
+        if "random" not in set(rows["label"]):
+            missing.append(
+                f"main {setting.slug}: no random baseline; `python -m bench run` a study with one, then {RESCORE}"
+            )
+        stem = results.root / "tables" / f"main-{setting.slug}"
+        made = list(grids(setting, rows))
+        words = describe(setting, rows, results.root)
+        paths.append(write_text(Path(f"{stem}.md"), "\n".join([*map(markdown, made), words, ""])))
+        paths.append(write_text(Path(f"{stem}.tex"), _document_part(made, setting, words, results.root)))
+        paths.append(write_text(Path(f"{stem}.csv"), csv_text(numbers(setting, rows))))
+    return Drawn(tuple(paths), tuple(missing))
+
+
+def print_main(frame: pd.DataFrame) -> None:
+    """Print the main tables of the scores in `frame`."""
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    for setting, rows in settings(frame, by_target=False):
+        console.print(caption.setting_of(setting, rows))
+        console.print()
+        for grid in grids(setting, rows):
+            show(grid)
+
+
+def grids(setting: Setting, rows: pd.DataFrame) -> Iterator[Grid]:
+    """Choice and ranking for each target, the searched data set first; then the cost."""
+    for one, part in targets_of(setting, rows):
+        searched = f" (searched on {one.dataset})" if is_searched(one.dataset, one.target) else " (transfer)"
+        yield _grid(f"Choice, {one.target}{searched}", CHOICE, part)
+        yield _grid(f"Ranking, {one.target}{searched}", RANKING, part)
+    yield _grid("Cost of the search", COST, _once_per_run(rows))
+
+
+def numbers(setting: Setting, rows: pd.DataFrame) -> pd.DataFrame:
+    """The same as data: per method, target and quantity the mean, its interval and its n; costs have no target."""
+    lines: list[dict[str, object]] = []
+    parts = [(one.target, CHOICE + RANKING + ONLY_IN_CSV, part) for one, part in targets_of(setting, rows)]
+    for target, columns, part in [*parts, ("", COST, _once_per_run(rows))]:
+        for label, of_label in _by_label(part):
+            shared = {
+                "space": setting.space,
+                "dataset": setting.dataset,
+                "scale": setting.scale,
+                "truth": setting.truth,
+                "truth_checksum": of_label["truth_checksum"].iloc[0] if target else "",
+                "target": target,
+                "label": label,
+                **{status: stats.count(of_label, status) for status in ("done", "diverged")},
+            }
+            lines += ({**shared, "quantity": c.source, "unit": c.unit, **vars(c.mean(of_label))} for c in columns)
+    return pd.DataFrame(lines)
+
+
+def describe(setting: Setting, rows: pd.DataFrame, root: Path) -> str:
+    """The caption: what was searched and scored, seeds, intervals, definitions, the random baseline, the command."""
+    return " ".join(
+        [
+            caption.setting_of(setting, rows),
+            caption.seeds(rows),
+            caption.INTERVALS,
+            DEFINITIONS,
+            f"Devices: {', '.join(sorted(set(rows['device'])))}.",
+            _random_baseline(setting, rows),
+            f"Made by: {caption.command(root)}.",
+        ]
+    )
+
+
+def _random_baseline(setting: Setting, rows: pd.DataFrame) -> str:
+    said = []
+    for one, part in targets_of(setting, rows[rows["label"] == "random"]):
+        test, regret = (column.cell(part) for column in CHOICE[1:3])
+        said.append(f"{one.target} test {test} %, regret {regret} points")
+    runs = stats.count(rows[rows["label"] == "random"], "done")
+    return (
+        f"Random baseline ({runs} draws): {'; '.join(said)}."
+        if said
+        else "There is no random baseline among these results."
+    )
+
+
+def _document_part(made: list[Grid], setting: Setting, words: str, root: Path) -> str:
+    lines = [
+        f"% {caption.command(root)}",
+        r"% needs \usepackage{booktabs}",
+        r"\begin{table*}",
+        r"\centering\scriptsize\setlength{\tabcolsep}{4pt}",
+        "\\par\\medskip\n".join(map(latex, made)) + rf"\caption{{{latex_escaped(words)}}}",
+        rf"\label{{tab:main-{setting.slug}}}",
+        r"\end{table*}",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _grid(title: str, columns: tuple[Column, ...], rows: pd.DataFrame) -> Grid:
+    ranked = rows["ranked"].dropna().unique()
+    of = f" of {ranked[0]:,.0f}" if len(ranked) == 1 else ""
+    heads = ("Method", "n (done / diverged)", *(column.head.format(ranked=of) for column in columns))
+    lines = []
+    for label, part in _by_label(rows):
+        runs = f"{stats.count(part, 'done')} / {stats.count(part, 'diverged')}"
+        lines.append((Cell(printed(label)), Cell(runs), *(column.cell(part) for column in columns)))
+    return Grid(title, heads, tuple(lines))
+
+
+def _by_label(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    for label in sorted(set(rows["label"]), key=order):
+        yield label, rows[rows["label"] == label]
+
+
+def _once_per_run(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.drop_duplicates("key")

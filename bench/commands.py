@@ -1,0 +1,252 @@
+"""The command line: `python -m bench run | score | list | show | import | fetch | naslib`, also as `supernet-bench`.
+
+Only the parser is loaded before a command is known, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import io
+import json
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+from tyro.conf import Positional, UseAppendAction, arg
+
+from bench.errors import BadSpec, BenchError, UnknownName
+from bench.official_commands import Fetch, Import, Naslib
+
+RESULTS = Path("results")
+
+
+@dataclass(frozen=True)
+class Common:
+    """Options of every command."""
+
+    results: Path = RESULTS  # folder of records, scores, tables and figures
+    json: bool = False  # machine-readable output on standard output
+    debug: bool = False  # tracebacks instead of one-line errors
+
+
+@dataclass(frozen=True)
+class Run(Common):
+    """Search: make the records of a study, or of the methods named. A record that exists is not made again."""
+
+    study: Positional[str] = "nb201"  # `python -m bench list studies` names them
+    methods: tuple[str, ...] = ()  # instead of the study's: `python -m bench list methods` names them
+    dataset: str | None = None  # instead of the study's: `python -m bench list datasets` names them
+    scale: str | None = None  # instead of the study's: smoke, quick, mini, small or paper
+    seeds: tuple[int, ...] = ()  # instead of the study's
+    space: str | None = None  # instead of the study's
+    set: Annotated[
+        UseAppendAction[tuple[str, ...]], arg(metavar="FIELD=VALUE")
+    ] = ()  # a hyper-parameter, e.g. training.epochs=10
+    pool: Literal["serial", "processes"] = "serial"  # one run after the other, or one per core
+    workers: int | None = None  # processes at a time; all cores by default
+    device: str = "auto"  # auto, cpu or cuda
+    threads: int = 1  # torch threads of one run; 1 is repeatable to the bit
+    data: Path | None = None  # folder of image files
+
+    def __call__(self) -> int:
+        from rich.console import Console
+
+        from bench.pool import Processes, Serial
+        from bench.progress import Report, duration
+        from bench.record import Results
+        from bench.run import Settings, device_named, make
+        from bench.study import changed, study_named
+
+        study = changed(
+            study_named(self.study),
+            methods=self.methods,
+            dataset=self.dataset,
+            scale=self.scale,
+            seeds=self.seeds,
+            space=self.space,
+        )
+        specs = study.specs(dict(_pair(text) for text in self.set))
+        _check_images(study.dataset, self.data)
+        device_named(self.device)
+        Results(self.results).check_writable()
+        settings = Settings(self.results, self.device, self.threads, self.data)
+        jobs = [partial(make, spec, settings, debug=self.debug) for spec in specs]
+        pool = Serial() if self.pool == "serial" else Processes(self.workers)
+        workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
+        names = [f"{spec.label} seed {spec.seed}" for spec in specs]
+        console = Console(stderr=self.json)
+        console.print(
+            f"{len(specs)} runs: {study.space} on {study.dataset}, scale {study.scale}, {workers} at a time, "
+            f"results in {self.results}",
+            highlight=False,
+            soft_wrap=True,
+        )
+        records = []
+        with Report(names, [spec.label for spec in specs], workers, console) as report:
+            for index, (record, made) in pool.map(jobs, report.tick):
+                seconds = record.cost["wall_s"]
+                outcome = f"{record.status} in {duration(seconds)}" if made else f"{record.status} already"
+                report.finish(index, outcome + (f": {_last_line(record.message)}" if record.message else ""))
+                records.append(record)
+        if self.json:
+            print(json.dumps([{"key": r.key, "label": r.label, "status": r.status} for r in records]))
+        return 1 if any(r.status == "failed" for r in records) else 0
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise BadSpec(f"--set takes FIELD=VALUE, not {text!r}")
+    return name, value
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""
+
+
+def _check_images(dataset: str, data: Path | None) -> None:
+    """Raise now, not in every run, where the images are missing."""
+    from bench import images
+    from bench.errors import BadData
+
+    why = images.available(dataset, data)
+    if why:
+        raise BadData(why)
+
+
+@dataclass(frozen=True)
+class Score(Common):
+    """Join every record with ground truth: accuracy, regret, rank, rank correlation. Repeats no search."""
+
+    truth: str = "embedded"  # the embedded table, or the path of a converted one
+    dataset: str | None = None  # only runs that searched this image set; all by default
+    train_missing: bool = True  # train a chosen architecture that an incomplete embedded table lacks
+
+    def __call__(self) -> int:
+        from rich.console import Console
+
+        from bench.record import Results
+        from bench.score import score
+        from bench.truth import EMBEDDED, open_truth
+
+        results = Results(self.results)
+        results.check_writable()
+        console = Console(stderr=self.json)
+        truth = open_truth(self.truth)
+        records = [r for r in results.records() if _fits(r, truth, self.dataset)]
+        if not records:
+            which = f"run on {self.dataset}" if self.dataset else "run"
+            raise BenchError(
+                f"{self.results} holds no {which} that {truth.name} can score; make some with `python -m bench run`"
+            )
+        if self.truth == EMBEDDED and self.train_missing:
+            truth = _completed(truth, records, self.results, console)
+        rows = [row for record in records for row in score(record, truth, results)]
+        console.print(
+            f"{len(records)} runs scored by {truth.name} ({truth.checksum}): {len(rows)} rows in {self.results}/scores"
+        )
+        if self.json:
+            print(json.dumps([dataclasses.asdict(row) for row in rows]))
+        return 0
+
+
+def _completed(truth: Any, records: Sequence[Any], results: Path, console: Any) -> Any:
+    """The embedded table with every chosen architecture in it: what it lacks is trained alone, as the table was."""
+    from bench.pool import Processes
+    from bench.progress import Report
+    from bench.truth import fill
+
+    folder = fill.folder_of(results)
+    wanted = fill.missing(fill.filled(truth.table, folder), [r.genotype for r in records if r.genotype is not None])
+    if wanted:
+        console.print(f"the embedded table is not complete: {len(wanted)} chosen architectures are trained alone now")
+        pool = Processes()
+        names = [truth.space.show(truth.space.at(position)) for position in wanted]
+        with Report(names, ["training"] * len(wanted), pool.workers, console) as report:
+            for index, _ in pool.map(fill.jobs(wanted, folder), report.tick):
+                report.finish(index, "trained")
+    return fill.OnDemand(truth.table, folder)
+
+
+def _fits(record: Any, truth: Any, dataset: str | None) -> bool:
+    identity = record.identity
+    return bool(identity["space"] == truth.space.name and dataset in (None, identity["dataset"]))
+
+
+@dataclass(frozen=True)
+class List(Common):
+    """List runs, or what can be named: methods, studies, datasets, scales, spaces."""
+
+    what: Positional[Literal["runs", "methods", "studies", "datasets", "scales", "spaces"]] = "runs"
+
+    def __call__(self) -> int:
+        from bench import listing
+
+        listing.show(listing.rows(self.what, self.results), self.json)
+        return 0
+
+
+@dataclass(frozen=True)
+class Show(Common):
+    """Show one run: its configuration, choice, cost by phase and scores."""
+
+    key: Positional[str] = ""  # the key of a run, or its beginning
+
+    def __call__(self) -> int:
+        from bench import listing
+
+        listing.show_run(self.key, self.results, self.json)
+        return 0
+
+
+Command = (
+    Annotated[Run, tyro.conf.subcommand("run")]
+    | Annotated[Score, tyro.conf.subcommand("score")]
+    | Annotated[List, tyro.conf.subcommand("list")]
+    | Annotated[Show, tyro.conf.subcommand("show")]
+    | Annotated[Import, tyro.conf.subcommand("import")]
+    | Annotated[Fetch, tyro.conf.subcommand("fetch")]
+    | Annotated[Naslib, tyro.conf.subcommand("naslib")]
+)
+
+
+def _parsed(words: list[str]) -> Callable[[], int]:
+    """The command that the words ask for. Raises BadSpec, UnknownName for words that make no sense."""
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            command, unknown = tyro.cli(
+                Command, prog="supernet-bench", description=__doc__, args=words, return_unknown_args=True
+            )
+    except SystemExit as stop:
+        if stop.code == 0:  # --help
+            raise
+        lines = [line.strip("╭╮╰╯│─- ") for line in said.getvalue().splitlines()]
+        told = [line for line in lines if line and not line.startswith("For full helptext")]
+        raise BadSpec(f"{' '.join(told[1:])} (see --help)") from None  # the first line is the title of a box
+    if unknown:
+        names = [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(command)]
+        raise UnknownName("option", unknown[0], names)
+    return command
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 1 where a run failed, 2 for a one-line error, 130 when interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        return _parsed(words)()
+    except BenchError as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; what was finished is kept, run the same command again to go on", file=sys.stderr)
+        return 130

@@ -1,0 +1,56 @@
+"""Errors that a person can act on: one line saying what is wrong, where, and what to do next.
+
+The command line prints a `BenchError` as that one line and exits with 2; anything else is a defect
+of the program and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class BenchError(Exception):
+    """Base of every error that the user, a file or a machine can cause."""
+
+
+class UnknownName(BenchError):
+    """A name that stands for nothing here; offers the nearest one that does."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+class BadGenotype(BenchError):
+    """A text or tuple that is no architecture of the space."""
+
+
+class BadRegion(BenchError):
+    """A region, or a cut of one, that breaks the rules of `Region`."""
+
+
+class BadData(BenchError):
+    """A data file that is missing, incomplete or not what its name says."""
+
+
+class BadTable(BenchError):
+    """A table of ground truth that is damaged, incomplete or of another kind."""
+
+
+class NoSuchEntry(BenchError):
+    """A query for something that the table does not hold; says what it does hold."""
+
+
+class BadRecord(BenchError):
+    """A record or score file that cannot be trusted or written."""
+
+
+class BadSpec(BenchError):
+    """A run that cannot start as it is described."""
+
+
+class Diverged(BenchError):
+    """The loss or an architecture weight stopped being a finite number."""

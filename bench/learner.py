@@ -1,0 +1,278 @@
+"""One supernet trained on one region, and the relaxations that make its discrete choice trainable.
+
+DARTS, SNAS and RSPS differ in three functions: how architecture weights come from alpha (`theta`), how alpha moves
+(`step`), and how one architecture is chosen at the end (`choose`). Everything else is here, once.
+"""
+
+from __future__ import annotations
+
+import copy
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.errors import BadRegion, Diverged
+from bench.images.batches import Batch, Batches
+from bench.meter import Meter
+from bench.nets.cell import Norm
+from bench.nets.supernet import Supernet
+from bench.nets.sweep import scores
+from bench.space import Genotype, Region, Space
+from bench.streams import numpy_stream, torch_stream
+
+
+@dataclass(frozen=True)
+class Training:
+    """How a supernet and its architecture weights are trained.
+
+    Defaults: DARTS on NAS-Bench-201 (Dong & Yang, ICLR 2020, and its released configuration): 50 epochs, SGD
+    with Nesterov momentum, cosine from 0.025 to 0.001, Adam on alpha, gradient norm clipped at 5.
+    """
+
+    epochs: int = 50  # the paper's number; the scale shrinks it
+    batch: int = 64
+    learning_rate: float = 0.025
+    learning_rate_end: float = 0.001
+    momentum: float = 0.9
+    nesterov: bool = True
+    weight_decay: float = 5e-4
+    clip: float = 5.0  # gradient norm; 0 is none
+    alpha_rate: float = 3e-4
+    alpha_betas: tuple[float, float] = (0.5, 0.999)
+    alpha_decay: float = 1e-3
+    alpha_start: float = 1e-3  # standard deviation of the initial alpha; 0 as in the DARTS paper
+    norm: Norm = Norm()
+
+
+class Relaxation(ABC):
+    """How a choice of operations is made trainable. Implementations are frozen dataclasses without state."""
+
+    version: ClassVar[int]
+    trains_alpha: ClassVar[bool] = True
+
+    @property
+    def single_level(self) -> bool:
+        """Whether alpha follows the training loss, in the same pass as the weights, and not `step`."""
+        return False
+
+    @abstractmethod
+    def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
+        """Architecture weights `[E, O]` for one training step and the region they live on.
+
+        A sampled path is its own region of one genotype, with None for weights of 1.
+        """
+
+    @abstractmethod
+    def step(self, learner: Learner, train: Batch, valid: Batch) -> None:
+        """One update of alpha, before the update of the weights; nothing where alpha is not trained."""
+
+    @abstractmethod
+    def choose(self, learner: Learner) -> tuple[Genotype, float]:
+        """The architecture this learner proposes and its validation accuracy [0, 1] on shared weights."""
+
+
+Lesson = Callable[["Learner", Batch, Tensor], Tensor]
+"""An extra loss for a batch given the learner's logits `[B, classes]`: what siblings teach each other."""
+
+
+class Learner:
+    """A supernet on a region, its alpha `[E, O]`, both optimisers and the learning-rate schedule."""
+
+    def __init__(
+        self,
+        space: Space,
+        region: Region,
+        supernet: Supernet,
+        relaxation: Relaxation,
+        training: Training,
+        epochs: int,
+        train: Batches,
+        valid: Batches,
+        meter: Meter,
+        seed: int,
+        name: str,
+    ) -> None:
+        if len(region.allowed) != len(space.edges):
+            raise BadRegion(
+                f"a region of {len(region.allowed)} edges does not fit {space.name} ({len(space.edges)} edges)"
+            )
+        self.space, self.region, self.supernet = space, region, supernet
+        self.relaxation, self.training, self.epochs = relaxation, training, epochs
+        self.train, self.valid, self.meter = train, valid, meter
+        self.seed, self.name = seed, name
+        device = train.device
+        shape = (len(space.edges), len(space.ops))
+        start = torch.randn(shape, generator=torch_stream(seed, f"alpha/{name}")) * training.alpha_start
+        self.alpha = torch.nn.Parameter(start.to(device))
+        self.allowed = torch.from_numpy(region.mask(len(space.ops))).to(device)
+        self.weights = list(supernet.parameters())
+        self.optimiser = torch.optim.SGD(
+            self.weights,
+            lr=training.learning_rate,
+            momentum=training.momentum,
+            nesterov=training.nesterov and training.momentum > 0,
+            weight_decay=training.weight_decay,
+        )
+        self.alpha_optimiser = torch.optim.Adam(
+            [self.alpha], lr=training.alpha_rate, betas=training.alpha_betas, weight_decay=training.alpha_decay
+        )
+        self.steps = 0
+        self.paths = numpy_stream(seed, f"paths/{name}")
+        self.noise = torch_stream(seed, f"noise/{name}")
+        self._visitors = numpy_stream(seed, f"aside/paths/{name}"), torch_stream(seed, f"aside/noise/{name}")
+        self._valid_stream: Iterator[Batch] = valid.endless()
+        self.curve: list[dict[str, float]] = []
+
+    @property
+    def progress(self) -> float:
+        """The share of the planned steps that is done, 0 to 1."""
+        return min(1.0, self.steps / (self.epochs * len(self.train)))
+
+    def fit(
+        self,
+        epochs: int | None = None,
+        lesson: Lesson | None = None,
+        each_epoch: Callable[[], None] | None = None,
+        alpha: bool = True,
+    ) -> Self:
+        """Train for `epochs` (all that were planned by default), alpha and weights in turn; `alpha` false rests it.
+
+        Raises Diverged when the loss or alpha is no longer finite at the end of an epoch.
+        """
+        self.supernet.train()
+        for _ in range(self.epochs if epochs is None else epochs):
+            total = torch.zeros((), device=self.alpha.device)
+            for batch in self.train.epoch():
+                if alpha and self.relaxation.trains_alpha and not self.relaxation.single_level:
+                    with self.meter.phase("alpha"):
+                        self.relaxation.step(self, batch, next(self._valid_stream))
+                total += self._weight_step(batch, lesson, alpha)
+            loss = float(total) / len(self.train)  # the only wait for the device in an epoch
+            if not (np.isfinite(loss) and bool(torch.isfinite(self.alpha).all())):
+                raise Diverged(
+                    f"the loss of supernet {self.name} is {loss} after {self.steps} steps; lower the learning rate"
+                )
+            self.curve.append({"step": self.steps, "train_loss": loss})
+            if each_epoch is not None:
+                each_epoch()
+        return self
+
+    def _weight_step(self, batch: Batch, lesson: Lesson | None, alpha: bool) -> Tensor:
+        self._schedule()
+        theta, region = self.relaxation.theta(self)
+        joint = alpha and self.relaxation.single_level
+        logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
+        loss = F.cross_entropy(logits, batch.labels)
+        self.optimiser.zero_grad(set_to_none=True)
+        self.alpha_optimiser.zero_grad(set_to_none=True)
+        (loss if lesson is None else loss + lesson(self, batch, logits)).backward()
+        if self.training.clip:
+            torch.nn.utils.clip_grad_norm_(self.weights, self.training.clip)
+        self.optimiser.step()
+        if joint:
+            self.alpha_optimiser.step()
+        self.steps += 1
+        return loss.detach()
+
+    def _schedule(self) -> None:
+        """Cosine between the two learning rates, updated at every step (as the NAS-Bench-201 code does).
+
+        A method that trains beyond the planned epochs sees the rate rise again, as the released schedulers do.
+        """
+        high, low = self.training.learning_rate, self.training.learning_rate_end
+        share = self.steps / (self.epochs * len(self.train))
+        for group in self.optimiser.param_groups:
+            group["lr"] = low + (high - low) * 0.5 * (1 + np.cos(np.pi * share))
+
+    @torch.no_grad()
+    def adopt(self, parent: Learner, state: bool) -> Self:
+        """Take the parent's weights; with `state` also its alpha, both optimisers and its place in the schedule."""
+        self.supernet.load_state_dict(parent.supernet.state_dict())
+        if state:
+            self.alpha.copy_(parent.alpha)
+            for own, theirs in (
+                (self.optimiser, parent.optimiser),
+                (self.alpha_optimiser, parent.alpha_optimiser),
+            ):
+                own.load_state_dict(copy.deepcopy(theirs.state_dict()))  # load_state_dict alone would share tensors
+            self.steps, self.epochs = parent.steps, parent.epochs
+        return self
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Passes inside are as in training and leave no trace in it: draws come from streams of their own, and
+        running statistics are put back."""
+        own, kept = (self.paths, self.noise), [b.clone() for b in self.supernet.buffers()]
+        self.paths, self.noise = self._visitors
+        self.supernet.train()
+        try:
+            yield
+        finally:
+            self.paths, self.noise = own
+            for buffer, value in zip(self.supernet.buffers(), kept, strict=True):
+                buffer.copy_(value)
+
+    @torch.no_grad()
+    def mixture(self, images: Tensor) -> Tensor:
+        """Logits `[B, classes]` of the whole region under the relaxation's weights, aside from training."""
+        with self.aside():
+            logits: Tensor = self.supernet(images, *self.relaxation.theta(self))
+        return logits
+
+    def mixture_accuracy(self) -> float:
+        """Share of the validation images that the mixture gets right."""
+        right = torch.zeros((), device=self.alpha.device)
+        count = 0
+        for batch in self.valid.in_order(EVALUATION_BATCH):
+            right += (self.mixture(batch.images).argmax(1) == batch.labels).sum()
+            count += len(batch.labels)
+        return float(right) / count
+
+    def masked_alpha(self) -> Tensor:
+        """Alpha `[E, O]` with minus infinity where the region forbids the operation."""
+        return self.alpha.masked_fill(~self.allowed, -torch.inf)
+
+    def loss(self, batch: Batch, theta: Tensor | None, region: Region) -> Tensor:
+        """Mean cross-entropy (nats) of a batch."""
+        return F.cross_entropy(self.supernet(batch.images, theta, region), batch.labels)
+
+    def alpha_gradient(self, loss: Tensor) -> Tensor:
+        """The gradient of alpha `[E, O]`; zero where a region connects no input with an output."""
+        (gradient,) = torch.autograd.grad(loss, self.alpha, materialize_grads=True)
+        return gradient
+
+    @torch.no_grad()
+    def estimate(self, genotype: Genotype, images: int | None = None) -> tuple[float, float]:
+        """Accuracy [0, 1] and cross-entropy (nats) of one architecture on the shared weights, on validation images.
+
+        images: how many, all by default. Batch statistics are those of batches of `EVALUATION_BATCH` images.
+        """
+        region = Region.of([{op} for op in self.space.check(genotype)])
+        self.supernet.eval()
+        right = nats = torch.zeros((), device=self.alpha.device)
+        count = 0
+        for batch in self.valid.in_order(EVALUATION_BATCH, images):
+            logits = self.supernet(batch.images, None, region)
+            right = right + (logits.argmax(1) == batch.labels).sum()
+            nats = nats + F.cross_entropy(logits, batch.labels, reduction="sum")
+            count += len(batch.labels)
+        return float(right) / count, float(nats) / count
+
+    def estimates(self, genotypes: Sequence[Genotype], images: int | None = None) -> NDArray[np.float64]:
+        """`[n, 2]` accuracy and cross-entropy of each, as `estimate` gives them but to rounding; architectures that are
+        one function on shared weights are computed, and paid for, once (`bench.nets.sweep`)."""
+        self.supernet.eval()
+        batches = self.valid.in_order(EVALUATION_BATCH, images)
+        return scores(self.supernet, batches, [self.space.check(g) for g in genotypes], self.meter.charge_forward)
+
+
+EVALUATION_BATCH = 500
+"""Images per evaluation batch: large, because batch statistics are the only statistics."""

@@ -1,0 +1,146 @@
+"""What a search costs, by phase: images, multiply-adds, seconds, memory. Counted by hooks, not by methods.
+
+Image and multiply-add counts are exact and independent of the machine; seconds and bytes are measured.
+A phase charges exclusively: while a phase runs inside another, only the inner one pays, so phases add up to the
+total.
+"""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+if TYPE_CHECKING:
+    from bench.nets.supernet import Supernet
+
+
+@dataclass
+class Cost:
+    """One phase's account, or the total."""
+
+    forward_images: int = 0  # images whose logits were computed
+    backward_images: int = 0  # images whose logits received a gradient, once per backward pass
+    gmacs: float = 0.0  # multiply-adds of convolutions and heads, 1e9: once forward, twice backward
+    supernets: int = 0  # supernets made
+    parameters: int = 0  # weights in them, architecture weights apart
+    wall_s: float = 0.0
+    device_s: float = 0.0  # CPU seconds of the process, or wall seconds between synchronised readings on a GPU
+    peak_bytes: int = 0  # resident set of the process, or memory allocated on the GPU
+
+    def __add__(self, other: Cost) -> Cost:
+        """Sums, except that peaks combine by maximum."""
+        values = {f.name: getattr(self, f.name) + getattr(other, f.name) for f in fields(Cost)}
+        return Cost(**{**values, "peak_bytes": max(self.peak_bytes, other.peak_bytes)})
+
+
+class Meter:
+    """Charges everything between `start` and `stop` to the innermost open phase."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.phases: dict[str, Cost] = {}
+        self._stack: list[str] = []
+        self._since: tuple[float, float] | None = None
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Everything inside is charged to `name`, not to the phase around it."""
+        self._charge_time()
+        self._stack.append(name)
+        try:
+            yield
+        finally:
+            self._charge_time()
+            self._stack.pop()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Nothing inside is charged: for the harness's own evaluation."""
+        self._charge_time()
+        self._since, stack, self._stack = None, self._stack, []
+        try:
+            yield
+        finally:
+            self._stack = stack
+            if stack:
+                self._since = self._now()
+
+    def total(self) -> Cost:
+        """The sum over phases."""
+        return sum(self.phases.values(), Cost())
+
+    def watch(self, supernet: Supernet) -> None:
+        """Count every forward and backward pass of `supernet` from now on."""
+        cost = self._current()
+        if cost is not None:
+            cost.supernets += 1
+            cost.parameters += sum(p.numel() for p in supernet.parameters())
+        supernet.register_forward_hook(self._count)
+
+    def charge_forward(self, images: int, multiply_adds: int) -> None:
+        """Charge forward passes that do not go through a supernet's own call, and so past its hooks."""
+        cost = self._current()
+        if cost is not None:
+            cost.forward_images += images
+            cost.gmacs += multiply_adds / 1e9
+
+    def state(self) -> dict[str, dict[str, Any]]:
+        """All phases as plain numbers: for a checkpoint or a record."""
+        self._charge_time()
+        return {name: vars(cost).copy() for name, cost in self.phases.items()}
+
+    def restore(self, state: dict[str, dict[str, Any]]) -> None:
+        """Continue an account that `state` gave."""
+        self.phases = {name: Cost(**values) for name, values in state.items()}
+
+    def _current(self) -> Cost | None:
+        return self.phases.setdefault(self._stack[-1], Cost()) if self._stack else None
+
+    def _count(self, supernet: torch.nn.Module, inputs: tuple[Any, ...], logits: torch.Tensor) -> None:
+        cost = self._current()
+        if cost is None:
+            return
+        images = len(inputs[0])
+        gmacs = images * supernet.multiply_adds(inputs[2]) / 1e9  # type: ignore[operator]  # a Supernet
+        cost.forward_images += images
+        cost.gmacs += gmacs
+        if logits.requires_grad:
+            logits.register_hook(lambda _gradient: self._count_backward(images, gmacs))
+
+    def _count_backward(self, images: int, gmacs: float) -> None:
+        cost = self._current()  # the phase that asks for the gradient pays for it
+        if cost is not None:
+            cost.backward_images += images
+            cost.gmacs += 2 * gmacs
+
+    def _now(self) -> tuple[float, float]:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+            now = time.perf_counter()
+            return now, now
+        return time.perf_counter(), time.process_time()
+
+    def _charge_time(self) -> None:
+        cost = self._current()
+        if cost is None and self._since is None:
+            self._since = self._now()
+            return
+        now = self._now()
+        if cost is not None and self._since is not None:
+            cost.wall_s += now[0] - self._since[0]
+            cost.device_s += now[1] - self._since[1]
+            cost.peak_bytes = max(cost.peak_bytes, self._peak())
+        self._since = now
+
+    def _peak(self) -> int:
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        unit = 1 if sys.platform == "darwin" else 1024  # kilobytes everywhere else
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

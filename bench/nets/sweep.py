@@ -1,0 +1,298 @@
+"""Many architectures on one trained supernet, each exactly as `Supernet.forward` would score it alone, but faster.
+
+What is shared, and why nothing is lost:
+
+- Architectures that are one function on shared weights are computed once (`shared_form`).
+- All first cells see one input. Architectures are visited in lexicographic order, as the leaves of a tree of edge
+  choices: a node's value and what leaves it are computed once for all that have the choices before it in common, in
+  NAS-Bench-201 5 values of node 1 and 125 of node 2. One branch is held at a time, not a table.
+- Where the first cell is the only one of its stage, the linear shortcut behind it is taken of its terms, too.
+- Inside a cell one ReLU and one pooling per node; kernels laid out once, in the fastest form (`bench.nets.prepared`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.images.batches import Batch
+from bench.nets.cell import Cell
+from bench.nets.prepared import EvaluatedNorm, Map, convolution, linear, pooling
+from bench.nets.supernet import Reduction, Supernet
+from bench.space import Genotype, Region
+from bench.spaces.cell import CellSpace, dag
+
+KEPT_BYTES = 512 * 2**20
+"""What outputs of first-cell edges may take, by default; those beyond are computed again when needed. In NAS-Bench-201
+they are at most 24 of one activation each and, with one cell per stage, 12 shortcuts of half that size."""
+
+HEADS = 32  # architectures whose heads are computed together
+
+Value = tuple[Tensor, ...]
+"""A node or a term of one, followed by what the shortcut behind the cell makes of it where that is wanted."""
+
+
+def scores(
+    supernet: Supernet,
+    batches: Iterable[Batch],
+    genotypes: Sequence[Genotype],
+    charge: Callable[[int, int], None] = lambda images, multiply_adds: None,
+    kept_bytes: int = KEPT_BYTES,
+) -> NDArray[np.float64]:
+    """`[n, 2]` accuracy [0, 1] and cross-entropy (nats) of each genotype, in the order asked.
+
+    supernet: in evaluation mode. Batch statistics are those of each batch. kept_bytes bounds what is kept between
+    architectures; on top come the activations of one forward pass, a ReLU per node and a sum per edge.
+
+    charge: called for every batch with forward images and multiply-adds, of every distinct function as if it passed
+    alone: a count that depends neither on the machine nor on what is shared here. A supernet of other cells than
+    those of a `CellSpace` with all edges, in the order of `dag`, is called once per distinct architecture, and then
+    its own hooks count.
+    """
+    space = supernet.space
+    if type(supernet) is not Supernet or not isinstance(space, CellSpace) or space.edges != dag(space.output + 1):
+        return _one_by_one(supernet, batches, genotypes)
+    rows, chosen = distinct(space, genotypes)
+    multiply_adds = sum(supernet.multiply_adds(Region.of([{op} for op in genotype])) for genotype in chosen)
+    total, count = torch.zeros(len(chosen), 2, dtype=torch.float64), 0
+    with torch.inference_mode():
+        network = _Network(supernet, space)
+        for batch in batches:
+            images = len(batch.labels)
+            total += network.sums(batch, chosen, kept_bytes).cpu()
+            count += images
+            charge(images * len(chosen), images * multiply_adds)
+    means: NDArray[np.float64] = (total / max(count, 1)).numpy()
+    return means[rows]
+
+
+def shared_form(space: CellSpace, genotype: Genotype, names: dict[Hashable, int]) -> Hashable:
+    """Equal for cells that are one function on shared weights: the output as a sum of terms.
+
+    A term is the input, a weighted operation of one edge on a sum, or the pooling of a term. Skips are transparent and
+    pooling distributes over sums, so this is coarser than `shared_class` (7,548 cells of NAS-Bench-201, not 9,445);
+    edges keep their identity, because their weights do. A supernet computes nothing behind a node without input,
+    whatever its normalisation, so this holds for all of them. names: numbers given to terms, to be passed on.
+    """
+    nodes: list[list[int]] = [[] for _ in range(space.output + 1)]
+    nodes[0].append(names.setdefault("input", 0))
+    for e, (edge, op) in enumerate(zip(space.edges, genotype, strict=True)):
+        source, target = nodes[edge.source], nodes[edge.target]
+        if op == space.none or not source:
+            continue
+        if op == space.skip:
+            target += source
+        elif op == space.pool:
+            target += [names.setdefault(("pool", term), len(names)) for term in source]
+        else:
+            target.append(names.setdefault((e, op, *sorted(source)), len(names)))
+    return tuple(sorted(nodes[-1]))
+
+
+def distinct(space: CellSpace, genotypes: Sequence[Genotype]) -> tuple[list[int], list[Genotype]]:
+    """The functions to compute, in lexicographic order, and for every genotype which of them it is.
+
+    The live genotype with the fewest operations stands for its class.
+    """
+    names: dict[Hashable, int] = {}
+    forms = [shared_form(space, genotype, names) for genotype in genotypes]
+    best: dict[Hashable, tuple[int, Genotype]] = {}
+    for form, genotype in zip(forms, genotypes, strict=True):
+        live = space.live(genotype)
+        candidate = (sum(op != space.none for op in live), live)
+        best[form] = min(best.get(form, candidate), candidate)
+    chosen = sorted(genotype for _, genotype in best.values())
+    place = {genotype: row for row, genotype in enumerate(chosen)}
+    return [place[best[form][1]] for form in forms], chosen
+
+
+@torch.no_grad()
+def _one_by_one(supernet: Supernet, batches: Iterable[Batch], genotypes: Sequence[Genotype]) -> NDArray[np.float64]:
+    """The definition: every architecture through the supernet, on the region of itself alone."""
+    regions = {genotype: Region.of([{op} for op in genotype]) for genotype in genotypes}
+    total, count = {genotype: np.zeros(2) for genotype in regions}, 0
+    for batch in batches:
+        count += len(batch.labels)
+        for genotype, region in regions.items():
+            logits = supernet(batch.images, None, region)
+            total[genotype] += _right_and_nats(logits[None], batch.labels)[0].cpu().numpy()
+    return np.array([total[genotype] / max(count, 1) for genotype in genotypes]).reshape(len(genotypes), 2)
+
+
+def _right_and_nats(logits: Tensor, labels: Tensor) -> Tensor:
+    """`[A, 2]` float64: images that are right, and the sum of cross-entropies, of logits `[A, B, classes]`."""
+    right = (logits.argmax(2) == labels).sum(1)
+    nats = F.cross_entropy(logits.flatten(0, 1), labels.repeat(len(logits)), reduction="none").view(len(logits), -1)
+    return torch.stack([right.double(), nats.sum(1, dtype=torch.float64)], dim=1)
+
+
+class _Network:
+    """A supernet in evaluation mode, with its kernels laid out for scoring."""
+
+    def __init__(self, supernet: Supernet, space: CellSpace) -> None:
+        self.supernet, self.space = supernet, space
+        size = supernet.shape.image_size
+        self.stages: list[list[_Cell]] = []
+        self.reductions: list[_Reduction] = []
+        for stage, cells in enumerate(supernet.stages):
+            if stage:
+                self.reductions.append(_Reduction(supernet.reductions[stage - 1], size))  # type: ignore[arg-type]
+                size //= 2
+            self.stages.append([_Cell(space, cell, size) for cell in cells])  # type: ignore[attr-defined]
+
+    def sums(self, batch: Batch, genotypes: Sequence[Genotype], kept_bytes: int) -> Tensor:
+        """`[A, 2]`, as `_right_and_nats`; genotypes live and in lexicographic order."""
+        net = self.supernet
+        images = batch.images.contiguous(memory_format=torch.channels_last)
+        x = net.stem_norm(F.conv2d(images, net.stem, padding=1))
+        alone = len(self.stages[0]) == 1 and len(self.stages) > 1
+        tree = _Tree(self.space, self.stages[0][0], x, self.reductions[0].shortcut if alone else None, kept_bytes)
+        sums = torch.empty(len(genotypes), 2, dtype=torch.float64, device=x.device)
+        for start in range(0, len(genotypes), HEADS):
+            some = genotypes[start : start + HEADS]
+            features = torch.stack([self._features(tree.output(genotype), genotype) for genotype in some])
+            sums[start : start + HEADS] = _right_and_nats(net.head(features), batch.labels)
+        return sums
+
+    def _features(self, first: Value, genotype: Genotype) -> Tensor:
+        """`[B, 4C]` before the head, from the output of the first cell."""
+        x, *shortcut = first
+        for stage, cells in enumerate(self.stages):
+            if stage:
+                x = self.reductions[stage - 1](x, *shortcut)
+                shortcut = []
+            for cell in cells[1:] if stage == 0 else cells:
+                x = cell(x, genotype)
+        return F.relu(self.supernet.head_norm(x), inplace=True).mean((2, 3))
+
+
+class _Node:
+    """The value of a node, with its ReLU and its pooling once they are asked for."""
+
+    def __init__(self, value: Tensor) -> None:
+        self.value = value
+        self._rectified: Tensor | None = None
+        self._pooled: Tensor | None = None
+
+    def rectified(self) -> Tensor:
+        if self._rectified is None:
+            self._rectified = F.relu(self.value)
+        return self._rectified
+
+    def pooled(self, pool: Map) -> Tensor:
+        if self._pooled is None:
+            self._pooled = pool(self.value)
+        return self._pooled
+
+
+class _Cell:
+    """A searched cell with prepared operations."""
+
+    def __init__(self, space: CellSpace, cell: Cell, size: int) -> None:
+        self.space, self.cell, self.size = space, cell, size
+        self.convs: dict[tuple[int, int], Map] = {}  # those that were asked for
+        self.pool = pooling(next(cell.parameters()), size)
+
+    def term(self, node: _Node, edge: int, op: int) -> Tensor:
+        """What operation `op` on `edge` makes of a node; not for `none`."""
+        if op == self.space.skip:
+            return node.value
+        if op == self.space.pool:
+            return node.pooled(self.pool)
+        if (edge, op) not in self.convs:
+            conv = self.cell.conv(edge, op)
+            self.convs[edge, op] = convolution(conv.kernel, EvaluatedNorm.of_conv(conv), self.size)
+        return self.convs[edge, op](node.rectified())
+
+    def __call__(self, x: Tensor, genotype: Genotype) -> Tensor:
+        """The output node of one live genotype."""
+        nodes, total, target = [_Node(x)], None, 1
+        for e, edge in enumerate(self.space.edges):
+            if edge.target != target:
+                nodes.append(_Node(x if total is None else total))  # nothing live leaves a node without input
+                total, target = None, edge.target
+            if genotype[e] != self.space.none:
+                term = self.term(nodes[edge.source], e, genotype[e])
+                total = term if total is None else total + term
+        return torch.zeros_like(x) if total is None else total
+
+
+class _Tree:
+    """Outputs of the first cell for genotypes that come in lexicographic order."""
+
+    def __init__(self, space: CellSpace, cell: _Cell, x: Tensor, shortcut: Map | None, kept_bytes: int) -> None:
+        self.space, self.cell, self.shortcut = space, cell, shortcut
+        self.nodes = [_Node(x)] * (space.output + 1)
+        self.sums: list[Value | None] = [None] * len(space.edges)  # into an edge's target, up to this edge
+        self.kept: list[dict[int, Value]] = [{} for _ in space.edges]  # terms, by operation
+        self.room = kept_bytes
+        self.branch: Genotype = ()
+
+    def output(self, genotype: Genotype) -> Value:
+        """The output of the cell, as a `Value`."""
+        edges = self.space.edges
+        choices = enumerate(zip(genotype, self.branch, strict=False))  # there is no branch at first
+        same = next((e for e, (now, then) in choices if now != then), len(self.branch))
+        self.branch = genotype
+        for e in range(same, len(edges)):
+            target = edges[e].target
+            before = self.sums[e - 1] if e and edges[e - 1].target == target else None
+            total = before
+            if genotype[e] != self.space.none:
+                term = self._term(e, genotype[e])
+                total = term if before is None else tuple(a + b for a, b in zip(before, term, strict=True))
+            self.sums[e] = total
+            if e + 1 < len(edges) and edges[e + 1].target != target and total is not None:
+                self._renew(target, total[0])
+        output = self.sums[-1]
+        if output is None:
+            zero = torch.zeros_like(self.nodes[0].value)
+            return (zero,) if self.shortcut is None else (zero, self.shortcut(zero))
+        return output
+
+    def _term(self, edge: int, op: int) -> Value:
+        kept = self.kept[edge]
+        if op in kept:
+            return kept[op]
+        place = self.space.edges[edge]
+        term = self.cell.term(self.nodes[place.source], edge, op)
+        wanted = self.shortcut is not None and place.target == self.space.output
+        value = (term, self.shortcut(term)) if wanted and self.shortcut is not None else (term,)
+        if (size := _bytes(value)) <= self.room:
+            kept[op] = value
+            self.room -= size
+        return value
+
+    def _renew(self, node: int, value: Tensor) -> None:
+        """Give a node its next value and forget what left it."""
+        self.nodes[node] = _Node(value)
+        for e, edge in enumerate(self.space.edges):
+            if edge.source == node:
+                self.room += sum(map(_bytes, self.kept[e].values()))
+                self.kept[e].clear()
+
+
+def _bytes(value: Value) -> int:
+    return sum(part.numel() * part.element_size() for part in value)
+
+
+class _Reduction:
+    """The residual block between two stages, prepared for images of `size` pixels a side."""
+
+    def __init__(self, block: Reduction, size: int) -> None:
+        self.first = convolution(block.first, EvaluatedNorm.of_layer(block.first_norm), size, stride=2)
+        self.second = convolution(block.second, EvaluatedNorm.of_layer(block.second_norm), size // 2)
+        self._mix = linear(block.shortcut, None, size // 2, stride=1)
+
+    def shortcut(self, x: Tensor) -> Tensor:
+        """2x2 average pooling and a 1x1 convolution: linear, so it may be taken of the terms of a sum."""
+        return self._mix(F.avg_pool2d(x, 2, 2))
+
+    def __call__(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
+        y = F.relu(self.first(F.relu(x)), inplace=True)
+        return self.second(y) + (self.shortcut(x) if shortcut is None else shortcut)

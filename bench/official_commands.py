@@ -1,0 +1,126 @@
+"""The commands that bring in official files: `import` and `fetch`."""
+
+from __future__ import annotations
+
+import json as json_
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+_EVERY = 10.0  # seconds between two lines of progress where there is no terminal
+
+
+@dataclass(frozen=True)
+class Import:
+    """Turn official files of NAS-Bench-201, NATS-Bench or NASLib into the table that `score --truth` reads."""
+
+    source: Positional[Path]  # NATS-tss folder or .tar, .pickle.pbz2, .pth, nb201_*.pickle, or the extract as CSV
+    out: Positional[Path] = Path("nb201-official.parquet")
+    trust: bool = False  # open a pickle that no known hash vouches for: you know where it came from
+    partial: bool = False  # accept files that lack architectures, which stay missing
+    workers: int | None = None  # processes that read; all cores by default
+    json: bool = False  # machine-readable output on standard output
+    debug: bool = False  # tracebacks instead of one-line errors
+
+    def __call__(self) -> int:
+        from bench.truth.official import import_official
+
+        progress = Progress("architectures", 1)
+        table = import_official(
+            self.source,
+            self.out,
+            trusted=self.trust,
+            partial=self.partial,
+            workers=self.workers,
+            say=progress.line,
+            tick=progress.tick,
+        )
+        about = {"table": str(self.out), "name": table.header.name, "content": table.checksum}
+        print(json_.dumps(about) if self.json else f"{self.out}: {about['name']}, content {about['content']}")
+        return 0
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """Fetch files that the program can use but does not bring along, or say where to put them."""
+
+    what: Positional[str] = ""  # leave it out to see what there is
+    data: Path | None = None  # the folder to put them in; the folder of image files by default
+    json: bool = False  # machine-readable output on standard output
+    debug: bool = False  # tracebacks instead of one-line errors
+
+    def __call__(self) -> int:
+        from bench import sources
+        from bench.fetch import fetch_all
+        from bench.images.files import data_folder
+
+        if not self.what:
+            listed = {name: entry.title for name, entry in sources.collections().items()}
+            print(json_.dumps(listed) if self.json else "\n".join(f"{n:16}{title}" for n, title in listed.items()))
+            return 0
+        progress = Progress("MB", 1_000_000)
+        paths = fetch_all(sources.collection(self.what), data_folder(self.data), progress.line, progress.tick)
+        print(json_.dumps([str(path) for path in paths]) if self.json else "\n".join(map(str, paths)))
+        return 0
+
+
+@dataclass(frozen=True)
+class Naslib:
+    """Run NASLib's searches on a table, as baselines among the records. Needs a checkout, see docs/official.md."""
+
+    table: Positional[Path]  # an imported or converted table of NAS-Bench-201
+    checkout: Path | None = None  # of NASLib; $SUPERNET_BENCH_NASLIB by default
+    optimisers: tuple[str, ...] = ("RandomSearch", "RegularizedEvolution", "LocalSearch")
+    dataset: str = "cifar10"  # cifar10, cifar100 or imagenet16-120
+    seeds: tuple[int, ...] = (0,)
+    steps: int = 100  # architectures that a search asks for
+    epochs: int = 200  # of the trainings whose validation accuracy it is given
+    results: Path = Path("results")  # folder of records
+    json: bool = False  # machine-readable output on standard output
+    debug: bool = False  # tracebacks instead of one-line errors
+
+    def __call__(self) -> int:
+        from bench.adapters.naslib import Search
+        from bench.record import Results
+        from bench.truth.table import Table
+
+        results = Results(self.results)
+        results.check_writable()
+        table = Table.load(self.table)
+        keys = []
+        for name in self.optimisers:
+            for seed in self.seeds:
+                search = Search(name, self.dataset, seed, self.steps, self.epochs)
+                record = results.find(search.key(table)) or search.run(table, self.checkout)
+                results.save(record)
+                keys.append(record.key)
+                print(f"{record.label} seed {seed}: {record.architecture}", file=sys.stderr)
+        print(json_.dumps(keys) if self.json else f"{len(keys)} records in {self.results}/runs")
+        return 0
+
+
+class Progress:
+    """How far one thing is, in lines on standard error: one that is rewritten on a terminal, one now and then else."""
+
+    def __init__(self, unit: str, per: int) -> None:
+        self._unit, self._per = unit, per
+        self._last = time.monotonic()
+        self._open = False
+
+    def line(self, text: str) -> None:
+        """A line that stays."""
+        print(("\n" if self._open else "") + text, file=sys.stderr, flush=True)
+        self._open = False
+
+    def tick(self, have: int, total: int | None) -> None:
+        """`have` of `total` are there."""
+        terminal, now = sys.stderr.isatty(), time.monotonic()
+        if have != total and now - self._last < (0.2 if terminal else _EVERY):
+            return
+        self._last = now
+        text = f"{have // self._per:,} of {'?' if total is None else f'{total // self._per:,}'} {self._unit}"
+        self._open = terminal and have != total
+        print(f"\r{text}" if terminal else text, end="" if self._open else "\n", file=sys.stderr, flush=True)

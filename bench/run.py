@@ -1,0 +1,252 @@
+"""One run: from a RunSpec to a Record on disk. Resuming is running again: a finished key costs one file look-up."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import platform
+import subprocess
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import bench
+from bench import images, spaces
+from bench.errors import BadSpec, BenchError, Diverged
+from bench.images import ImageSet
+from bench.meter import Meter
+from bench.record import Candidate, Record, Results, Status, write_atomically
+from bench.space import Genotype, Space
+from bench.spec import RunSpec, Scale
+from bench.streams import numpy_stream
+from bench.task import Found, SearchImages, Task
+
+OUTERMOST = "search"
+"""The phase of whatever a method does outside its own phases."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Where and on what runs are made. None of it is part of a run's identity."""
+
+    results: Path
+    device: str = "auto"
+    threads: int = 1  # torch threads of one run; 1 makes a run on a CPU repeatable to the bit
+    data: Path | None = None  # folder of the image files
+
+
+def device_named(name: str) -> torch.device:
+    """`auto`, `cpu` or `cuda[:index]`. Raises BadSpec where there is no such device."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.split(":")[0] == "cuda" and not torch.cuda.is_available():
+        raise BadSpec(
+            "--device cuda: torch sees no CUDA device here; use --device cpu, or check the driver and torch build"
+        )
+    if name.split(":")[0] not in ("cpu", "cuda"):
+        raise BadSpec(f"--device {name} is not known; use auto, cpu or cuda")
+    return torch.device(name)
+
+
+def execute(
+    spec: RunSpec, settings: Settings, progress: Callable[[float], None] = lambda share: None, debug: bool = False
+) -> Record:
+    """The finished record of `spec`, made now unless it is there already.
+
+    A search whose loss is no longer finite gives a record with status `diverged`; another failure is recorded under
+    `failed/` and returned with status `failed` (raised when `debug`). An interruption is recorded and raised.
+    """
+    results = Results(settings.results)
+    known = results.find(spec.key)
+    if known is not None:
+        return known
+    results.check_writable()
+    torch.set_num_threads(settings.threads)
+    device = device_named(settings.device)
+    space, loaded = spaces.get(spec.space), images.load(spec.dataset, settings.data)
+    task = Task(space, _visible(loaded, spec.scale), spec.scale, spec.seed, device, Meter(device), progress)
+    started = datetime.now(UTC)
+
+    def record_of(
+        status: Status, message: str, found: Found | None = None, estimates: Mapping[str, Any] | None = None
+    ) -> Record:
+        place = _place(device, settings, loaded, started)
+        return _record(spec, status, message, found, space, task, estimates, place)
+
+    status: Status = "done"
+    found, message, estimates = None, "", None
+    try:
+        with task.meter.phase(OUTERMOST):
+            found = spec.method.search(task)
+        space.check(found.genotype)
+        if found.estimate is not None:
+            estimates = _probe(found, space, spec.scale, results.estimates_path(spec.key))
+    except Diverged as error:
+        status, message = "diverged", str(error)
+    except BenchError as error:
+        status, message, found = "failed", str(error), None
+        if debug:
+            raise
+    except KeyboardInterrupt:
+        results.save(record_of("interrupted", "stopped by the user"))
+        raise
+    except Exception:
+        status, message, found = "failed", traceback.format_exc(), None
+        if debug:
+            raise
+    record = record_of(status, message, found, estimates)
+    results.save(record)
+    return record
+
+
+def make(spec: RunSpec, settings: Settings, progress: Callable[[float], None], debug: bool) -> tuple[Record, bool]:
+    """The record of `spec` and whether it was made now: a job for a pool, which sends it to another process."""
+    made = not Results(settings.results).run_path(spec.key).exists()
+    return execute(spec, settings, progress, debug), made
+
+
+def _visible(loaded: ImageSet, scale: Scale) -> SearchImages:
+    """The part of an image set that a search may see: the first images of its training and validation parts."""
+    return SearchImages(
+        train=loaded.train.take(min(scale.train_images, len(loaded.train))),
+        valid=loaded.valid.take(min(scale.valid_images, len(loaded.valid))),
+        classes=loaded.classes,
+        mean=loaded.mean,
+        std=loaded.std,
+        augment=loaded.augment,
+    )
+
+
+def probe_set(space: Space, count: int) -> list[Genotype]:
+    """The architectures on which estimates are compared with the truth: the whole space for 0, else a uniform
+    sample without repetition that is the same for every run."""
+    if count == 0 or count >= space.size:
+        return list(space.region.genotypes())
+    rows = numpy_stream(0, f"probe/{space.name}/{count}").choice(space.size, count, replace=False)
+    return [space.at(int(row)) for row in sorted(rows)]
+
+
+def _probe(found: Found, space: Space, scale: Scale, path: Path) -> Mapping[str, Any]:
+    """Ask the method for its estimates of the probe set, outside the search clock, and write them beside the record."""
+    assert found.estimate is not None
+    genotypes = probe_set(space, scale.probe)
+    values = found.estimate(genotypes, scale.probe_images)
+    positions = np.array([space.position(g) for g in genotypes], dtype=np.int32)
+    write_atomically(path, estimates_bytes(positions, values))
+    return {
+        "file": path.name,
+        "blake2b": estimates_digest(positions, values),
+        "probe": len(genotypes),
+        "opinions": int(np.isfinite(values[:, 0]).sum()),
+        "images": scale.probe_images,
+    }
+
+
+def estimates_bytes(positions: NDArray[np.int32], values: NDArray[np.float64]) -> bytes:
+    """The side file: columns `position`, `accuracy` ([0, 1]) and `cross_entropy` (nats), one row per architecture."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {"position": positions, "accuracy": values[:, 0].astype("f4"), "cross_entropy": values[:, 1].astype("f4")}
+    stream = io.BytesIO()
+    pq.write_table(pa.table(columns), stream, compression="zstd")
+    return stream.getvalue()
+
+
+def estimates_digest(positions: NDArray[np.int32], values: NDArray[np.float64]) -> str:
+    """A hash of the content, not of the file: equal wherever the numbers are equal."""
+    digest = hashlib.blake2b(positions.astype("<i4").tobytes(), digest_size=16)
+    digest.update(np.ascontiguousarray(values, dtype="<f4").tobytes())
+    return digest.hexdigest()
+
+
+def _record(
+    spec: RunSpec,
+    status: Status,
+    message: str,
+    found: Found | None,
+    space: Space,
+    task: Task,
+    estimates: Mapping[str, Any] | None,
+    place: Mapping[str, Any],
+) -> Record:
+    phases = task.meter.state()
+    return Record(
+        key=spec.key,
+        label=spec.label,
+        identity=spec.identity,
+        status=status,
+        message=message,
+        genotype=None if found is None else found.genotype,
+        architecture=None if found is None else space.show(found.genotype),
+        candidates=() if found is None else tuple(Candidate(g, e) for g, e in found.candidates),
+        trace=tuple(task.trace),
+        details={} if found is None else found.details,
+        cost={**vars(task.meter.total()), "phases": phases},
+        estimates=estimates,
+        place=place,
+    )
+
+
+def _place(device: torch.device, settings: Settings, loaded: ImageSet, started: datetime) -> dict[str, Any]:
+    """Where and with what a run was made; none of it identifies a machine."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    return {
+        "code": code_digest(),
+        **git_state(),
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": device.type,
+        "device_name": name,
+        "threads": settings.threads,
+        "images": loaded.title,
+        "images_digest": loaded.digest,
+        "split": loaded.split,
+        "started": started.isoformat(timespec="seconds"),
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+@lru_cache
+def code_digest() -> str:
+    """A hash of the sources of `bench` and `methods`: tells records of other code apart."""
+    root = Path(bench.__file__).parent.parent
+    digest = hashlib.blake2b(digest_size=8)
+    for package in ("bench", "methods"):
+        for path in sorted((root / package).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+@lru_cache
+def git_state() -> dict[str, Any]:
+    """The commit and whether the work tree differs from it; None where this is no checkout."""
+    root = Path(bench.__file__).parent.parent
+
+    def ask(*words: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(root), *words], capture_output=True, text=True, timeout=10, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit, changes = ask("rev-parse", "HEAD"), ask("status", "--porcelain", "--", "bench", "methods")
+    return {"commit": commit, "dirty": None if changes is None else bool(changes)}

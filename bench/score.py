@@ -1,0 +1,164 @@
+"""How good a run was: a record joined with ground truth, in a process that searches nothing.
+
+This is the only module that sees both a search's outcome and the truth. Scoring again, by another table or after the
+table has grown, repeats no search.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench import metrics
+from bench.errors import BadRecord, NoSuchEntry
+from bench.record import Record, Results, Score, write_atomically
+from bench.run import estimates_digest
+from bench.space import Genotype
+from bench.truth import GroundTruth
+
+TOP = 0.1
+"""The share of the space that counts as its top."""
+
+
+def score(record: Record, truth: GroundTruth, results: Results) -> list[Score]:
+    """One row per data set that the truth can score; written to `results` with the (estimate, truth) pairs.
+
+    Raises BadRecord where the record's space is not the truth's or its estimates are not those it names.
+    """
+    if record.identity["space"] != truth.space.name:
+        raise BadRecord(f"run {record.key} searched {record.identity['space']}, the table holds {truth.space.name}")
+    estimates = _estimates(record, results)
+    rows = [_row(record, truth, target, estimates, results) for target in truth.targets()]
+    results.save_scores(record.key, truth.name, rows)
+    return rows
+
+
+def _estimates(record: Record, results: Results) -> tuple[NDArray[np.int32], NDArray[np.float64]] | None:
+    """Positions `[n]` and `[n, 2]` accuracy and cross-entropy of the probe set, checked against the record."""
+    if record.estimates is None:
+        return None
+    import pyarrow.parquet as pq
+
+    path = results.estimates_path(record.key)
+    try:
+        table = pq.read_table(path)
+    except (OSError, ValueError) as error:
+        raise BadRecord(f"cannot read the estimates {path} ({error}); move the record aside and run again") from None
+    positions = table["position"].to_numpy().astype(np.int32)
+    values = np.stack([table[name].to_numpy() for name in ("accuracy", "cross_entropy")], axis=1).astype(np.float64)
+    if estimates_digest(positions, values) != record.estimates["blake2b"]:
+        raise BadRecord(f"{path} is not what record {record.key} was written with; move both aside and run again")
+    return positions, values
+
+
+def _row(
+    record: Record,
+    truth: GroundTruth,
+    target: str,
+    estimates: tuple[NDArray[np.int32], NDArray[np.float64]] | None,
+    results: Results,
+) -> Score:
+    test = truth.column(target, "test")
+    best = truth.best(target)
+    own = _known(truth, record.genotype, target)
+    finalists = [_known(truth, c.genotype, target) for c in record.candidates]
+    known = [s for s in finalists if s is not None]
+    ceiling = truth.ceiling(target)
+    return Score(
+        key=record.key,
+        label=record.label,
+        method=record.identity["method"]["name"],
+        space=record.identity["space"],
+        dataset=record.identity["dataset"],
+        target=target,
+        seed=record.identity["seed"],
+        scale=record.identity["scale"]["name"],
+        status=record.status,
+        truth=truth.name,
+        truth_checksum=truth.checksum,
+        truth_coverage=truth.coverage(target),
+        architecture=record.architecture,
+        valid=None if own is None else own.valid,
+        test=None if own is None else own.test,
+        regret_valid=None if own is None or own.valid is None or best.valid is None else best.valid - own.valid,
+        regret_test=None if own is None else best.test - own.test,
+        rank=None if own is None else metrics.rank_of(own.test, test),
+        ranked=int(np.isfinite(test).sum()),
+        test_best_candidate=max((s.test for s in known), default=None),
+        n_candidates=len(record.candidates),
+        n_candidates_known=len(known),
+        ceiling=None if ceiling is None else ceiling["tau"],
+        cost=record.cost,
+        curve=tuple(_point(point, truth, target, best.test) for point in record.trace),
+        **_agreement(record, truth, target, estimates, test, results),
+    )
+
+
+def _known(truth: GroundTruth, genotype: Genotype | None, target: str) -> Any:
+    """The truth's scores of a genotype, or None where it has none."""
+    if genotype is None:
+        return None
+    try:
+        return truth.scores(genotype, target)
+    except NoSuchEntry:
+        return None
+
+
+def _point(point: Mapping[str, Any], truth: GroundTruth, target: str, best: float) -> dict[str, Any]:
+    """A trace entry with its truth."""
+    scores = _known(truth, tuple(point["genotype"]), target)
+    cost = {k: v for k, v in point.items() if k != "genotype"}
+    test = None if scores is None else scores.test
+    return {**cost, "test": test, "regret_test": None if test is None else best - test}
+
+
+def _agreement(
+    record: Record,
+    truth: GroundTruth,
+    target: str,
+    estimates: tuple[NDArray[np.int32], NDArray[np.float64]] | None,
+    test: NDArray[np.float64],
+    results: Results,
+) -> dict[str, Any]:
+    """How the method's estimates rank the probe set, by test accuracy."""
+    names = ("tau", "spearman", "tau_top", "top_recall", "coverage", "pairs")
+    if estimates is None:
+        return {**dict.fromkeys(names), "probe_n": 0}
+    positions, values = estimates
+    accuracy, true = values[:, 0], test[positions]
+    path = results.pairs_path(record.key, truth.name, target)
+    write_atomically(path, _pairs(positions, values, true))
+    both = np.isfinite(accuracy) & np.isfinite(true)
+    guess, real = accuracy[both], true[both]
+    return {
+        "tau": _or_none(metrics.tau_b(guess, real)),
+        "spearman": _or_none(metrics.spearman(guess, real)),
+        "tau_top": _or_none(metrics.tau_top(guess, real, TOP)),
+        "top_recall": _or_none(metrics.precision_at(guess, real, TOP)),
+        "coverage": float(np.isfinite(accuracy).mean()),
+        "probe_n": int(both.sum()),
+        "pairs": path.name,
+    }
+
+
+def _or_none(value: float) -> float | None:
+    return float(value) if np.isfinite(value) else None
+
+
+def _pairs(positions: NDArray[np.int32], values: NDArray[np.float64], true: NDArray[np.float64]) -> bytes:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {
+        "position": positions,
+        "estimate": values[:, 0].astype("f4"),
+        "cross_entropy": values[:, 1].astype("f4"),
+        "test": true.astype("f4"),
+    }
+    stream = io.BytesIO()
+    pq.write_table(pa.table(columns), stream, compression="zstd")
+    return stream.getvalue()

@@ -1,0 +1,178 @@
+"""What identifies a run: method with every field, space, image set, seed and scale, as one canonical JSON text.
+
+The key of a run is a hash of that text, so two runs share a key exactly when nothing that is written here differs.
+Not in the key: the code's digest, the machine, the pool. A change of behaviour raises `version` of the method.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import math
+import types
+import typing
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import BadSpec, UnknownName
+
+SCHEMA = 1
+"""Raised when the meaning of a spec's text changes."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much of the papers' size a run has. Methods keep the papers' numbers; the scale shrinks them.
+
+    It is part of the key, printed in every caption, and two scales never share a panel.
+    """
+
+    name: str
+    channels: int  # of the supernet's first stage
+    cells: int  # per stage
+    train_images: int  # of the training part
+    valid_images: int  # of the validation part
+    epochs: float  # factor on every epoch count of a method; at least one epoch remains
+    probe: int  # architectures estimated after the search; 0 is the whole space
+    probe_images: int  # validation images for one estimate
+
+    def epochs_of(self, papers: int) -> int:
+        """The number of epochs that a paper's number becomes."""
+        if papers < 1:
+            raise BadSpec(f"epochs must be 1 or more, got {papers}")
+        return max(1, round(papers * self.epochs))
+
+
+SCALES: dict[str, Scale] = {
+    scale.name: scale
+    for scale in (
+        Scale("smoke", 4, 1, 512, 256, 0.02, 40, 128),
+        Scale("quick", 8, 1, 4_000, 2_000, 0.2, 3_000, 250),
+        Scale("small", 8, 1, 12_000, 6_000, 0.4, 0, 500),
+        Scale("mini", 8, 1, 10_000, 5_000, 0.1, 2_000, 200),
+        Scale("paper", 16, 5, 25_000, 25_000, 1.0, 0, 1_000),
+    )
+}
+
+
+def scale_named(name: str) -> Scale:
+    """The preset of that name. Raises UnknownName with the nearest one."""
+    if name not in SCALES:
+        raise UnknownName("scale", name, SCALES)
+    return SCALES[name]
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One run to be made, or made. `method` is a frozen dataclass whose fields are its hyper-parameters."""
+
+    label: str  # how tables name the method; not part of the identity
+    method: Any  # a Method; Any because specs do not import torch
+    space: str
+    dataset: str
+    seed: int
+    scale: Scale
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise BadSpec(f"seed {self.seed} is not allowed; seeds are 0, 1, 2, …")
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything the key is made of, as plain JSON values."""
+        return {
+            "schema": SCHEMA,
+            "method": described(self.method),
+            "space": self.space,
+            "dataset": self.dataset,
+            "seed": self.seed,
+            "scale": plain(self.scale),
+        }
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits."""
+        return key_of(self.identity)
+
+
+def key_of(identity: Mapping[str, Any]) -> str:
+    """The key of an identity, read back from a record or not."""
+    return hashlib.blake2b(canonical(identity).encode(), digest_size=8).hexdigest()
+
+
+def canonical(value: Any) -> str:
+    """JSON with sorted keys, no spaces and no NaN: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True)
+
+
+def described(part: Any) -> dict[str, Any]:
+    """A method, or a part that methods are put together from: its name, its version and every field."""
+    kind = type(part)
+    name = f"{kind.__module__.removeprefix('methods.')}.{kind.__qualname__}"
+    return {"name": name, "version": kind.version, "config": plain(part)}
+
+
+def plain(value: Any) -> Any:
+    """A dataclass, nested or not, as JSON values; every field spelt out, defaults included.
+
+    A field that holds one of several kinds of part, told by its `version`, says which kind it holds.
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        inside = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        return {name: described(v) if hasattr(v, "version") else plain(v) for name, v in inside.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        raise BadSpec(f"{value} cannot be part of a configuration; use a finite number")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise BadSpec(f"a configuration holds numbers, text, tuples and dataclasses, not {type(value).__name__}")
+
+
+def with_settings(method: Any, settings: Mapping[str, str]) -> Any:
+    """The method with fields replaced: `{"order": "2", "training.epochs": "10"}`.
+
+    Raises UnknownName for a field that does not exist, BadSpec for a value of the wrong kind.
+    """
+    for path, text in settings.items():
+        method = _replaced(method, path.split("."), text, path)
+    return method
+
+
+def _replaced(owner: Any, path: list[str], text: str, whole: str) -> Any:
+    head, *rest = path
+    kinds = typing.get_type_hints(type(owner))
+    names = [f.name for f in dataclasses.fields(owner)]
+    if head not in names:
+        raise UnknownName(f"setting of {type(owner).__name__}", whole, names)
+    value = _replaced(getattr(owner, head), rest, text, whole) if rest else _read(text, kinds[head], whole)
+    return dataclasses.replace(owner, **{head: value})
+
+
+def _read(text: str, kind: Any, name: str) -> Any:
+    """The value of `text` as `kind`: bool, int, float, str, a Literal, an optional or a tuple of those."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        for option in inner:
+            if str(option) == text:
+                return option
+        raise UnknownName(f"value of {name}", text, map(str, inner))
+    if origin in (typing.Union, types.UnionType):
+        if text.lower() == "none" and type(None) in inner:
+            return None
+        return _read(text, next(k for k in inner if k is not type(None)), name)
+    if origin is tuple:
+        kinds = inner[0] if inner else str
+        return tuple(_read(part, kinds, name) for part in text.split(",") if part)
+    if kind is bool:
+        if text.lower() in ("true", "false"):
+            return text.lower() == "true"
+        raise BadSpec(f"{name} is true or false, not {text!r}")
+    if kind in (int, float, str):
+        try:
+            return kind(text)
+        except ValueError:
+            raise BadSpec(f"{name} takes a number ({kind.__name__}), not {text!r}") from None
+    raise BadSpec(f"{name} cannot be set here; name one of its fields, as in {name}.FIELD=VALUE")

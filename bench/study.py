@@ -1,0 +1,88 @@
+"""Named grids of runs. A study is data: what it searches, with which methods, at which scale, from which seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bench import spaces
+from bench.errors import BadSpec, UnknownName
+from bench.spec import RunSpec, scale_named, with_settings
+
+BASELINES = ("random", "largest", "random-best-of-10")
+ONE_SHOT = ("rsps", "darts", "darts-2nd", "snas")
+PARTITION = ("fewshot", "fewshot-rsps", "gm-darts", "gm-snas", "gm-rsps", "hep", "fade", "bayes")
+RIVALS = ("parameters", "multiply-adds", "rsps-longer", "darts-2nd-longer", "snas-longer")
+
+
+@dataclass(frozen=True)
+class Study:
+    """A grid: every method from every seed on one image set at one scale."""
+
+    name: str
+    about: str
+    dataset: str
+    scale: str
+    methods: tuple[str, ...] = BASELINES + ONE_SHOT
+    seeds: tuple[int, ...] = (0, 1, 2)
+    space: str = "nb201"
+    truth: str = "embedded"
+
+    def specs(self, settings: Mapping[str, str] | None = None) -> list[RunSpec]:
+        """All runs, seeds outermost, so that a study that is stopped has whole seeds. Raises UnknownName, BadSpec."""
+        import methods  # by name, at run time: no module of `bench` depends on a method
+
+        if len(set(self.seeds)) != len(self.seeds):
+            raise BadSpec(f"seeds {list(self.seeds)} repeat; every seed is run once")
+        spaces.get(self.space)
+        scale = scale_named(self.scale)
+        configured = {label: with_settings(methods.get(label), settings or {}) for label in self.methods}
+        return [
+            RunSpec(_label(label, settings), method, self.space, self.dataset, seed, scale)
+            for seed in self.seeds
+            for label, method in configured.items()
+        ]
+
+
+def _label(label: str, settings: Mapping[str, str] | None) -> str:
+    """The printed name of a method, with what was changed in it."""
+    if not settings:
+        return label
+    return f"{label}({', '.join(f'{k}={v}' for k, v in sorted(settings.items()))})"
+
+
+STUDIES: dict[str, Study] = {
+    study.name: study
+    for study in (
+        Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", seeds=(0,)),
+        Study("nb201", "the quick comparison on the embedded images", "patches", "quick"),
+        Study(
+            "nb201-partition",
+            "the partition and ranking methods and their rivals (hours)",
+            "patches",
+            "quick",
+            BASELINES + ONE_SHOT + PARTITION + RIVALS,
+            seeds=(0, 1, 2, 3, 4),
+        ),
+        Study(
+            "nb201-cifar10-jpeg",
+            "small supernets on CIFAR-10 (JPEG), to be scored against the official table",
+            "cifar10-jpeg",
+            "mini",
+            truth="FILE",
+        ),
+    )
+}
+
+
+def study_named(name: str) -> Study:
+    """The study of that name. Raises UnknownName with the nearest one."""
+    if name not in STUDIES:
+        raise UnknownName("study", name, STUDIES)
+    return STUDIES[name]
+
+
+def changed(study: Study, **fields: str | Sequence[str] | Sequence[int] | None) -> Study:
+    """The study with the given fields replaced; None and empty leave a field as it is."""
+    new = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in fields.items() if v not in (None, (), [])}
+    return Study(**{**vars(study), **new})

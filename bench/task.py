@@ -1,0 +1,161 @@
+"""What a method sees and what it gives back: the inner side of the wall.
+
+A `Task` holds the space, both halves of the images that a search may see, the meter and named random streams. It
+holds no ground truth and no test image, and there is no way from it to either.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bench.errors import BadRegion, BadSpec
+from bench.images import Augment, Images
+from bench.images.batches import Batches
+from bench.learner import Learner, Relaxation, Training
+from bench.meter import Meter
+from bench.nets.chain import supernet_of
+from bench.nets.supernet import Shape
+from bench.space import Genotype, Region, Space
+from bench.spec import Scale
+from bench.streams import numpy_stream, torch_stream
+
+Estimator = Callable[[Sequence[Genotype], int | None], NDArray[np.float64]]
+"""Genotypes and a number of validation images to `[n, 2]` accuracy [0, 1] and cross-entropy (nats); NaN where the
+method has no opinion."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """The outcome of a search: the method's own choice, all its finalists, and its opinion on the rest."""
+
+    genotype: Genotype
+    candidates: tuple[tuple[Genotype, float | None], ...]  # finalists with the method's estimates, accuracy [0, 1]
+    estimate: Estimator | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)  # JSON values worth keeping
+
+
+@runtime_checkable
+class Method(Protocol):
+    """A search. A frozen dataclass: its fields are its hyper-parameters, its configuration and its hash."""
+
+    version: ClassVar[int]  # raised by hand when behaviour changes
+
+    def search(self, task: Task) -> Found:
+        """Find an architecture within `task.region`."""
+        ...
+
+
+@dataclass(frozen=True)
+class SearchImages:
+    """The two halves of the images that a search may see, and how to feed them."""
+
+    train: Images
+    valid: Images
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    augment: Augment
+
+
+class Task:
+    """All that a method may see or do."""
+
+    def __init__(
+        self,
+        space: Space,
+        images: SearchImages,
+        scale: Scale,
+        seed: int,
+        device: torch.device,
+        meter: Meter | None = None,
+        progress: Callable[[float], None] = lambda share: None,
+        name: str = "",
+    ) -> None:
+        self.name = name  # before the names of its streams; empty but for a search within a search
+        self.space, self.images, self.scale, self.seed, self.device = space, images, scale, seed, device
+        self.region = space.region
+        self.meter = Meter(device) if meter is None else meter
+        self.progress = progress  # tells the share done, 0 to 1; for bars only
+        self.trace: list[dict[str, Any]] = []
+        self._supernets = 0
+        self._on_device: dict[tuple[str, int], Batches] = {}
+        self._started = time.perf_counter()
+
+    def learner(
+        self, relaxation: Relaxation, training: Training, region: Region | None = None, epochs: int | None = None
+    ) -> Learner:
+        """A new supernet with its own random streams, on `region` (the whole space by default), not yet trained.
+
+        epochs: as many as the learning rate falls over, already scaled; by default those of `training`, scaled here.
+        Raises BadSpec where there are fewer images than a batch, BadRegion where the region is not of this space.
+        """
+        for part, images in (("training", self.images.train), ("validation", self.images.valid)):
+            if len(images) < training.batch:
+                raise BadSpec(
+                    f"{len(images)} {part} images are fewer than a batch of {training.batch}; choose a larger scale"
+                )
+        region = self.region if region is None else region
+        if not all(here <= there for here, there in zip(region.allowed, self.region.allowed, strict=True)):
+            raise BadRegion(f"the region {region.lists} is not within {self.space.name}")
+        name = f"{self.name}{self._supernets}"
+        self._supernets += 1
+        _, channels, size, _ = self.images.train.pixels.shape
+        shape = Shape(self.scale.channels, self.scale.cells, self.images.classes, channels, size)
+        supernet = supernet_of(self.space, shape, training.norm, self.seed, f"weights/{name}")
+        supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
+        self.meter.watch(supernet)
+        epochs = self.scale.epochs_of(training.epochs) if epochs is None else epochs
+        return Learner(
+            self.space,
+            region,
+            supernet,
+            relaxation,
+            training,
+            epochs,
+            self._batches("train", training.batch, f"batches/{name}"),
+            self._batches("valid", training.batch, f"valid/{name}"),
+            self.meter,
+            self.seed,
+            name,
+        )
+
+    def _batches(self, part: Literal["train", "valid"], batch: int, stream: str) -> Batches:
+        """One part of the images, on the device once however many supernets read it."""
+        generator = torch_stream(self.seed, stream)
+        if (part, batch) not in self._on_device:
+            # Validation images pass through the training augmentation too where alpha is trained on them, as in all
+            # reference code; estimates take them in order and never augment.
+            images = self.images
+            pixels = images.train if part == "train" else images.valid
+            made = Batches(pixels, images.mean, images.std, batch, self.device, generator, images.augment)
+            self._on_device[part, batch] = made
+        return self._on_device[part, batch].drawn_from(generator)
+
+    def stream(self, name: str) -> np.random.Generator:
+        """A named random stream; a new one shifts no other."""
+        return numpy_stream(self.seed, f"{self.name}{name}")
+
+    def on(self, space: Space, name: str) -> Task:
+        """The same images and meter on another space: a search within a search, with streams of its own name."""
+        inner = Task(space, self.images, self.scale, self.seed, self.device, self.meter, name=f"{self.name}{name}/")
+        inner._on_device = self._on_device
+        return inner
+
+    def report(self, genotype: Genotype) -> None:
+        """Note the architecture that the search would give now, with the cost so far; scored after the run."""
+        total = self.meter.total()
+        self.trace.append(
+            {
+                "forward_images": total.forward_images,
+                "backward_images": total.backward_images,
+                "wall_s": time.perf_counter() - self._started,
+                "genotype": list(genotype),
+            }
+        )

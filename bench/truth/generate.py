@@ -1,0 +1,127 @@
+"""The ground truth of the embedded benchmark: every cell of NAS-Bench-201 trained alone on `patches`.
+
+`python -m bench.truth.generate --workers 2` starts, continues and finishes the first pass; it can be killed at any
+moment and started again. Later passes add seeds: `--series b`, then `--series c`. `--verify 10` trains finished
+classes again and compares; `--merge` writes the table.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import tyro
+
+from bench.errors import BadData, BadSpec, UnknownName
+from bench.standalone import Training
+from bench.truth.merge import merge
+from bench.truth.plan import Plan, class_order, load_images, series
+from bench.truth.shards import Series
+from bench.truth.verify import verify
+from bench.truth.workers import exit_code, run
+
+SHARDS = Path(__file__).parent / "shards"
+TABLE = Path(__file__).parent / "tables" / "patches.parquet"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One series of shards: a plan, for all classes or for one half by the first pass's validation accuracy."""
+
+    plan: Plan
+    half: Literal["upper", "lower"] | None = None
+
+
+FIRST = "a"
+PASSES: Mapping[str, Pass] = {
+    FIRST: Pass(Plan(Training(), seeds=(0, 1, 2))),
+    "b": Pass(Plan(Training(), seeds=(3, 4, 5)), half="upper"),
+    "c": Pass(Plan(Training(), seeds=(3, 4, 5)), half="lower"),
+}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Train the classes of NAS-Bench-201 cells alone on the image set `patches`."""
+
+    workers: int = 1
+    """Processes, one thread each."""
+    series: str = FIRST
+    """Which pass: a (all classes), b (more seeds for the better half), c (the same for the other half)."""
+    limit: int | None = None
+    """Only the first so many classes, rounded up to whole shards."""
+    out: Path = SHARDS
+    """Folder of the series."""
+    verify: int = 0
+    """Train so many finished classes again, drawn at random, and compare."""
+    merge: bool = False
+    """Write the table of all finished shards of all series."""
+    table: Path = TABLE
+    """Where --merge writes."""
+
+
+def shards_of(name: str, folder: Path, passes: Mapping[str, Pass]) -> Series:
+    """The series of a pass. Raises UnknownName, and BadData where it needs the first pass and that is unfinished."""
+    if name not in passes:
+        raise UnknownName("series", name, passes)
+    plan, half = passes[name].plan, passes[name].half
+    order = class_order()
+    if half:
+        valid = _first_valid(shards_of(FIRST, folder, passes))
+        middle = float(np.median(list(valid.values())))
+        order = [position for position in order if (valid[position] >= middle) == (half == "upper")]
+    return series(plan, folder / name, load_images(plan).digest, order)
+
+
+def _first_valid(first: Series) -> dict[int, float]:
+    """Validation accuracy by position, percent, mean over the seeds of the first pass."""
+    if len(first.finished()) < len(first.blocks):
+        raise BadData(f"{first.folder} is not finished, and this series takes its half of the classes from it")
+    rows = pa.concat_tables(first.read(block) for block in first.finished())
+    means = rows.group_by("position").aggregate([("valid_accuracy", "mean")])
+    return dict(zip(*(means[name].to_pylist() for name in ("position", "valid_accuracy_mean")), strict=True))
+
+
+def generate(arguments: Arguments) -> int:
+    """Train what is left. Returns the exit code."""
+    shards = shards_of(arguments.series, arguments.out, PASSES)
+    plan = PASSES[arguments.series].plan
+    blocks = range(len(shards.blocks))[: None if arguments.limit is None else -(-arguments.limit // plan.block)]
+    if run(plan, shards, blocks, arguments.workers):
+        return 0
+    print("not finished; run the same command again to continue", file=sys.stderr)
+    return 1
+
+
+def write_table(folder: Path, path: Path) -> None:
+    """Merge all series that have begun into one table file."""
+    begun = [name for name in PASSES if (folder / name).is_dir()]
+    table = merge(PASSES[FIRST].plan, [shards_of(name, folder, PASSES) for name in begun])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.save(path, replace=True)
+    print(f"wrote {path}: {'complete' if table.header.complete else 'not complete'}, {len(table.columns)} columns")
+
+
+def main(arguments: Arguments) -> int:
+    """Run the command. Returns the exit code."""
+    if arguments.workers < 1:
+        raise BadSpec(f"{arguments.workers} workers can do nothing; give --workers 1 or more")
+    if arguments.merge:
+        write_table(arguments.out, arguments.table)
+        return 0
+    if arguments.verify:
+        shards = shards_of(arguments.series, arguments.out, PASSES)
+        plan = PASSES[arguments.series].plan
+        verdict = verify(plan, shards, arguments.verify, np.random.default_rng(), arguments.workers)
+        print(verdict)
+        return 0 if verdict.good else 1
+    return generate(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(lambda: main(tyro.cli(Arguments))))

@@ -1,0 +1,184 @@
+"""Choosing how the embedded benchmark trains: candidate settings, tried on a sample of cells.
+
+`python -m bench.truth.pilot --config n1-24k-b64 n2-24k-b128 --cells 100 --seeds 6` trains what is missing and writes
+a report: how well seeds agree, within the better cells too, at which price, and how much the ranking is like that of
+photographs. A sample on which settings were chosen flatters them: confirm on other cells (`--skip`).
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import tyro
+from numpy.typing import NDArray
+
+from bench.errors import BadData, BadSpec, UnknownName
+from bench.images import patches
+from bench.metrics import partial_tau, tau_b
+from bench.space import Genotype
+from bench.spaces import nb201
+from bench.standalone import Training
+from bench.truth.counts import Skeleton, parameters
+from bench.truth.plan import Plan, class_order, load_images, series
+from bench.truth.reliability import expected_tau, split_tau, tied_pairs, top
+from bench.truth.shards import Series
+from bench.truth.workers import Context, exit_code, run
+
+BLOCK = 10  # cells per shard
+SHARES = {"all": 1.0, "top half": 0.5, "top 25 %": 0.25, "top 10 %": 0.1}
+CEILINGS = range(3, 9)  # seeds
+OFFICIAL = {"CIFAR-10": "c10_test_200", "CIFAR-100": "c100_test_200", "ImageNet16-120": "in16_test_200"}
+
+CONFIGS: Mapping[str, Training] = {
+    "n1-12k-b32": Training(cells=1, images=12_000, batch=32, learning_rate=0.05),
+    "n1-12k-b64": Training(cells=1, images=12_000, batch=64, learning_rate=0.1),
+    "n1-24k-b32": Training(cells=1, images=24_000, batch=32, learning_rate=0.05),
+    "n1-24k-b64": Training(cells=1, images=24_000, batch=64, learning_rate=0.1),
+    "n2-12k-b32": Training(cells=2, images=12_000, batch=32, learning_rate=0.05),
+    "n2-12k-b32-fast": Training(cells=2, images=12_000, batch=32, learning_rate=0.1),
+    "n2-12k-b64": Training(cells=2, images=12_000, batch=64, learning_rate=0.1),
+    "n2-24k-b64": Training(cells=2, images=24_000, batch=64, learning_rate=0.1),
+    "n2-24k-b128": Training(cells=2, images=24_000, batch=128, learning_rate=0.2),
+    "n3-12k-b32": Training(cells=3, images=12_000, batch=32, learning_rate=0.05),
+}
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Try settings of stand-alone training on a sample of distinct cells."""
+
+    config: tuple[str, ...]
+    """Names of settings."""
+    cells: int = 100
+    """How many cells, a multiple of 10."""
+    seeds: int = 6
+    """Trainings per cell."""
+    skip: int = 0
+    """Leave out so many cells of the fixed random order, a multiple of 10."""
+    workers: int = 1
+    """Processes, one thread each."""
+    out: Path = Path("results/pilot")
+    """Folder of trainings and reports."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """What was measured with one configuration. scores: name to `[cells, seeds]`, higher is better."""
+
+    genotypes: list[Genotype]
+    scores: dict[str, NDArray[np.float64]]
+    seconds: float  # CPU seconds per cell and seed
+
+
+def sample(shards: Series, blocks: range) -> Sample:
+    """Read finished blocks. Seeds that diverged count as chance."""
+    table = pa.concat_tables(shards.read(block) for block in blocks)
+    each = len(shards.seeds)
+
+    def scores(name: str, chance: float) -> NDArray[np.float64]:
+        values = table[name].to_numpy().astype(np.float64)
+        return np.where(np.isfinite(values), values, chance).reshape(-1, each)
+
+    positions = table["position"].to_numpy()[::each].tolist()
+    return Sample(
+        [nb201.SPACE.at(position) for position in positions],
+        {
+            "accuracy": scores("test_accuracy", 100 / patches.CLASSES),
+            "-cross-entropy": -scores("test_cross_entropy", np.log(patches.CLASSES)),
+        },
+        float(table["seconds"].to_numpy().mean()),
+    )
+
+
+def describe(
+    scores: NDArray[np.float64], counts: NDArray[np.int64], official: Mapping[str, NDArray[np.float64]]
+) -> dict[str, float]:
+    """All measures of one configuration and score. counts: parameters `[cells]`; official: accuracies `[cells]`."""
+    cells, seeds = scores.shape
+    means = scores.mean(1)
+    found: dict[str, float] = {"cells": cells, "seeds": seeds}
+    found |= {f"quantile {q:.0%}": float(np.quantile(means, q)) for q in (0.05, 0.5, 0.95)}
+    found["sd between seeds, median"] = float(np.median(scores.std(1, ddof=1)))
+    found["tied pairs, %"] = 100 * tied_pairs(scores)
+    parts = {name: top(scores, share) for name, share in SHARES.items()}
+    for size in sorted({1, seeds // 2}):
+        found |= {f"tau {size} vs {size} seeds, {name}": split_tau(part, size) for name, part in parts.items()}
+    for name in ("all", "top half"):
+        found |= {f"expected tau {k} vs {k} seeds, {name}": expected_tau(parts[name], k) for k in CEILINGS}
+    found["tau with parameters"] = tau_b(means, counts)
+    for name, accuracy in official.items():
+        found[f"tau with {name}"] = tau_b(means, accuracy)
+        found[f"partial tau with {name} given parameters"] = partial_tau(means, accuracy, counts)
+    return found
+
+
+def report(samples: Mapping[str, Sample], official: Mapping[str, Mapping[Genotype, float]]) -> pd.DataFrame:
+    """One column per configuration and score, one row per measure."""
+    columns = {}
+    for name, one in samples.items():
+        skeleton = Skeleton(16, 5, 32, 3, 10)  # the official one, so that all configurations share the count
+        counts = np.array([parameters(genotype, skeleton) for genotype in one.genotypes])
+        real = {key: np.array([known[genotype] for genotype in one.genotypes]) for key, known in official.items()}
+        for kind, scores in one.scores.items():
+            found = {"CPU seconds per cell and seed": one.seconds, **describe(scores, counts, real)}
+            columns[f"{name} {kind}"] = found
+    return pd.DataFrame(columns)
+
+
+def read_official(path: Path) -> dict[str, dict[Genotype, float]]:
+    """Test accuracies in percent by data set and genotype, from a CSV file with `arch` and those of `OFFICIAL`."""
+    try:
+        with gzip.open(path, "rt", encoding="utf-8") as file:
+            rows = [(nb201.SPACE.parse(row["arch"]), row) for row in csv.DictReader(file)]
+            return {name: {cell: float(row[key]) for cell, row in rows} for name, key in OFFICIAL.items()}
+    except (OSError, KeyError, ValueError) as error:
+        raise BadData(f"{path} is no readable extract of NAS-Bench-201 ({error!r})") from None
+
+
+def official_extract() -> Path | None:
+    """`nb201.csv.gz` in the folder that SUPERNET_BENCH_DATA names, by default beside the repository, if it exists."""
+    beside = Path(__file__).parents[2].parent / "shared" / "data"
+    path = Path(os.environ.get("SUPERNET_BENCH_DATA", beside)) / "nb201.csv.gz"
+    return path if path.exists() else None
+
+
+def train(name: str, arguments: Arguments, context: Context | None = None) -> Sample | None:
+    """Train what is missing of one configuration. None where it was stopped before the end."""
+    if name not in CONFIGS:
+        raise UnknownName("configuration", name, CONFIGS)
+    plan = Plan(CONFIGS[name], tuple(range(arguments.seeds)), block=BLOCK)
+    folder = arguments.out / "shards" / f"{name}-{arguments.seeds}"
+    shards = series(plan, folder, load_images(plan).digest, class_order())
+    blocks = range(arguments.skip // BLOCK, (arguments.skip + arguments.cells) // BLOCK)
+    return sample(shards, blocks) if run(plan, shards, blocks, arguments.workers, context) else None
+
+
+def main(arguments: Arguments, context: Context | None = None) -> int:
+    """Run the command. Returns the exit code."""
+    if arguments.cells % BLOCK or arguments.skip % BLOCK or arguments.cells < BLOCK or arguments.skip < 0:
+        raise BadSpec(f"--cells {arguments.cells} and --skip {arguments.skip} take multiples of {BLOCK}")
+    if arguments.seeds < 2 or arguments.workers < 1:
+        raise BadSpec("two seeds and one worker are the least that can be compared")
+    found = {name: train(name, arguments, context) for name in arguments.config}
+    samples = {name: one for name, one in found.items() if one}
+    extract = official_extract()
+    table = report(samples, read_official(extract) if extract else {})
+    stem = f"report-{arguments.skip}-{arguments.skip + arguments.cells}-{arguments.seeds}"
+    text = table.to_markdown(floatfmt=".3f")
+    table.to_csv(arguments.out / f"{stem}.csv", index_label="measure")
+    (arguments.out / f"{stem}.md").write_text(f"{text}\n", encoding="utf-8")
+    print(text)
+    return 0 if len(samples) == len(arguments.config) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(lambda: main(tyro.cli(Arguments))))

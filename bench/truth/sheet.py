@@ -1,0 +1,115 @@
+"""What the embedded table ranks like, in numbers: `python -m bench.truth.sheet` writes its data sheet.
+
+Noise: tau-b between seeds, and what follows for means of all seeds. Likeness: tau-b with the real data sets, where a
+converted official table is given, with parameter count and multiply-adds, and the partial taus.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+from numpy.typing import NDArray
+from tabulate import tabulate
+
+from bench.errors import BenchError
+from bench.metrics import partial_tau, share_tied, tau_b
+from bench.record import write_atomically
+from bench.truth import EMBEDDED, open_truth
+from bench.truth.merge import DATASET
+from bench.truth.plan import trained_instead
+from bench.truth.reliability import expected_tau, split_tau, top
+from bench.truth.table import Table
+from bench.truth.tabular import TableTruth
+
+Row = tuple[str, float]
+SHARES = ((1.0, "all"), (0.5, "upper half"), (0.1, "upper 10 %"))
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Measure a table made by `make table`."""
+
+    table: str = EMBEDDED
+    """`embedded`, or the path of another table of the same kind."""
+    official: Path | None = None
+    """A converted official table, for the rows of the real data sets."""
+    out: Path = Path("results") / "embedded"
+    """Where sheet.csv and sheet.md are written."""
+
+
+def measures(table: Table, official: TableTruth | None) -> Iterator[Row]:
+    """All rows of the sheet: a name and a number. Every cell counts, so a class of n cells counts n times; ties are
+    counted among classes."""
+    seeds = table.seeds(("accuracy", DATASET, "test", 1))
+    known = np.stack([_column(table, "accuracy", seed) for seed in seeds], 1)
+    rows = np.flatnonzero(np.isfinite(known).all(1))
+    accuracy = known[rows]
+    entropy = -np.stack([_column(table, "cross_entropy", seed)[rows] for seed in seeds], 1)
+    yield "cells", len(rows)
+    yield "classes trained", len(np.unique(trained_instead()[rows]))
+    yield "seeds", len(seeds)
+    yield "CPU hours", float(_trained_seconds(table, seeds).sum() / 3600)
+    mean = accuracy.mean(1)
+    for share in (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1):
+        yield f"test accuracy, quantile {share:g} (%)", float(np.quantile(mean, share))
+    yield "median standard deviation between seeds (points)", float(np.median(accuracy.std(1, ddof=1)))
+    distinct = np.unique(trained_instead()[rows], return_index=True)[1]
+    yield "share of classes tied with another, one seed", share_tied(accuracy[distinct, 0])
+    yield "share of classes tied with another, mean of seeds", share_tied(mean[distinct])
+    for scores, name in ((accuracy, "accuracy"), (entropy, "cross-entropy")):
+        for share, part in SHARES:
+            chosen = scores if share == 1 else top(scores, share)
+            yield f"tau of one seed with another, {name}, {part}", split_tau(chosen, 1)
+            yield f"tau expected of means of {len(seeds)} seeds, {name}, {part}", expected_tau(chosen, len(seeds))
+    counts = {name: table.constant(name)[rows].astype(np.float64) for name in ("parameters", "multiply_adds")}
+    for name, values in counts.items():
+        yield f"tau with {name}", tau_b(mean, values)
+    if official is not None:
+        for target in official.targets():
+            real = official.column(target, "test")[rows]
+            yield f"tau with {target}", tau_b(mean, real)
+            for name, values in counts.items():
+                yield f"partial tau with {target} given {name}", partial_tau(mean, real, values)
+                yield f"tau of {name} with {target}", tau_b(values, real)
+
+
+def _column(table: Table, metric: str, seed: str) -> NDArray[np.float64]:
+    split = "train" if metric == "train_seconds" else "test"
+    return table.column(dataset=DATASET, split=split, epochs=1, seeds=seed, metric=metric)
+
+
+def _trained_seconds(table: Table, seeds: tuple[str, ...]) -> NDArray[np.float64]:
+    """Seconds of every class once, all seeds: members repeat the numbers of their representative."""
+    own = np.unique(trained_instead())
+    seconds = sum(_column(table, "train_seconds", seed)[own] for seed in seeds)
+    return np.nan_to_num(np.asarray(seconds, dtype=np.float64))
+
+
+def main(arguments: Arguments) -> int:
+    """Write and print the sheet."""
+    truth = open_truth(arguments.table)
+    assert isinstance(truth, TableTruth)
+    official = None if arguments.official is None else TableTruth.load(arguments.official)
+    rows = list(measures(truth.table, official))
+    command = "python -m bench.truth.sheet" + ("" if official is None else " --official TABLE")
+    tables = [truth] if official is None else [truth, official]
+    about = "Tables: " + "; ".join(f"{t.name}, checksum {t.checksum}" for t in tables)
+    text = tabulate([(n, f"{v:.4g}") for n, v in rows], headers=("measure", "value"), tablefmt="pipe")
+    write_atomically(arguments.out / "sheet.md", f"{about}. Made by `{command}`.\n\n{text}\n".encode())
+    lines = ["measure,value", *(f'"{n}",{v!r}' for n, v in rows)]
+    write_atomically(arguments.out / "sheet.csv", ("\n".join(lines) + "\n").encode())
+    print(f"{about}\n\n{text}\n\n{arguments.out / 'sheet.md'}")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(tyro.cli(Arguments)))
+    except BenchError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)

@@ -1,0 +1,102 @@
+"""Bayesian optimisation over cells: FaDE's rival (arXiv 2404.16218) that trains single architectures.
+
+After a few random cells, each next one is trained alone that promises most: the largest expected improvement of
+validation accuracy under a Gaussian process on one-hot cells (scikit-learn's; Matern 5/2 kernel plus noise). As many
+networks are trained as FaDE trains hyper-architectures; theirs hold k cells per row and cost about k times as much,
+which the account shows.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from bench.errors import BadSpec
+from bench.learner import Training
+from bench.space import Genotype, Region
+from bench.task import Found, Task
+from methods.embedding import Embedding
+from methods.rsps import Rsps
+
+ALONE = Rsps(Training(epochs=50, batch=128))  # on a region of one architecture there is one path
+
+
+def expected_improvement(mean: NDArray[np.float64], deviation: NDArray[np.float64], best: float) -> NDArray[np.float64]:
+    """Of a normal value over `best`, elementwise; 0 where the deviation is 0 and the mean no better."""
+    gain, spread = mean - best, np.maximum(deviation, 1e-12)
+    improvement: NDArray[np.float64] = gain * norm.cdf(gain / spread) + spread * norm.pdf(gain / spread)
+    return improvement
+
+
+def fitted(points: NDArray[np.float64], values: NDArray[np.float64]) -> Any:
+    """The Gaussian process of `values` `[n]` at `points` `[n, m]`."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.gaussian_process import GaussianProcessRegressor
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+    kernel = ConstantKernel(1.0, (0.1, 10.0)) * Matern(2.0, (0.5, 20.0), nu=2.5) + WhiteKernel(0.1, (1e-4, 1.0))
+    process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # with few points a bound is often the best there is
+        return process.fit(points, values)
+
+
+@dataclass(frozen=True)
+class Bayes:
+    """Sequential search by expected improvement; every evaluation is a network trained alone."""
+
+    version: ClassVar[int] = 1
+    base: Rsps = ALONE
+    networks: int = 10
+    first: int = 3  # of them drawn at random
+
+    def search(self, task: Task) -> Found:
+        """Train `networks` architectures; choose the most accurate on validation images."""
+        if not 1 <= self.first <= self.networks:
+            raise BadSpec(f"{self.first} first networks of {self.networks} cannot be; choose 1 to {self.networks}")
+        if self.networks > task.region.size:
+            raise BadSpec(f"{self.networks} networks are more than {task.region.size} architectures; train fewer")
+        embedding, rng = Embedding(task.space, task.region), task.stream("cells")
+        known: dict[Genotype, float] = {}
+        process: Any = None
+        for number in range(self.networks):
+            cell = self.next(embedding, known, process, rng)
+            known[cell] = self.accuracy(task, cell)
+            if number + 1 >= self.first:
+                process = fitted(embedding.of(list(known)), np.array(list(known.values())))
+            task.report(max(known, key=lambda cell: known[cell]))
+            task.progress((number + 1) / self.networks)
+
+        def estimate(genotypes: Sequence[Genotype], images: int | None = None) -> NDArray[np.float64]:
+            mean = process.predict(embedding.of(genotypes))
+            return np.stack([mean, np.full(len(mean), np.nan)], axis=1)
+
+        return Found(max(known, key=lambda cell: known[cell]), tuple(known.items()), estimate)
+
+    def next(
+        self, embedding: Embedding, known: dict[Genotype, float], process: Any, rng: np.random.Generator
+    ) -> Genotype:
+        """A cell that is not known yet: at random before there is a process, else the most promising."""
+        left = [row for row, cell in enumerate(embedding.genotypes) if cell not in known]
+        if process is None:
+            return embedding.genotypes[int(rng.choice(left))]
+        mean, deviation = process.predict(embedding.points[left], return_std=True)
+        gain = expected_improvement(mean, deviation, max(known.values()))
+        return embedding.genotypes[left[int(gain.argmax())]]
+
+    def accuracy(self, task: Task, cell: Genotype) -> float:
+        """Validation accuracy [0, 1] of a cell trained alone."""
+        learner = task.learner(self.base, self.base.training, Region.of([{op} for op in cell]))
+        with task.meter.phase("weights"):
+            learner.fit()
+        with task.meter.phase("choose"):
+            return learner.estimate(cell)[0]
+
+
+VARIANTS = {"bayes": Bayes()}

@@ -1,0 +1,101 @@
+"""DARTS: Differentiable Architecture Search (Liu, Simonyan & Yang, ICLR 2019, arXiv 1806.09055).
+
+Every edge is the softmax-weighted sum of its operations (eq. 2). Alpha and weights take turns: alpha follows the
+validation loss, the weights the training loss (algorithm 1).
+
+First order (section 2.3, xi = 0) takes the gradient of the validation loss at the current weights. Second order
+unrolls one weight step w' = w - xi dL_train(w, alpha) and corrects by a finite difference (eqs. 7 and 8):
+
+    d_alpha L_valid(w', alpha) - xi (d_alpha L_train(w+, alpha) - d_alpha L_train(w-, alpha)) / (2 eps),
+    w+- = w +- eps d_w' L_valid(w', alpha),  eps = 0.01 / ||d_w' L_valid||.
+
+As in the authors' code the unrolled step includes momentum and weight decay, and xi is the current learning rate.
+It costs five passes for one: four of them for alpha, three more than first order. The weights move in place and
+are put back from one copy of the weights; there is no second network.
+
+NAS-Bench-201 settings (Dong & Yang, ICLR 2020): see `Training`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from bench.images.batches import Batch
+from bench.learner import Learner
+from bench.space import Region
+from methods.oneshot import OneShot
+
+
+@dataclass(frozen=True)
+class Darts(OneShot):
+    """Softmax relaxation with alternating gradient steps."""
+
+    version: ClassVar[int] = 1
+    order: Literal[1, 2] = 1
+    eps: float = 0.01  # numerator of the finite difference's step, section 2.3
+
+    @property
+    def passes(self) -> int:
+        """Second order: the four passes of alpha, forward and back, and the one of the weights."""
+        return 4 if self.order == 1 else 10
+
+    def theta(self, learner: Learner) -> tuple[Tensor, Region]:
+        """Softmax of alpha over the operations that the region allows (eq. 2)."""
+        return learner.masked_alpha().softmax(-1), learner.region
+
+    def step(self, learner: Learner, train: Batch, valid: Batch) -> None:
+        """One Adam step on alpha."""
+        learner.alpha.grad = self.gradient(learner, train, valid)
+        learner.alpha_optimiser.step()
+
+    def gradient(self, learner: Learner, train: Batch, valid: Batch) -> Tensor:
+        """The gradient `[E, O]` that alpha follows."""
+        if self.order == 1:
+            return learner.alpha_gradient(self._loss(learner, valid))
+        with learner.meter.phase("unrolled"):
+            return self.unrolled(learner, train, valid)
+
+    def unrolled(self, learner: Learner, train: Batch, valid: Batch) -> Tensor:
+        """The second-order gradient of alpha `[E, O]` (eqs. 7 and 8)."""
+        weights, xi = learner.weights, float(learner.optimiser.param_groups[0]["lr"])
+        kept = [w.detach().clone() for w in weights]
+        gradients = torch.autograd.grad(self._loss(learner, train), weights, allow_unused=True)
+        with torch.no_grad():
+            for w, g in zip(weights, gradients, strict=True):
+                momentum = learner.optimiser.state[w].get("momentum_buffer")
+                move = learner.training.weight_decay * w
+                move += 0 if g is None else g
+                if momentum is not None:
+                    move += learner.training.momentum * momentum
+                w.sub_(xi * move)
+        at_valid = torch.autograd.grad(self._loss(learner, valid), [learner.alpha, *weights], allow_unused=True)
+        direct, direction = torch.zeros_like(learner.alpha) if at_valid[0] is None else at_valid[0], at_valid[1:]
+        norm = torch.stack([d.norm() for d in direction if d is not None]).norm()
+        radius = self.eps / norm
+        ahead, behind = (self._alpha_gradient(learner, train, kept, direction, sign * radius) for sign in (1.0, -1.0))
+        _put(weights, kept)
+        return direct - xi * (ahead - behind) / (2 * radius)  # type: ignore[no-any-return]
+
+    def _loss(self, learner: Learner, batch: Batch) -> Tensor:
+        return learner.loss(batch, *self.theta(learner))
+
+    def _alpha_gradient(
+        self, learner: Learner, batch: Batch, at: Sequence[Tensor], direction: Sequence[Tensor | None], step: Tensor
+    ) -> Tensor:
+        """The gradient of alpha at weights `at + step * direction`."""
+        _put(learner.weights, [w if d is None else w + step * d for w, d in zip(at, direction, strict=True)])
+        return learner.alpha_gradient(self._loss(learner, batch))
+
+
+@torch.no_grad()
+def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    for w, v in zip(weights, values, strict=True):
+        w.copy_(v)
+
+
+VARIANTS = {"darts": Darts(), "darts-2nd": Darts(order=2)}

@@ -1,0 +1,74 @@
+"""Points for architectures, and architectures for points: what a search over a continuous density or a Gaussian process
+needs of a space of discrete cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.space import Genotype, Region, Space
+
+Kind = Literal["one-hot", "summary"]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """All architectures of a region as points. one-hot: E x O coordinates, every point another architecture. summary:
+    the number of weighted operations and of edges on the longest path, in standard deviations of the region; many
+    architectures share a point, and a point stands for a bucket of them."""
+
+    space: Space
+    region: Region
+    kind: Kind = "one-hot"
+
+    @cached_property
+    def genotypes(self) -> list[Genotype]:
+        """All architectures of the region, in order."""
+        return list(self.region.genotypes())
+
+    @cached_property
+    def points(self) -> NDArray[np.float64]:
+        """`[n, m]`, a point for each of `genotypes`."""
+        return self.of(self.genotypes)
+
+    def of(self, genotypes: Sequence[Genotype]) -> NDArray[np.float64]:
+        """`[n, m]`, a point for each genotype."""
+        ops = np.array(genotypes, dtype=np.int64).reshape(len(genotypes), len(self.space.edges))
+        if self.kind == "one-hot":
+            return np.eye(len(self.space.ops))[ops].reshape(len(ops), -1)
+        return _summaries(self.space, ops) / self._spread
+
+    @cached_property
+    def _spread(self) -> NDArray[np.float64]:
+        spread = _summaries(self.space, np.array(self.genotypes)).std(0)
+        return np.where(spread > 0, spread, 1.0)
+
+    def nearest(self, points: NDArray[np.float64], rng: np.random.Generator) -> list[Genotype]:
+        """A different architecture for each of the points `[k, m]`, in turn the nearest that is left; one of equally
+        near at random. k is at most the size of the region."""
+        left = np.ones(len(self.genotypes), dtype=bool)
+        found = []
+        for point in points:
+            distance = np.where(left, np.square(self.points - point).sum(1), np.inf)
+            bucket = np.flatnonzero(distance <= distance.min() + 1e-9)
+            row = int(rng.choice(bucket))
+            left[row] = False
+            found.append(self.genotypes[row])
+        return found
+
+
+def _summaries(space: Space, ops: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`[n, 2]` number of weighted operations, and edges on the longest path to the output; 0 where none leads there."""
+    weighted = np.array(["conv" in name for name in space.ops])[ops].sum(1)
+    absent = np.array([name == "none" for name in space.ops])[ops]
+    depth = np.full((len(ops), max(edge.target for edge in space.edges) + 1), -np.inf)
+    depth[:, 0] = 0
+    for e, edge in enumerate(space.edges):  # sources come before targets
+        through = np.where(absent[:, e], -np.inf, depth[:, edge.source] + 1)
+        depth[:, edge.target] = np.maximum(depth[:, edge.target], through)
+    return np.stack([weighted, np.maximum(depth[:, -1], 0)], axis=1).astype(np.float64)

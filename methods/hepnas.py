@@ -1,0 +1,148 @@
+"""HEP-NAS (Li, Zhang, Wang & Ma, AAAI 2025, arXiv 2412.10723).
+
+Edges that end in one node act together, so they are cut together. A hierarchy is all edges into one node; its edges are
+each grouped in two by gradient matching (GM-NAS) and every combination of groups is a child: 2, 4 and 8 of them on
+NAS-Bench-201, from the shallowest node to the deepest. The children are trained against each other, the best of them
+on validation images is the new search space, and the rest are dropped.
+
+Search space mutual distillation (SMD): with logits z_i of child i, z_T of the parent it comes from and z_k of the
+other K - 1 children,
+
+    L_i = CE(z_i, y) + KL(softmax z_T || softmax z_i) + 1/(K - 1) sum_k KL(softmax z_k || softmax z_i),
+
+averaged over the batch, for the weights only; alpha follows the plain validation loss. A step costs K + 1 passes
+forward, of which one goes back: teachers are asked once per batch and get no gradient.
+
+NAS-Bench-201 settings are those of the authors' code: cuts after 10, 20 and 30 epochs of the parents, 10 epochs of
+every child in between, batches of 128.
+
+Deviations:
+
+- One learning-rate cosine spans the 60 epochs of the surviving chain. In the code its period is 30, so that the rate
+  rises again half-way: `period=30`.
+- Teachers run as in training but their running statistics, where kept, do not move; in the code they do.
+- The weights of the two divergences are 1, as in the code; they are fields.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from bench.errors import BadSpec
+from bench.images.batches import Batch
+from bench.learner import Learner, Lesson, Training
+from bench.space import Region, Space
+from bench.task import Task
+from methods.darts import Darts
+from methods.gmnas import LARGEST_CUT, MATCHING
+from methods.oneshot import OneShot
+from methods.partition import Partition
+from methods.parts import EdgeChoice, Grouping, Teaching
+
+
+def hierarchies(space: Space, region: Region) -> list[list[int]]:
+    """The edges into each node of each cell type, shallow to deep; only edges on which the region leaves a choice."""
+    nodes: dict[tuple[str, int], list[int]] = {}
+    for e, edge in enumerate(space.edges):
+        if len(region.allowed[e]) > 1:
+            nodes.setdefault((edge.cell, edge.target), []).append(e)
+    return [nodes[node] for node in sorted(nodes)]
+
+
+@dataclass(frozen=True)
+class Hierarchy(EdgeChoice):
+    """All edges into one node per cut."""
+
+    version: ClassVar[int] = 1
+    order: Literal["sequential", "reversed", "random"] = "sequential"  # of nodes; sequential: shallow to deep
+
+    def check(self, task: Task, levels: int) -> None:
+        """There is a node for every level."""
+        nodes = len(hierarchies(task.space, task.region))
+        if levels > nodes:
+            raise BadSpec(f"{levels} levels cut {levels} nodes, {task.space.name} has {nodes}; plan fewer levels")
+
+    def cut_sizes(self, task: Task, level: int) -> list[int]:
+        """Those of the node's edges."""
+        return [len(task.region.allowed[edge]) for edge in self.node(task, level)]
+
+    def candidates(self, task: Task, parent: Learner, level: int) -> list[int]:
+        """The edges of the level's node."""
+        return self.node(task, level)
+
+    def node(self, task: Task, level: int) -> list[int]:
+        """The edges into the node whose turn it is."""
+        nodes = hierarchies(task.space, task.region)
+        if self.order == "random":
+            return nodes[int(task.stream("order").permutation(len(nodes))[level])]
+        return nodes[level if self.order == "sequential" else -1 - level]
+
+
+@dataclass(frozen=True)
+class MutualDistillation(Teaching):
+    """Search space mutual distillation, with its ablations."""
+
+    version: ClassVar[int] = 1
+    teachers: Literal["none", "parent", "siblings", "both"] = "both"
+    parent_weight: float = 1.0
+    siblings_weight: float = 1.0
+
+    def count(self, children: int) -> int:
+        """The parent, the other children, or both."""
+        return {"none": 0, "parent": 1, "siblings": children - 1, "both": children}[self.teachers]
+
+    def lesson(self, children: Sequence[Learner], parent: Learner) -> Lesson | None:
+        """The two divergences of the loss; None where nobody teaches."""
+        by_parent, by_siblings = self.teachers in ("parent", "both"), self.teachers in ("siblings", "both")
+
+        def divergences(learner: Learner, batch: Batch, logits: Tensor) -> Tensor:
+            siblings = [child for child in children if by_siblings and child is not learner]
+            weighted = [(self.siblings_weight / len(siblings), sibling) for sibling in siblings]
+            weighted += [(self.parent_weight, parent)] if by_parent else []
+            with learner.meter.phase("lesson"):
+                taught = [(weight, teacher.mixture(batch.images)) for weight, teacher in weighted]
+            return sum((weight * divergence(z, logits) for weight, z in taught), logits.new_zeros(()))
+
+        return divergences if by_parent or by_siblings else None
+
+
+def divergence(teacher: Tensor, student: Tensor) -> Tensor:
+    """KL(softmax teacher || softmax student) in nats, mean over the batch. Both `[B, classes]` logits."""
+    return F.kl_div(student.log_softmax(1), teacher.log_softmax(1), log_target=True, reduction="batchmean")
+
+
+FIRST_ORDER = Darts(Training(batch=128, weight_decay=3e-4, nesterov=False))
+SHALLOW_TO_DEEP, SMD = Hierarchy(), MutualDistillation()
+
+
+@dataclass(frozen=True)
+class HepNas(Partition):
+    """Node by node, children in competition; the defaults are those of NAS-Bench-201."""
+
+    version: ClassVar[int] = 1
+    grouping: Grouping = MATCHING
+    edges: EdgeChoice = SHALLOW_TO_DEEP
+    base: OneShot = FIRST_ORDER
+    levels: tuple[int, ...] = (10, 10, 10)
+    tuning: int = 10
+    final: int = 0
+    teaching: Teaching | None = SMD
+    keep: Literal["all", "best"] = "best"
+
+
+HEP = HepNas()
+
+VARIANTS = {
+    "hep": HEP,
+    "hep-no-smd": replace(HEP, teaching=MutualDistillation("none")),
+    "hep-parent": replace(HEP, teaching=MutualDistillation("parent")),
+    "hep-siblings": replace(HEP, teaching=MutualDistillation("siblings")),
+    "hep-edgewise": replace(HEP, edges=LARGEST_CUT),
+    "hep-reversed": replace(HEP, edges=Hierarchy("reversed")),
+    "hep-random-order": replace(HEP, edges=Hierarchy("random")),
+}

@@ -1,0 +1,151 @@
+"""Gradient matching (GM-NAS, arXiv 2203.15207): which operations of an edge want the same of the shared weights.
+
+For a batch, edge e takes each operation o alone while the rest of the network stays as it is, and G_o is the gradient
+of the loss over all weights inside the cells and reductions except those of edge e. The distance of two operations is
+1 - cos(G_o, G_o'), averaged over batches. This costs one pass forward and back per operation, edge and batch, and no
+other pass. Of the partitions into two groups that with the least distance within groups is taken: a minimum cut of the
+operations' agreement.
+
+GM-NAS and HEP-NAS both cut by it. The measures and sizes are those of the GM-NAS code: the smaller group has two
+operations or more, which on NAS-Bench-201 leaves ten partitions, of sizes 2 and 3.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from bench.errors import BadSpec
+from bench.images.batches import Batch
+from bench.learner import Learner
+from bench.space import Region
+from bench.streams import torch_stream
+from bench.task import Task
+from methods.oneshot import OneShot
+from methods.parts import Grouping, Split
+
+Gradient = Sequence[Tensor]
+
+
+def cosine(a: Gradient, b: Gradient) -> Tensor:
+    """1 - cos of two gradients as one vector each."""
+    product, lengths = sum(x.mul(y).sum() for x, y in zip(a, b, strict=True)), [_length(g) for g in (a, b)]
+    return 1 - product / (lengths[0] * lengths[1] + 1e-6)
+
+
+def filter_cosine(a: Gradient, b: Gradient) -> Tensor:
+    """Sum over output filters of 1 - cos; normalisation parameters do not count."""
+    total = a[0].new_zeros(())
+    for x, y in zip(a, b, strict=True):
+        if x.ndim > 1:
+            x, y = x.flatten(1), y.flatten(1)
+            total += (1 - (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1) + 1e-6)).sum()
+    return total
+
+
+def squared(a: Gradient, b: Gradient) -> Tensor:
+    """Sum of squared differences."""
+    return torch.stack([(x - y).square().sum() for x, y in zip(a, b, strict=True)]).sum()
+
+
+def _length(gradient: Gradient) -> Tensor:
+    return torch.stack([g.square().sum() for g in gradient]).sum().sqrt()
+
+
+MEASURES = {"cosine": cosine, "filter-cosine": filter_cosine, "squared": squared}
+
+
+def halvings(ops: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Partitions of `ops` into two groups, the smaller of two or more operations (one, where there are fewer than
+    four), each partition once. NAS-Bench-201: the 10 of sizes 2 and 3."""
+    for size in range(min(2, len(ops) // 2), len(ops) // 2 + 1):
+        for group in itertools.combinations(ops, size):
+            if 2 * size < len(ops) or ops[0] in group:
+                yield group, tuple(op for op in ops if op not in group)
+
+
+def parted(distances: NDArray[np.float64], ops: Sequence[int]) -> Split:
+    """The partition of least distance within groups; of equals the first. distances: `[O', O']`, ordered as `ops`."""
+    place = {op: k for k, op in enumerate(ops)}
+
+    def within(groups: Sequence[Sequence[int]]) -> float:
+        pairs = (pair for group in groups for pair in itertools.combinations(group, 2))
+        return float(sum(distances[place[a], place[b]] for a, b in pairs))
+
+    groups = min(halvings(ops), key=within)
+    inside = within(groups)
+    return Split(groups, distances, inside, within([ops]) - inside)
+
+
+@dataclass(frozen=True)
+class Matching(Grouping):
+    """Two groups by gradient matching."""
+
+    version: ClassVar[int] = 1
+    measures: ClassVar[bool] = True
+    batches: int = 100
+    distance: Literal["cosine", "filter-cosine", "squared"] = "cosine"
+    weight: Literal["hard", "soft"] = "hard"  # of the operation that is left: 1, or what the relaxation gives it
+
+    def check(self, base: OneShot) -> None:
+        """Soft weights need a base that has weights."""
+        if self.batches < 1:
+            raise BadSpec(f"gradients are averaged over 1 batch or more, not {self.batches}")
+        if self.weight == "soft" and not base.trains_alpha:
+            raise BadSpec(f"{type(base).__name__} has no architecture weights: matching needs weight='hard' there")
+
+    def passes(self, task: Task, operations: int) -> int:
+        """Forward and back for every operation and batch."""
+        return 2 * task.scale.epochs_of(self.batches) * operations
+
+    def split(self, task: Task, parent: Learner, edge: int) -> Split:
+        """The minimum cut of the averaged distances."""
+        count, ops = task.scale.epochs_of(self.batches), parent.region.lists[edge]
+        stream = torch_stream(parent.seed, f"cut/{parent.name}/{edge}")
+        total = torch.zeros((len(ops), len(ops)), dtype=torch.float64, device=parent.alpha.device)
+        with parent.aside():
+            for batch in itertools.islice(parent.train.drawn_from(stream).endless(), count):
+                total += self.distances(parent, batch, edge)
+        return parted((total / count).cpu().numpy(), ops)
+
+    def distances(self, parent: Learner, batch: Batch, edge: int) -> Tensor:
+        """`[O', O']` distances of one batch, symmetric with a zero diagonal."""
+        gradients = self.gradients(parent, batch, edge)
+        table = gradients[0][0].new_zeros((len(gradients), len(gradients)))
+        for a, b in itertools.combinations(range(len(gradients)), 2):
+            table[a, b] = table[b, a] = MEASURES[self.distance](gradients[a], gradients[b])
+        return table
+
+    def gradients(self, parent: Learner, batch: Batch, edge: int) -> list[Gradient]:
+        """G_o of every operation that the region allows on `edge`, all at one sample of the other edges' weights."""
+        theta, region = parent.relaxation.theta(parent)
+        shared = parent.supernet.shared_by(edge)
+        found: list[Gradient] = []
+        for op in parent.region.lists[edge]:
+            alone = Region((*region.allowed[:edge], frozenset({op}), *region.allowed[edge + 1 :]))
+            weights = None if theta is None else theta.detach().clone()
+            if weights is not None and self.weight == "hard":
+                weights[edge] = 0
+                weights[edge, op] = 1
+            gradient = torch.autograd.grad(parent.loss(batch, weights, alone), shared, allow_unused=True)
+            found.append([torch.zeros_like(w) if g is None else g for w, g in zip(shared, gradient, strict=True)])
+        return found
+
+
+@dataclass(frozen=True)
+class RandomGroups(Grouping):
+    """Two groups of the same sizes, drawn uniformly: what gradient matching has to beat."""
+
+    version: ClassVar[int] = 1
+
+    def split(self, task: Task, parent: Learner, edge: int) -> Split:
+        """One of the partitions that matching chooses from."""
+        every = list(halvings(parent.region.lists[edge]))
+        return Split(every[int(task.stream(f"groups/{parent.name}/{edge}").integers(len(every)))])

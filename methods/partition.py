@@ -1,0 +1,165 @@
+"""The loop over a tree of regions that Few-Shot NAS, GM-NAS and HEP-NAS share.
+
+A supernet is trained, its region is cut into children, the children are trained, and so on. The papers differ in four
+parts, all plain data: into which groups the operations of an edge fall (`grouping`), which edges a level cuts
+(`edges`), what children teach each other (`teaching`), and which of them live on (`keep`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+from bench.errors import BadSpec
+from bench.learner import Learner, Lesson
+from bench.space import Genotype, Region
+from bench.task import Found, Task
+from methods.budget import fair
+from methods.darts import Darts
+from methods.oneshot import OneShot
+from methods.parts import EdgeChoice, Grouping, Teaching
+from methods.tree import Node, deepest
+
+DARTS = Darts()
+
+
+@dataclass(frozen=True)
+class Partition:
+    """The shared loop. Epochs are the paper's; the scale shrinks each of them."""
+
+    version: ClassVar[int] = 1
+    grouping: Grouping
+    edges: EdgeChoice
+    base: OneShot = DARTS  # its `training.epochs` are the budget of the fair protocol
+    levels: tuple[int, ...] = (50,)  # epochs before each cut; 0 before the first cuts an untrained supernet
+    tuning: int = 0  # epochs of children before some are dropped, in turn, one epoch each
+    final: int = 50  # epochs of those that are left
+    teaching: Teaching | None = None  # while tuning
+    keep: Literal["all", "best"] = "all"  # best: of one parent's children, by accuracy of the mixture
+    inherit: Literal["state", "weights", "nothing"] = "state"  # state: weights, alpha, optimisers, schedule
+    restart: bool = False  # after the last cut children inherit nothing
+    alpha_waits: bool = False  # alpha rests until the last cut
+    period: int | None = None  # epochs of every learning-rate cosine; by default those planned for the supernet
+    protocol: Literal["paper", "fair"] = "paper"  # fair: as many images as `base` alone; see budget.py
+
+    def search(self, task: Task) -> Found:
+        """Grow the tree; propose one architecture per leaf, and of those the most accurate on validation images."""
+        self.check(task)
+        if self.protocol == "fair":
+            return fair(self, task).search(task)
+        levels = [_scaled(task, epochs) for epochs in self.levels]
+        tuning, final = _scaled(task, self.tuning), _scaled(task, self.final)
+        root = Node(self._learner(task, None, task.region, self._span(task, -1)), 0, None)
+        tree, frontier = [root], [root]
+        for level, epochs in enumerate(levels):
+            grown: list[Node] = []
+            for parent in frontier:
+                self._fit(task, parent, epochs, not self.alpha_waits, alone=len(frontier) == 1)
+                with task.meter.phase("cut"):
+                    children = self._children(task, parent, level)
+                lesson = self.lesson(children, parent)
+                for _ in range(tuning):
+                    for child in children:
+                        self._fit(task, child, 1, not self.alpha_waits, lesson=lesson)
+                tree += children
+                grown += self.kept(task, children)
+                task.progress((level + len(grown) / (len(grown) + len(frontier))) / (len(levels) + 1))
+            frontier = grown
+        for leaf in frontier:
+            self._fit(task, leaf, final, True, alone=len(frontier) == 1)
+        epochs_trained = {"levels": levels, "tuning": tuning, "final": final}
+        return self._found(task, tree, frontier, epochs_trained)
+
+    def cut(self, task: Task, parent: Learner, level: int) -> tuple[list[Region], dict[str, Any]]:
+        """The regions of the parent's children, and what the record says of the cut."""
+        candidates = self.edges.candidates(task, parent, level)
+        splits = {edge: self.grouping.split(task, parent, edge) for edge in candidates}
+        chosen = self.edges.chosen(splits)
+        regions = [parent.region]
+        for edge in chosen:
+            regions = [child for region in regions for child in region.cut(edge, [set(g) for g in splits[edge].groups])]
+        return regions, {"edges": chosen, "splits": {str(edge): split.note() for edge, split in splits.items()}}
+
+    def lesson(self, children: Sequence[Node], parent: Node) -> Lesson | None:
+        """What these children are taught while tuning."""
+        taught = [child.learner for child in children]
+        return None if self.teaching is None else self.teaching.lesson(taught, parent.learner)
+
+    def kept(self, task: Task, children: Sequence[Node]) -> list[Node]:
+        """The children of one parent that live on; of equals the first."""
+        if self.keep == "all":
+            return list(children)
+        with task.meter.phase("compare"):
+            for child in children:
+                child.accuracy = child.learner.mixture_accuracy()
+        best = max(children, key=lambda child: child.accuracy or 0.0)
+        for child in children:
+            child.kept = child is best
+        return [best]
+
+    def check(self, task: Task) -> None:
+        """Raise BadSpec, BadRegion before any training where the search cannot be done as it is described."""
+        if not isinstance(self.base, OneShot):
+            raise BadSpec(f"base {type(self.base).__name__} is no relaxation of one supernet; use Darts, Snas or Rsps")
+        if not self.levels or min(self.levels[1:], default=1) < 1 or self.levels[0] < 0:
+            raise BadSpec(f"levels {self.levels} are epochs before each cut: 1 or more each, 0 only before the first")
+        if self.levels[0] == 0 and (self._inherits(0) != "nothing" or self.grouping.measures):
+            raise BadSpec("a parent of 0 epochs has nothing to give: train it, or inherit 'nothing' without matching")
+        if self.tuning < 0 or self.final < 0 or self.tuning + self.final == 0:
+            raise BadSpec(f"children are trained for tuning + final = {self.tuning} + {self.final} epochs; give 1")
+        if self.tuning == 0 and (self.keep == "best" or self.teaching is not None):
+            raise BadSpec("children that are compared or teach each other are trained first: tuning must be 1 or more")
+        if self.alpha_waits and self.final == 0 and self.base.trains_alpha:
+            raise BadSpec("alpha would never be trained: alpha_waits needs final epochs of 1 or more")
+        if self.edges.needs_distances() and not self.grouping.measures:
+            raise BadSpec(f"{type(self.grouping).__name__} measures no distance by which an edge could be chosen")
+        self.grouping.check(self.base)
+        self.edges.check(task, len(self.levels))
+
+    def _inherits(self, level: int) -> str:
+        return "nothing" if self.restart and level == len(self.levels) - 1 else self.inherit
+
+    def _span(self, task: Task, cut: int) -> int:
+        """Scaled epochs from a fresh start after cut number `cut` (-1: the root) to the next fresh start or the end."""
+        if self.period is not None:
+            return task.scale.epochs_of(self.period)
+        total = 0 if cut < 0 else _scaled(task, self.tuning)
+        following = self.levels[cut + 1] if cut + 1 < len(self.levels) else self.final
+        total += _scaled(task, following)
+        last = cut + 1 >= len(self.levels) or self._inherits(cut + 1) != "state"
+        return total if last else total + self._span(task, cut + 1)
+
+    def _learner(self, task: Task, parent: Learner | None, region: Region, epochs: int, inherit: str = "") -> Learner:
+        made = task.learner(self.base, self.base.training, region, max(1, epochs))
+        return made if parent is None or inherit == "nothing" else made.adopt(parent, inherit == "state")
+
+    def _children(self, task: Task, parent: Node, level: int) -> list[Node]:
+        regions, parent.cut = self.cut(task, parent.learner, level)
+        epochs, inherit = self._span(task, level), self._inherits(level)
+        made = [self._learner(task, parent.learner, region, epochs, inherit) for region in regions]
+        return [Node(learner, level + 1, parent.learner.name) for learner in made]
+
+    def _fit(
+        self, task: Task, node: Node, epochs: int, alpha: bool, lesson: Lesson | None = None, alone: bool = False
+    ) -> None:
+        def report() -> None:
+            current = self.base.current(node.learner)
+            if current is not None:
+                task.report(current)
+
+        with task.meter.phase("weights"):
+            node.learner.fit(epochs, lesson, report if alone else None, alpha)
+        node.trained = node.trained or epochs > 0
+
+    def _found(self, task: Task, tree: Sequence[Node], leaves: Sequence[Node], epochs: Mapping[str, Any]) -> Found:
+        with task.meter.phase("choose"):
+            finalists: list[tuple[Genotype, float | None]] = [self.base.choose(leaf.learner) for leaf in leaves]
+        genotype = max(finalists, key=lambda finalist: finalist[1] or 0.0)[0]
+        task.report(genotype)
+        details = {"epochs": epochs, "tree": [node.note() for node in tree]}
+        return Found(genotype, tuple(finalists), deepest(tree), details)
+
+
+def _scaled(task: Task, epochs: int) -> int:
+    return task.scale.epochs_of(epochs) if epochs else 0

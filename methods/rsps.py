@@ -1,0 +1,61 @@
+"""RSPS: random search with parameter sharing (Li & Talwalkar, UAI 2019, arXiv 1902.07638, section 3.2).
+
+Every training step updates the weights of one architecture drawn uniformly. Afterwards random architectures are
+drawn, each is evaluated on the shared weights with validation images, and the best is kept.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from torch import Tensor
+
+from bench.errors import BadSpec
+from bench.images.batches import Batch
+from bench.learner import Learner, Training
+from bench.space import Genotype, Region
+from methods.oneshot import OneShot
+
+
+@dataclass(frozen=True)
+class Rsps(OneShot):
+    """Uniform single paths; `candidates` of them are compared at the end.
+
+    250 epochs are those of NAS-Bench-201's baseline, a step being one path: about an eighth of a mixture step.
+    """
+
+    version: ClassVar[int] = 1
+    trains_alpha: ClassVar[bool] = False
+    training: Training = Training(epochs=250)
+    candidates: int = 100
+
+    def __post_init__(self) -> None:
+        if self.candidates < 1:
+            raise BadSpec(f"candidates must be 1 or more, got {self.candidates}")
+
+    def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
+        """A uniform path with weight 1."""
+        return None, Region.of([{op} for op in learner.region.sample(learner.paths)])
+
+    def step(self, learner: Learner, train: Batch, valid: Batch) -> None:
+        """Nothing: there is no alpha to train."""
+
+    def current(self, learner: Learner) -> Genotype | None:
+        """None: a choice costs `candidates` evaluations."""
+        return None
+
+    def choose(self, learner: Learner) -> tuple[Genotype, float]:
+        """The most accurate of `candidates` distinct random architectures; the first of equals."""
+        wanted = min(self.candidates, learner.region.size)
+        drawn: dict[Genotype, None] = {}
+        while len(drawn) < wanted:
+            drawn[learner.region.sample(learner.paths)] = None
+        genotypes = list(drawn)
+        accuracy = learner.estimates(genotypes)[:, 0]
+        best = int(np.argmax(accuracy))
+        return genotypes[best], float(accuracy[best])
+
+
+VARIANTS = {"rsps": Rsps(), "random-best-of-10": Rsps(candidates=10)}

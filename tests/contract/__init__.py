@@ -1,0 +1,50 @@
+"""What every method on every space is held to. A method is found by its file; nothing is registered here."""
+
+from __future__ import annotations
+
+import dataclasses
+from functools import lru_cache
+from typing import Any
+
+import methods
+from bench import images, spaces
+from bench.images import ImageSet
+from bench.spec import Scale, with_settings
+
+SCALE = Scale("contract", 2, 1, 16, 16, 0.004, 12, 16)
+"""Every phase lasts one step."""
+
+SCARCE = dataclasses.replace(SCALE, name="scarce", valid_images=8)
+"""Fewer validation images than a batch."""
+
+SMALL = {"batch": "16", "candidates": "3", "rounds": "2", "networks": "4", "cells": "3"}
+"""Fields that are set to less wherever a method has them, at any depth."""
+
+LABELS = sorted(methods.variants())
+KINDS = list({type(methods.get(label)): label for label in reversed(LABELS)}.values())
+"""One label for every class of methods."""
+
+SPACES = sorted(spaces.SPACES)
+
+
+def smaller(method: Any, space: str) -> Any:
+    """The method with less to do, and no more cuts than the space has nodes."""
+    method = with_settings(method, dict(_less(method, "")))
+    nodes = len({(edge.cell, edge.target) for edge in spaces.get(space).edges})
+    levels = getattr(method, "levels", ())
+    return dataclasses.replace(method, levels=levels[:nodes]) if len(levels) > nodes else method
+
+
+def _less(part: Any, path: str) -> Any:
+    for field in dataclasses.fields(part):
+        value = getattr(part, field.name)
+        if dataclasses.is_dataclass(value):
+            yield from _less(value, f"{path}{field.name}.")
+        elif field.name in SMALL:
+            yield f"{path}{field.name}", SMALL[field.name]
+
+
+@lru_cache
+def patches(name: str, *rest: Any) -> ImageSet:
+    """The image set, loaded once."""
+    return images.load(name)

@@ -1,0 +1,359 @@
+"""Chains of cells against networks built alone, FaDE-ranks by brute force, outer searches on known landscapes."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from scipy.integrate import quad
+from scipy.stats import norm
+
+from bench.errors import BadGenotype, BadSpec
+from bench.learner import Learner, Training
+from bench.nets.cell import Norm
+from bench.nets.chain import ChainSupernet, supernet_of
+from bench.nets.supernet import Shape, Supernet
+from bench.space import Region
+from bench.spaces.cells import chain
+from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.toy import SPACE as TOY
+from bench.task import Task
+from methods.bayes import Bayes, expected_improvement
+from methods.darts import Darts
+from methods.embedding import Embedding
+from methods.fade import Fade, opinions
+from methods.hyper import HyperDarts, factors, rank
+from methods.rsps import Rsps
+from tests import tiny
+
+SHAPE = Shape(4, 2, 10, 3, 8)
+CELLS = ((3, 1, 0, 2, 4, 3), (1, 0, 3, 3, 1, 2), (0, 2, 1, 4, 3, 1))
+THREE = chain(NB201, [CELLS] * 3)
+SHORT = Training(epochs=50, batch=32, alpha_rate=3e-3)
+UNSCALED = replace(tiny.SCALE, epochs=1.0)
+
+
+def _fade(**fields: Any) -> Fade:
+    return Fade(**{"inner": HyperDarts(SHORT), "rounds": 3, "cells": 4, **fields})
+
+
+# The space
+
+
+def test_a_chain_reads_what_it_writes() -> None:
+    assert THREE.size == 27
+    for genotype in THREE.region.genotypes():
+        assert THREE.parse(THREE.show(genotype)) == genotype
+    assert THREE.path((2, 0, 1)) == (CELLS[2], CELLS[0], CELLS[1])
+    assert len({THREE.shared_class(g) for g in THREE.region.genotypes()}) == 27
+
+
+@pytest.mark.parametrize(
+    ("cells", "words"),
+    [
+        ([CELLS, CELLS[:2]], "equally many"),
+        ([(CELLS[0], CELLS[0])], "all different"),
+        ([], "equally many"),
+        ([(), ()], "equally many"),
+    ],
+)
+def test_bad_rows_are_refused(cells: Any, words: str) -> None:
+    with pytest.raises(BadSpec, match=words):
+        chain(NB201, cells)
+
+
+def test_foreign_cells_are_refused() -> None:
+    with pytest.raises(BadGenotype):
+        chain(NB201, [((0, 1, 2, 3, 4, 5),)])
+    with pytest.raises(BadGenotype, match="takes 3"):
+        THREE.parse(NB201.show(CELLS[0]))
+    other = " > ".join(NB201.show((0,) * 6) for _ in range(3))
+    with pytest.raises(BadGenotype, match="not among"):
+        THREE.parse(other)
+
+
+# The network
+
+
+def _net(space: Any = THREE, shape: Shape = SHAPE) -> ChainSupernet:
+    net = supernet_of(space, shape, Norm(), 3, "weights/0")
+    assert isinstance(net, ChainSupernet)
+    return net
+
+
+def test_a_path_of_one_cell_is_the_network_of_that_cell() -> None:
+    """The chain (c, c, c) against the ordinary supernet on one architecture, with the same weights put in."""
+    net, plain = _net(), Supernet(NB201, SHAPE, Norm(), 5, lean=False)
+    images = torch.randn(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    for c, cell in enumerate(CELLS):
+        own = dict(net.state_dict())
+        for name, value in plain.state_dict().items():
+            parts = name.split(".")
+            if parts[0] != "stages":
+                value.copy_(own[name])
+            elif own.get(place := f"stages.{parts[1]}.0.cells.{c}.{parts[2]}.{'.'.join(parts[3:])}") is not None:
+                value.copy_(own[place])
+        alone = Region.of([{op} for op in cell])
+        ours = net(images, None, Region.of([{c}] * 3))
+        assert torch.allclose(ours, plain(images, None, alone), atol=1e-5)
+        assert net.multiply_adds(Region.of([{c}] * 3)) == plain.multiply_adds(alone)
+
+
+def test_a_row_is_the_weighted_sum_of_its_cells() -> None:
+    """With a one-hot theta the mixture is the path; in the first row it is linear in theta."""
+    net = _net()
+    images = torch.randn(5, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+    one_hot = torch.eye(3)[[1, 0, 2]]
+    path = net(images, None, Region.of([{1}, {0}, {2}]))
+    assert torch.allclose(net(images, one_hot, THREE.region), path, atol=1e-5)
+    row = net.stages[0][0]  # type: ignore[index]
+    x = torch.randn(5, 4, 8, 8)
+    weights = [torch.tensor(w) for w in (0.2, 0.3, 0.5)]
+    parts = [row(x, None, Region.of([{c}] * 3)) for c in range(3)]
+    wanted = sum(w * part for w, part in zip(weights, parts, strict=True))
+    assert torch.allclose(row(x, [weights] * 3, THREE.region), wanted, atol=1e-5)
+
+
+def test_cells_share_no_weights_and_hold_no_others() -> None:
+    """Each cell has the kernels of its own operations: parameters by hand."""
+    net = _net()
+    kernels = {2: 1, 3: 9}
+    taps = [sum(kernels.get(op, 0) for op in cell) for cell in CELLS]
+    for row, width in enumerate((4, 8, 16)):
+        count = sum(p.numel() for p in net.of_edge(row))
+        assert count == SHAPE.cells * width * width * sum(taps)
+    assert net.multiply_adds(THREE.region) > net.multiply_adds(Region.of([{0}] * 3))
+
+
+@pytest.mark.parametrize(("rows", "stages"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (3, [1, 1, 1]), (5, [2, 2, 1])])
+def test_rows_are_spread_over_the_stages(rows: int, stages: list[int]) -> None:
+    net = _net(chain(TOY, [((2, 1, 0), (1, 2, 2))] * rows))
+    assert [len(stage) for stage in net.stages] == stages  # type: ignore[arg-type]
+    assert net(torch.zeros(2, 3, 8, 8), None, net.space.region).shape == (2, 10)
+
+
+# Ranks
+
+
+def test_ranks_by_brute_force_over_all_paths() -> None:
+    """k ** d paths from d x k numbers: their ranks sum to 1, sort as sums of logarithms, and the best is row by row."""
+    weights = np.random.default_rng(0).dirichlet(np.ones(4), 3)
+    ranks = {path: rank(weights, path) for path in itertools.product(range(4), repeat=3)}
+    assert len(ranks) == 4**3
+    assert sum(ranks.values()) == pytest.approx(1)
+    logs = {path: sum(math.log(weights[i, c]) for i, c in enumerate(path)) for path in ranks}
+    assert sorted(ranks, key=lambda p: ranks[p]) == sorted(ranks, key=lambda p: logs[p])
+    assert max(ranks, key=lambda p: ranks[p]) == tuple(weights.argmax(1))
+    diagonal = [ranks[c, c, c] for c in range(4)]
+    assert weights.prod(0) == pytest.approx(diagonal)
+
+
+def test_opinions_order_cells_as_their_ranks() -> None:
+    weights = np.random.default_rng(1).dirichlet(np.ones(3), 3)
+    rounds = [
+        {"cells": [(0,), (1,), (2,)], "weights": weights, "ranks": weights.prod(0)},
+        {"cells": [(2,), (3,), (4,)], "weights": weights, "ranks": weights.prod(0)},
+    ]
+    values = opinions(rounds, [(k,) for k in range(6)])[:, 0]
+    cube = weights.prod(0) ** (1 / 3)
+    assert values[:5] == pytest.approx([cube[0], cube[1], (cube[2] + cube[0]) / 2, cube[1], cube[2]])
+    assert np.isnan(values[5])
+
+
+# Regularisation
+
+
+def test_factors_by_hand() -> None:
+    for progress in (0.0, 0.25, 0.5, 1.0):
+        assert factors(3, progress, "independent").tolist() == pytest.approx([1 - 2 * progress] * 3)
+        wanted = [max(-1, 1 - 2 * progress * s) for s in (2, 1.5, 1)]
+        assert factors(3, progress, "dependent").tolist() == pytest.approx(wanted)
+        assert factors(3, progress, "none").tolist() == [0, 0, 0]
+
+
+def _inside(inner: HyperDarts) -> Learner:
+    task = tiny.task(NB201, scale=UNSCALED)
+    return task.on(THREE, "round0").learner(inner, inner.training, epochs=4)
+
+
+@pytest.mark.parametrize("mode", ["none", "independent", "dependent"])
+def test_alpha_follows_loss_and_penalty(mode: Any) -> None:
+    """After one epoch of four: the penalty's derivative by hand is 2 r p_c (p_c - sum p^2), added to the loss's."""
+    learner = _inside(HyperDarts(SHORT, regularised=mode, strength=0.7))
+    learner.fit(1)
+    with torch.no_grad():
+        learner.alpha.copy_(torch.randn(3, 3, generator=torch.Generator().manual_seed(2)))
+    batch = next(iter(learner.valid.in_order(32)))
+    relaxation = learner.relaxation
+    assert isinstance(relaxation, HyperDarts)
+    plain = Darts(SHORT).gradient(learner, batch, batch)
+    p = learner.alpha.detach().softmax(-1)
+    r = factors(3, 0.25, mode)
+    by_hand = 2 * r[:, None] * p * (p - p.square().sum(-1, keepdim=True))
+    assert torch.allclose(relaxation.gradient(learner, batch, batch), plain + 0.7 * by_hand, atol=1e-6)
+
+
+def test_joint_training_is_one_pass_for_both() -> None:
+    """Alpha's Adam step against the gradient of the training loss plus the penalty; no validation image is seen."""
+    inner = HyperDarts(SHORT, joint=True)
+    learner = _inside(inner)
+    with learner.meter.phase("search"):
+        twin = _inside(inner)
+        batch = next(iter(twin.train.epoch()))
+        loss = F.cross_entropy(twin.supernet.train()(batch.images, *inner.theta(twin)), batch.labels)
+        wanted = twin.alpha_gradient(loss + inner.penalty(twin))
+        seen: list[torch.Tensor] = []
+        step = learner.alpha_optimiser.step
+        learner.alpha_optimiser.step = lambda: (seen.append(learner.alpha.grad.clone()), step())  # type: ignore
+        learner.fit(1, inner.lesson())
+    assert torch.allclose(seen[0], wanted, atol=1e-6)
+    assert len(seen) == 3
+    assert learner.meter.total().forward_images == learner.meter.total().backward_images == 3 * 32
+    bilevel = _inside(HyperDarts(SHORT))
+    with bilevel.meter.phase("search"):
+        bilevel.fit(1)
+    assert bilevel.meter.total().forward_images == 2 * 3 * 32
+
+
+# The outer search
+
+
+def test_cost_of_fade_by_hand() -> None:
+    """Per round: one hyper-architecture, alpha and weights in turn, and the validation images once for its top."""
+    task = tiny.task(scale=replace(tiny.SCALE, epochs=0.04))
+    with task.meter.phase("search"):
+        _fade().search(task)
+    phases, images = task.meter.phases, 3 * 2 * 3 * 32  # rounds, epochs, batches, images
+    for name in ("alpha", "weights"):
+        assert (phases[name].forward_images, phases[name].backward_images) == (images, images)
+    assert (phases["choose"].forward_images, phases["choose"].backward_images) == (3 * 64, 0)
+    assert task.meter.total().supernets == 3
+
+
+def test_rounds_draw_different_cells_and_weights() -> None:
+    task = tiny.task(NB201)
+    found = _fade().search(task)
+    rounds = found.details["rounds"]
+    assert all(len({tuple(c) for c in r["cells"]}) == 4 for r in rounds)
+    assert len({tuple(map(tuple, r["cells"])) for r in rounds}) == 3
+    assert found.estimate is not None
+    values = found.estimate([*NB201.region.genotypes()], None)[:, 0]
+    assert np.isfinite(values).sum() == len({tuple(c) for r in rounds for c in r["cells"]})
+    first, second = (tiny.task(NB201).on(THREE, name).learner(HyperDarts(SHORT), SHORT) for name in ("a", "b"))
+    assert not torch.equal(first.weights[0], second.weights[0])
+
+
+def test_the_pseudo_gradient_by_hand() -> None:
+    points, ranks = np.array([[0.0, 0.0], [2.0, 0.0], [0.0, 2.0]]), np.array([0.1, 0.3, 0.1])
+    u = 0.2 * points[0] + 0.6 * points[1] + 0.2 * points[2] - points.mean(0)  # the centre cancels out
+    moved = _fade(stride=0.5).moved(np.array([1.0, 1.0]), points, ranks)
+    assert moved == pytest.approx(np.array([1.0, 1.0]) + 0.5 * u / np.linalg.norm(u))
+
+
+class _Ranked:
+    """A trained hyper-architecture whose weights are the softmax of known values of its cells."""
+
+    def __init__(self, values: list[float]) -> None:
+        self.values = torch.tensor(values)
+
+    def masked_alpha(self) -> torch.Tensor:
+        return self.values.expand(3, -1)
+
+    def estimate(self, genotype: Any) -> tuple[float, float]:
+        return float(self.values[genotype[0]]) / 100, 0.0
+
+
+def test_the_outer_search_climbs_where_random_search_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A landscape of known ranks: the number of 3x3 convolutions. Forty rounds of six cells, mean over the last ten."""
+    monkeypatch.setattr(Fade, "trained", lambda self, task, cells, number: _Ranked([2.0 * c.count(3) for c in cells]))
+    ends = {}
+    for outer in ("pseudo-gradient", "random"):
+        found = Fade(outer=outer, rounds=40, cells=6).search(tiny.task(NB201))
+        late = found.details["rounds"][-10:]
+        ends[outer] = np.mean([cell.count(3) for r in late for cell in r["cells"]])
+    assert ends["random"] < 2
+    assert ends["pseudo-gradient"] > 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"cells": 28}, "28 different cells of 27"),
+        ({"cells": 0}, "1 or more"),
+        ({"rounds": 0}, "1 or more"),
+        ({"inner": Rsps()}, "cannot rank"),
+        ({"inner": Darts()}, "cannot rank"),
+        ({"inner": HyperDarts(SHORT, order=2, joint=True)}, "second order"),
+        ({"inner": HyperDarts(replace(SHORT, batch=65))}, "validation images are fewer"),
+        ({"inner": HyperDarts(replace(SHORT, epochs=0))}, "epochs must be 1"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_training(fields: dict[str, Any], words: str) -> None:
+    task = tiny.task()
+    with task.meter.phase("search"), pytest.raises(BadSpec, match=words):
+        _fade(**fields).search(task)
+    assert task.meter.total().forward_images == 0
+
+
+# The embedding
+
+
+def test_one_hot_points_snap_to_themselves_and_to_the_largest_coordinates() -> None:
+    embedding, rng = Embedding(NB201, NB201.region), np.random.default_rng(0)
+    assert embedding.points.shape == (15625, 30)
+    assert embedding.nearest(embedding.of(list(CELLS)), rng) == list(CELLS)
+    point = rng.normal(size=(1, 30))
+    assert embedding.nearest(point, rng) == [tuple(point.reshape(6, 5).argmax(1))]
+    same = embedding.nearest(np.repeat(embedding.of([CELLS[0]]), 3, axis=0), rng)
+    assert len(set(same)) == 3
+    assert all(sum(a != b for a, b in zip(cell, CELLS[0], strict=True)) <= 1 for cell in same)
+
+
+def test_summaries_by_hand() -> None:
+    """Convolutions, and edges on the longest path; cells of one bucket are drawn alike."""
+    embedding = Embedding(NB201, NB201.region, "summary")
+    spread = embedding._spread
+    cells = [(3, 3, 3, 3, 3, 3), (0, 0, 0, 0, 0, 0), (1, 0, 2, 0, 0, 4), (1, 0, 2, 3, 0, 0)]
+    assert embedding.of(cells) * spread == pytest.approx(np.array([[6, 3], [0, 0], [1, 3], [2, 1]]))
+    rng = np.random.default_rng(0)
+    drawn = embedding.nearest(np.repeat(embedding.of([(1, 0, 2, 0, 0, 4)]), 50, axis=0), rng)
+    assert len(set(drawn)) == 50
+    assert np.allclose(embedding.of(drawn), embedding.of([(1, 0, 2, 0, 0, 4)]))
+
+
+# The rival
+
+
+def test_expected_improvement_by_integration() -> None:
+    for mean, deviation, best in ((0.5, 0.2, 0.6), (0.1, 0.05, 0.6), (0.9, 0.3, 0.6)):
+        wanted, _ = quad(lambda v, m=mean, s=deviation, b=best: max(v - b, 0) * norm.pdf(v, m, s), best, best + 5)
+        found = expected_improvement(np.array([mean]), np.array([deviation]), best)
+        assert found[0] == pytest.approx(wanted, abs=1e-6)
+    assert expected_improvement(np.array([0.3]), np.array([0.0]), 0.6)[0] == 0
+
+
+def test_bayes_finds_the_best_of_a_known_landscape_sooner_than_chance(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An additive landscape on 27 cells: 12 evaluations find the best for most seeds, chance in 12 of 27."""
+
+    def accuracy(self: Bayes, task: Task, cell: tuple[int, ...]) -> float:
+        return sum((0.1, 0.3, 0.6)[op] * weight for op, weight in zip(cell, (1.0, 0.5, 0.8), strict=True)) / 3
+
+    monkeypatch.setattr(Bayes, "accuracy", accuracy)
+    hits = 0
+    for seed in range(10):
+        found = Bayes(networks=12).search(tiny.task(seed=seed))
+        assert len(found.candidates) == 12 == len({g for g, _ in found.candidates})
+        hits += found.genotype == (2, 2, 2)
+    assert hits >= 9
+
+
+@pytest.mark.parametrize(("fields", "words"), [({"networks": 28}, "more than 27"), ({"first": 11}, "1 to 10")])
+def test_bayes_refuses(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(BadSpec, match=words):
+        Bayes(**fields).search(tiny.task())

@@ -1,0 +1,433 @@
+"""Shards: whatever interrupts the work and however many share it, the same numbers come out, and damage is told."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from multiprocessing import get_context
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from bench.errors import BadData, UnknownName
+from bench.spaces import nb201
+from bench.standalone import Training
+from bench.truth import generate
+from bench.truth.column import Column
+from bench.truth.generate import FIRST, PASSES, SHARDS, Pass, shards_of
+from bench.truth.merge import merge
+from bench.truth.plan import Plan, class_order, load_images, representative, series, train_class, trained_instead
+from bench.truth.shards import COLUMNS, Row, Series
+from bench.truth.table import Table
+from bench.truth.verify import verify
+from bench.truth.workers import run, work
+
+TINY = Plan(
+    Training(channels=4, cells=1, images=96, batch=32, learning_rate=0.05),
+    seeds=(0, 1),
+    train_images=96,
+    valid_images=32,
+    test_images=48,
+    block=6,
+)
+CLASSES = class_order()
+COUNT = 30
+
+
+def tiny(folder: Path, count: int = COUNT, plan: Plan = TINY) -> Series:
+    return series(plan, folder, "no digest", CLASSES[:count])
+
+
+def contents(shards: Series) -> pa.Table:
+    """Everything but the seconds."""
+    return pa.concat_tables(shards.read(block) for block in range(len(shards.blocks))).drop_columns("seconds")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def context() -> ForkServerContext:
+    """Processes that start at once: forked from a server that has torch loaded and has computed nothing."""
+    found = get_context("forkserver")
+    found.set_forkserver_preload(["bench.truth.workers"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> Series:
+    """30 classes in five blocks, trained in this process without interruption."""
+    shards = tiny(tmp_path_factory.mktemp("unbroken"))
+    work(TINY, shards, range(5))
+    return shards
+
+
+def test_shards_hold_what_the_trainer_says(unbroken: Series) -> None:
+    table = contents(unbroken).to_pandas()
+    assert table.position.tolist() == [position for position in CLASSES[:COUNT] for _ in TINY.seeds]
+    assert table.seed.tolist() == [0, 1] * COUNT
+    expected = train_class(TINY, load_images(TINY), CLASSES[7])
+    found = table[table.position == CLASSES[7]]
+    for name in COLUMNS:
+        assert found[name].tolist() == np.float32(expected.values[name]).tolist()
+    assert not list(unbroken.folder.glob("*.jsonl"))
+
+
+def test_killed_twenty_times_at_random_moments(unbroken: Series, tmp_path: Path, context: ForkServerContext) -> None:
+    shards, rng, kills = tiny(tmp_path), random.Random(0), 20
+    blocks = range(len(shards.blocks))
+    done = [0]
+    while len(done) <= kills:
+        worker = context.Process(target=work, args=(TINY, shards, blocks))
+        worker.start()
+        further = rng.randrange(2)  # some die before their first class is done, on their way to it
+        while worker.is_alive() and shards.count(blocks) < done[-1] + further:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0.0, 0.15))
+        worker.kill()
+        worker.join()
+        done.append(shards.count(blocks))
+    assert done == sorted(done), "a kill lost a finished class"
+    assert done[kills // 2] < COUNT, "the kills came too late to matter"
+    work(TINY, shards, blocks)
+    assert contents(shards).equals(contents(unbroken))
+    assert not list(tmp_path.glob("*.jsonl"))
+
+
+def test_every_point_of_interruption_resumes(unbroken: Series, tmp_path: Path) -> None:
+    """A journal cut after any byte of its last two lines continues to the same shard."""
+    shards = tiny(tmp_path, 6)
+    journal = shards.claim(0)
+    assert journal is not None
+    rows = _rows(unbroken, 0)
+    for row in rows[:2]:
+        journal.append(row)
+    journal.close()
+    path = shards.journal(0)
+    whole = path.read_bytes()
+    header = whole.index(b"\n") + 1
+    second = whole.index(b"\n", header) + 1
+    for size in (0, 5, header, second, *range(second + 1, len(whole), 61), len(whole)):
+        path.write_bytes(whole[:size])
+        kept = max(0, whole[:size].count(b"\n") - 1)
+        torn = not whole[:size].endswith(b"\n") and size > 0
+        if torn:
+            with pytest.warns(UserWarning, match="unfinished last line"):
+                journal = shards.claim(0)
+        else:
+            journal = shards.claim(0)
+        assert journal is not None
+        assert len(journal.rows) == kept
+        for row in rows[kept:]:
+            journal.append(row)
+        shards.seal(0, journal)
+        assert shards.read(0).drop_columns("seconds").equals(unbroken.read(0).drop_columns("seconds"))
+        shards.shard(0).unlink()
+
+
+def _rows(shards: Series, block: int) -> list[Row]:
+    table = shards.read(block).to_pandas()
+    return [
+        Row(position, {name: part[name].tolist() for name in COLUMNS}, 1.0)
+        for position, part in table.groupby("position", sort=False)
+    ]
+
+
+def test_killed_between_shard_and_journal(unbroken: Series, tmp_path: Path) -> None:
+    shards = tiny(tmp_path, 6)
+    for row in (rows := _rows(unbroken, 0)):
+        journal = shards.claim(0)
+        assert journal is not None
+        journal.append(row)
+        journal.close()
+    left_behind = shards.journal(0).read_bytes()
+    journal = shards.claim(0)
+    assert journal is not None
+    assert [row.position for row in journal.rows] == [row.position for row in rows]
+    shards.seal(0, journal)
+    shards.journal(0).write_bytes(left_behind)
+    assert shards.claim(0) is None
+    assert [path.name for path in tmp_path.iterdir()] == ["0000.parquet"]
+
+
+def test_a_block_belongs_to_one_process(tmp_path: Path, context: ForkServerContext) -> None:
+    shards = tiny(tmp_path)
+    held = shards.claim(0)
+    assert held is not None
+    worker = context.Process(target=work, args=(TINY, shards, range(2)))
+    worker.start()
+    worker.join()
+    assert worker.exitcode == 0
+    assert shards.finished() == [1]
+    held.close()
+    again = shards.claim(0)
+    assert again is not None
+    again.close()
+
+
+def test_two_workers_make_what_one_makes(
+    unbroken: Series, tmp_path: Path, context: ForkServerContext, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shards = tiny(tmp_path)
+    assert run(TINY, shards, range(5), workers=2, context=context)
+    assert contents(shards).equals(contents(unbroken))
+    assert "30 of 30 classes" in capsys.readouterr().err
+
+
+def test_orphans_stop(tmp_path: Path, context: ForkServerContext) -> None:
+    """A coordinator that is killed leaves no worker behind that trains on."""
+    many = dataclasses.replace(TINY, block=2_000)
+    shards = tiny(tmp_path, 2_000, many)
+    coordinator = context.Process(target=run, args=(many, shards, [0], 1, context))
+    coordinator.start()
+    while not shards.count([0]):
+        time.sleep(0.05)
+    coordinator.kill()
+    coordinator.join()
+    deadline = time.monotonic() + 30
+    while (journal := shards.claim(0)) is None and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert journal is not None, "the worker still holds its block"
+    assert 1 <= len(journal.rows) < 2_000
+    journal.close()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_command_stops_when_told(number: signal.Signals, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "bench.truth.generate", "--out", str(tmp_path), "--limit", "1"]
+    process = subprocess.Popen(command, cwd=SHARDS.parents[2], stderr=subprocess.PIPE, text=True)
+    journal = tmp_path / FIRST / "0000.jsonl"
+    while not (journal.exists() and journal.read_bytes().endswith(b"\n")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(number)
+    _, said = process.communicate(timeout=120)
+    assert process.returncode == 128 + number
+    assert "Traceback" not in said
+    claimed = shards_of(FIRST, tmp_path, PASSES).claim(0)
+    assert claimed is not None, "a worker lives on and holds its block"
+    claimed.close()
+
+
+def test_other_settings_are_refused(unbroken: Series, tmp_path: Path) -> None:
+    other = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, batch=16))
+    shards = series(other, unbroken.folder, "no digest", CLASSES[:COUNT])
+    with pytest.raises(BadData, match=r"0000\.parquet was made with other settings \(training\.batch is 32 there, 16"):
+        run(other, shards, range(5), workers=1)
+    half = tiny(tmp_path)
+    journal = half.claim(0)
+    assert journal is not None
+    journal.close()
+    with pytest.raises(BadData, match=r"0000\.jsonl was made with other settings \(training\.batch"):
+        series(other, tmp_path, "no digest", CLASSES[:COUNT]).claim(0)
+    with pytest.raises(BadData, match="other settings \\(order is"):
+        series(TINY, unbroken.folder, "no digest", CLASSES[1 : COUNT + 1]).check()
+
+
+def test_damage_is_told(unbroken: Series, tmp_path: Path) -> None:
+    shards = tiny(tmp_path)
+    journal = shards.claim(0)
+    assert journal is not None
+    for row in _rows(unbroken, 0)[:3]:
+        journal.append(row)
+    journal.close()
+    lines = shards.journal(0).read_bytes().split(b"\n")
+    for number, broken in ((1, b"{"), (2, lines[2][:-9]), (3, b""), (2, lines[2].replace(b"test_acc", b"best_acc"))):
+        damaged = [*lines[: number - 1], broken, *lines[number:]]
+        shards.journal(0).write_bytes(b"\n".join(damaged))
+        with pytest.raises(BadData, match=f"line {number}, is damaged"):
+            shards.check()
+    shards.journal(0).write_bytes(b"\n".join([lines[0], lines[2], lines[1], b""]))
+    with pytest.raises(BadData, match="does not hold the architectures of block 0"):
+        shards.claim(0)
+    whole = unbroken.shard(1).read_bytes()
+    for place in range(4, len(whole) - 8, 97):
+        shards.shard(1).write_bytes(whole[:place] + bytes([whole[place] ^ 0x40]) + whole[place + 1 :])
+        try:
+            found = shards.read(1)
+        except BadData:
+            continue
+        assert found.equals(unbroken.read(1)), "a changed byte changed a number unnoticed"
+    shards.shard(1).write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(BadData, match="no readable shard"):
+        shards.read(1)
+
+
+def test_a_diverged_seed_is_missing(tmp_path: Path) -> None:
+    shards = tiny(tmp_path, 1)
+    journal = shards.claim(0)
+    assert journal is not None
+    journal.append(Row(CLASSES[0], {name: [None, 2.5] for name in COLUMNS}, 1.0))
+    journal.close()
+    journal = shards.claim(0)
+    assert journal is not None
+    shards.seal(0, journal)
+    assert shards.read(0)["test_accuracy"].to_pylist() == [None, 2.5]
+
+
+def test_verify(unbroken: Series, tmp_path: Path, context: ForkServerContext) -> None:
+    rng = np.random.default_rng(0)
+    verdict = verify(TINY, unbroken, 3, rng, 2, context)
+    assert verdict.good
+    assert verdict.equal == verdict.compared == 3 * len(TINY.seeds) * len(COLUMNS)
+    tampered = tiny(tmp_path, 6)
+    journal = tampered.claim(0)
+    assert journal is not None
+    for row in _rows(unbroken, 0):
+        values = {name: list(each) for name, each in row.values.items()}
+        if row.position == CLASSES[4]:
+            values["valid_cross_entropy"][1] += 1e-3  # type: ignore[operator]
+        journal.append(Row(row.position, values, 1.0))
+    tampered.seal(0, journal)
+    verdict = verify(TINY, tampered, 6, rng, 2, context)
+    assert not verdict.good
+    assert verdict.equal == verdict.compared - 1
+    cell = nb201.SPACE.show(nb201.SPACE.at(CLASSES[4]))
+    assert f"valid_cross_entropy of {cell}, seed 1" in str(verdict)
+
+
+# Which classes, in which order.
+
+
+def test_representatives_are_the_cheapest_of_their_class() -> None:
+    space, instead = nb201.SPACE, trained_instead()
+    keys = [space.trained_class(genotype) for genotype in space.region.genotypes()]
+    assert len(set(keys)) == len(CLASSES) == 5_044
+    assert sorted(CLASSES) == sorted(set(instead.tolist()))
+
+    def convolutions(position: int) -> int:
+        ops = Counter(space.live(space.at(position)))
+        return ops[nb201.CONV1] + ops[nb201.CONV3]
+
+    for position, its in enumerate(instead.tolist()):
+        assert keys[position] == keys[its]
+        assert space.live(space.at(its)) == space.at(its)
+        assert convolutions(its) <= convolutions(position)
+
+
+def test_representative_by_hand() -> None:
+    chain = (3, 0, 1, 0, 0, 4)  # x -> 3x3 -> skip -> pool: pooling is last
+    other = (3, 0, 4, 0, 0, 1)
+    direct = (3, 0, 0, 0, 4, 0)
+    assert representative([chain, other, direct]) == direct  # one pooling each, so the first in order
+    twice = (3, 1, 0, 0, 4, 4)  # pool(conv(x)) + pool(x) computes two poolings
+    once = (3, 1, 1, 0, 0, 4)  # pool(conv(x) + x) computes one
+    assert nb201.SPACE.trained_class(twice) == nb201.SPACE.trained_class(once)
+    assert representative([once, twice]) == representative([twice, once]) == once
+
+
+def test_the_order_and_the_images_are_those_of_the_stored_shards() -> None:
+    header = shards_of(FIRST, SHARDS, PASSES).header
+    assert header["order"] == "f2ab0c0813055d1c"
+    assert header["images"]["digest"] == "175e3280de6305d7"
+
+
+def test_stored_shards_are_whole() -> None:
+    shards = shards_of(FIRST, SHARDS, PASSES)
+    if not shards.finished():
+        pytest.skip("no shard is finished")
+    for block in shards.finished():
+        table = shards.read(block)
+        accuracy = np.stack([table[name].to_numpy() for name in COLUMNS if "accuracy" in name])
+        assert ((accuracy >= 0) & (accuracy <= 100)).all()
+
+
+# Passes and the table, on made-up numbers.
+
+
+def fill(shards: Series, blocks: Sequence[int]) -> None:
+    """Made-up results that tell position and seed: validation accuracy (position mod 97) + seed / 8."""
+    for block in blocks:
+        journal = shards.claim(block)
+        assert journal is not None
+        for position in shards.blocks[block]:
+            values = {name: [position % 97 + seed / 8 for seed in shards.seeds] for name in COLUMNS}
+            line = {"position": position, "seconds": 3.0, **values}
+            journal.file.write(json.dumps(line).encode() + b"\n")  # without the wait for the disk
+            journal.rows.append(Row(position, values, 3.0))
+        shards.seal(block, journal)
+
+
+def passes(block: int = 1_000) -> dict[str, Pass]:
+    first = dataclasses.replace(TINY, block=block)
+    return {
+        "a": Pass(first),
+        "b": Pass(dataclasses.replace(first, seeds=(2,)), half="upper"),
+        "c": Pass(dataclasses.replace(first, seeds=(2,)), half="lower"),
+    }
+
+
+def test_merged_table(tmp_path: Path) -> None:
+    first = shards_of("a", tmp_path, passes())
+    fill(first, [0, 2])
+    table = merge(passes()["a"].plan, [first])
+    assert not table.header.complete
+    keys = [nb201.SPACE.trained_class(genotype) for genotype in nb201.SPACE.region.genotypes()]
+    trained = {keys[p]: p for block in (0, 2) for p in first.blocks[block]}
+    for seed in (0, 1):
+        expected = [trained[key] % 97 + seed / 8 if key in trained else np.nan for key in keys]
+        found = table.column(dataset="patches", split="valid", epochs=1, seeds=str(seed))
+        assert np.array_equal(found, expected, equal_nan=True)
+    assert Column("train_seconds", "patches", "train", 1, "0") in table.columns
+
+    fill(first, [1, 3, 4, 5])
+    assert merge(passes()["a"].plan, [first]).header.complete
+    upper = shards_of("b", tmp_path, passes())
+    fill(upper, range(len(upper.blocks)))
+    half = merge(passes()["a"].plan, [first, upper])
+    assert not half.header.complete
+    lower = shards_of("c", tmp_path, passes())
+    assert not {p for block in upper.blocks for p in block} & {p for block in lower.blocks for p in block}
+    assert min(p % 97 for b in upper.blocks for p in b) >= max(p % 97 for b in lower.blocks for p in b)
+    fill(lower, range(len(lower.blocks)))
+    path = tmp_path / "patches.parquet"
+    merge(passes()["a"].plan, [first, upper, lower]).save(path)
+    whole = Table.load(path)
+    assert whole.header.complete
+    assert whole.seeds(("accuracy", "patches", "test", 1)) == ("0", "1", "2")
+    means = whole.column(dataset="patches", split="test", epochs=1, seeds="mean")
+    assert means == pytest.approx(trained_instead() % 97 + 1 / 8)
+
+
+def test_merge_refuses(unbroken: Series, tmp_path: Path) -> None:
+    with pytest.raises(BadData, match="no shard is finished"):
+        merge(TINY, [tiny(tmp_path)])
+    with pytest.raises(BadData, match="same architecture from the same seed"):
+        merge(TINY, [unbroken, unbroken])
+    other = series(dataclasses.replace(TINY, valid_images=33), tmp_path, "no digest", CLASSES[:6])
+    fill(other, [0])
+    with pytest.raises(BadData, match="different settings"):
+        merge(TINY, [unbroken, other])
+
+
+def test_a_half_needs_the_whole_first_pass(tmp_path: Path) -> None:
+    fill(shards_of("a", tmp_path, passes()), [0])
+    with pytest.raises(BadData, match="not finished"):
+        shards_of("b", tmp_path, passes())
+    with pytest.raises(UnknownName, match="unknown series 'aa'"):
+        shards_of("aa", tmp_path, passes())
+
+
+def test_merge_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(generate, "PASSES", passes())
+    fill(shards_of("a", tmp_path, passes()), [1])
+    target = tmp_path / "tables" / "patches.parquet"
+    assert generate.main(generate.Arguments(out=tmp_path, merge=True, table=target)) == 0
+    assert "not complete" in capsys.readouterr().out
+    assert Table.load(target).constant("parameters").shape == (15_625,)

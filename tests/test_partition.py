@@ -1,0 +1,451 @@
+"""The loop over regions: who inherits what, who estimates whom, what it costs by hand, what is refused first."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bench.errors import BadRegion, BadSpec, BenchError
+from bench.learner import Learner, Training
+from bench.space import Genotype, Region
+from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.toy import SPACE as TOY
+from bench.spec import Scale, canonical, plain, with_settings
+from bench.task import Task
+from methods.budget import fair, planned
+from methods.darts import Darts
+from methods.fewshot import Exhaustive, FewShot, GivenEdges
+from methods.gmnas import GmNas, OneEdge
+from methods.hepnas import HepNas, Hierarchy, MutualDistillation
+from methods.matching import Matching, RandomGroups
+from methods.partition import Partition
+from methods.rsps import Rsps
+from methods.snas import Snas
+from methods.tree import Node, deepest
+from tests import tiny
+
+B, STEPS, VALID = 32, 3, 64  # images of a batch, batches of an epoch, validation images at the tiny scale
+SHORT = Training(batch=B)
+DARTS, SNAS, RSPS = Darts(SHORT), Snas(SHORT), Rsps(SHORT, candidates=4)
+UNSCALED = replace(tiny.SCALE, epochs=1.0)
+"""Epochs as they are written."""
+
+
+def _few(**fields: Any) -> FewShot:
+    return FewShot(**{"base": RSPS, "levels": (2,), "final": 1, "inherit": "weights", **fields})
+
+
+def _gm(**fields: Any) -> GmNas:
+    return GmNas(**{"base": DARTS, "grouping": Matching(2), "levels": (1, 1), "final": 1, "period": None, **fields})
+
+
+def _hep(**fields: Any) -> HepNas:
+    return HepNas(**{"base": DARTS, "grouping": Matching(2), "levels": (1, 1), "tuning": 1, **fields})
+
+
+def _grown(search: Partition, level: int, task: Task) -> tuple[Node, list[Node]]:
+    """A trained parent and its children, fresh from the cut."""
+    root = Node(task.learner(search.base, search.base.training), 0, None)
+    root.learner.fit(2)
+    return root, search._children(task, root, level)
+
+
+def _same(a: Learner, b: Learner) -> bool:
+    return all(torch.equal(x, y) for x, y in zip(a.weights, b.weights, strict=True))
+
+
+# Inheritance
+
+
+def test_children_inherit_everything_and_share_no_memory() -> None:
+    parent, children = _grown(_gm(), 0, tiny.task(scale=UNSCALED))
+    for child in (c.learner for c in children):
+        assert _same(parent.learner, child)
+        assert torch.equal(parent.learner.alpha, child.alpha)
+        assert (child.steps, child.epochs) == (parent.learner.steps, parent.learner.epochs)
+        for theirs, own in zip(parent.learner.weights, child.weights, strict=True):
+            a, b = (
+                learner.optimiser.state[w]["momentum_buffer"] for learner, w in ((parent.learner, theirs), (child, own))
+            )
+            assert torch.equal(a, b)
+            assert a.data_ptr() != b.data_ptr()
+        adam = child.alpha_optimiser.state[child.alpha]["exp_avg"]
+        assert torch.equal(adam, parent.learner.alpha_optimiser.state[parent.learner.alpha]["exp_avg"])
+    before = [w.clone() for w in parent.learner.weights]
+    children[0].learner.fit(1)
+    assert all(torch.equal(x, y) for x, y in zip(before, parent.learner.weights, strict=True))
+    assert _same(parent.learner, children[1].learner)
+    assert not _same(parent.learner, children[0].learner)
+
+
+def test_weight_transfer_takes_weights_alone() -> None:
+    parent, children = _grown(_few(base=DARTS), 0, tiny.task(scale=UNSCALED))
+    for child in (c.learner for c in children):
+        assert _same(parent.learner, child)
+        assert child.steps == 0
+        assert not child.optimiser.state
+        assert not torch.equal(parent.learner.alpha, child.alpha)
+
+
+def test_the_last_cut_starts_anew() -> None:
+    """Restart: new weights, alpha and optimisers after the last cut, and only there."""
+    first, second = (_grown(_gm(), level, tiny.task(scale=UNSCALED)) for level in (0, 1))
+    assert all(_same(first[0].learner, child.learner) for child in first[1])
+    for child in second[1]:
+        assert not _same(second[0].learner, child.learner)
+        assert (child.learner.steps, dict(child.learner.optimiser.state)) == (0, {})
+    assert not _same(second[1][0].learner, second[1][1].learner)
+    kept = _grown(_gm(restart=False), 1, tiny.task(scale=UNSCALED))
+    assert all(_same(kept[0].learner, child.learner) for child in kept[1])
+
+
+def test_alpha_waits_for_the_last_cut() -> None:
+    waiting = tiny.task(scale=UNSCALED)
+    with waiting.meter.phase("search"):
+        _gm().search(waiting)
+    assert waiting.meter.phases["alpha"].forward_images == 4 * STEPS * B  # four leaves, one epoch each
+
+
+# Streams and schedules
+
+
+def test_a_sibling_changes_no_stream_of_another() -> None:
+    """A child that is asked to teach, with no weight on what it says, trains as if it had never been asked."""
+    for base in (SNAS, RSPS, DARTS):
+        silent = MutualDistillation("both", parent_weight=0.0, siblings_weight=0.0)
+        ends = []
+        for teaching in (None, silent):
+            task = tiny.task(scale=UNSCALED)
+            search = _few(base=base, tuning=2, teaching=teaching)
+            root, children = _grown(search, 0, task)
+            lesson = search.lesson(children, root)
+            for _, child in itertools.product(range(2), children):
+                child.learner.fit(1, lesson)
+            ends.append(children)
+        assert all(_same(a.learner, b.learner) for a, b in zip(*ends, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("search", "spans"),
+    [
+        (FewShot(), [1, 60]),  # from scratch: the parent never trains
+        (FewShot(base=RSPS, levels=(600,), final=300, inherit="weights"), [600, 300]),
+        (GmNas(period=None), [30, 15, 30]),  # the root's chain ends where the leaves start anew
+        (GmNas(), [60, 60, 60]),  # the code's period for all
+        (HepNas(), [60, 50, 30, 10]),  # 3 x (10 parent + 10 child) in one chain
+        (HepNas(period=30), [30, 30, 30, 30]),
+    ],
+)
+def test_planned_epochs(search: Partition, spans: list[int]) -> None:
+    task = tiny.task(NB201, scale=UNSCALED)
+    assert [max(1, search._span(task, cut)) for cut in range(-1, len(search.levels))] == spans
+
+
+def test_the_rate_falls_once_over_the_chain_and_twice_as_in_the_code() -> None:
+    """The surviving child's rate in the last of 12 steps: near the lowest; with half the period near the highest."""
+    low, high = SHORT.learning_rate_end, SHORT.learning_rate
+    for period, share in ((None, 11 / 12), (2, 11 / 6)):
+        wanted = low + (high - low) * (1 + np.cos(np.pi * share)) / 2
+        task, last = tiny.task(scale=UNSCALED), []  # type: Task, list[Any]
+        search = _hep(teaching=None, period=period)
+        original = Learner._weight_step
+
+        def step(self: Learner, *rest: Any, original: Callable[..., Any] = original, last: list[Any] = last) -> Any:
+            loss = original(self, *rest)
+            last.append((self.steps, self.optimiser.param_groups[0]["lr"]))
+            return loss
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Learner, "_weight_step", step)
+            search.search(task)
+        steps, rate = last[-1]
+        assert steps == 4 * STEPS
+        assert rate == pytest.approx(wanted)
+
+
+# Estimates
+
+
+class _Fixed:
+    """A learner that estimates the same for all it admits."""
+
+    def __init__(self, region: Region, value: float) -> None:
+        self.region, self.value, self.name = region, value, str(value)
+
+    def estimates(self, genotypes: list[Genotype], images: int | None) -> np.ndarray[Any, Any]:
+        assert all(self.region.admits(g) for g in genotypes)
+        return np.full((len(genotypes), 2), self.value)
+
+
+def test_the_deepest_trained_supernet_estimates() -> None:
+    """Against a search over all nodes, one architecture at a time; equally deep homes are averaged."""
+    whole = TOY.region
+    left, right = whole.cut(0, [{0}, {1, 2}])
+    nodes = [
+        Node(_Fixed(whole, 0.1), 0, None, trained=True),  # type: ignore[arg-type]
+        Node(_Fixed(left, 0.2), 1, None, trained=False),  # type: ignore[arg-type]
+        Node(_Fixed(right, 0.3), 1, None, trained=True),  # type: ignore[arg-type]
+        Node(_Fixed(right.narrowed(1, {0, 1}), 0.5), 2, None, trained=True),  # type: ignore[arg-type]
+        Node(_Fixed(right.narrowed(2, {2}), 0.7), 2, None, trained=True),  # type: ignore[arg-type]
+    ]
+    genotypes = list(whole.genotypes())
+    estimated = deepest(nodes)(genotypes, None)
+    for genotype, value in zip(genotypes, estimated[:, 0], strict=True):
+        homes = [n for n in nodes if n.trained and genotype in n.learner.region]
+        most = max(n.depth for n in homes)
+        values = [n.learner.value for n in homes if n.depth == most]  # type: ignore[attr-defined]
+        assert value == pytest.approx(np.mean(values))
+    assert np.isnan(deepest(nodes[1:2])(genotypes[:2], None)).all()
+
+
+def test_leaves_estimate_on_their_own_weights() -> None:
+    task = tiny.task(scale=UNSCALED)
+    found = _few().search(task)
+    assert found.estimate is not None
+    genotypes = list(TOY.region.genotypes())
+    values = found.estimate(genotypes, 32)
+    assert np.isfinite(values).all()
+    tree = found.details["tree"]
+    assert [node["region"][0] for node in tree] == [[0, 1, 2], [0], [1], [2]]
+    for genotype, estimate in found.candidates:
+        assert found.estimate([genotype], None)[0, 0] == pytest.approx(estimate)
+
+
+# The tree
+
+
+@pytest.mark.parametrize(("edges", "leaves"), [((0,), 5), ((2, 4), 25)])
+def test_few_shot_leaves_partition_the_space(edges: tuple[int, ...], leaves: int) -> None:
+    search = _few(edges=GivenEdges(edges), levels=(0,), inherit="nothing", final=1)
+    task = tiny.task(NB201)
+    root = task.learner(search.base, search.base.training)
+    regions, note = search.cut(task, root, 0)
+    assert len(regions) == leaves
+    assert sum(r.size for r in regions) == NB201.size
+    assert len({r.lists for r in regions}) == leaves
+    assert all(len(r.allowed[e]) == (1 if e in edges else 5) for r in regions for e in range(6))
+    assert note["edges"] == list(edges)
+
+
+def test_the_best_child_goes_on_and_the_tree_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The child whose region holds a planted architecture scores best: every stage must keep it, and the end be it."""
+    target = (2, 0, 1, 3, 4, 1)
+    monkeypatch.setattr(Learner, "mixture_accuracy", lambda self: float(target in self.region) / 2)
+    task = tiny.task(NB201, scale=replace(UNSCALED, epochs=0.01))
+    search = _hep(levels=(1, 1, 1), grouping=RandomGroups(), teaching=None)
+    found = search.search(task)
+    tree = found.details["tree"]
+    kept = [node for node in tree if node["kept"]]
+    assert [node["depth"] for node in kept] == [0, 1, 2, 3]
+    assert all(target in Region.of(node["region"]) for node in kept)
+    assert [len([n for n in tree if n["depth"] == d]) for d in range(4)] == [1, 2, 4, 8]
+    assert found.genotype in Region.of(kept[-1]["region"])
+    assert len(found.candidates) == 1
+    sizes = [sum(n["size"] for n in tree if n["parent"] == k["name"]) for k in kept[:-1]]
+    assert sizes == [k["size"] for k in kept[:-1]]
+    json.dumps(dict(found.details), allow_nan=False)
+
+
+# Costs, by hand
+
+
+def _phases(search: Partition) -> dict[str, tuple[int, int]]:
+    task = tiny.task(scale=UNSCALED)
+    with task.meter.phase("search"):
+        search.search(task)
+    total = task.meter.total()
+    assert total.forward_images == sum(c.forward_images for c in task.meter.phases.values())
+    phases = task.meter.phases.items()
+    return {k: (c.forward_images, c.backward_images) for k, c in phases if c.forward_images} | {
+        "supernets": (total.supernets, 0)
+    }
+
+
+def test_cost_of_few_shot() -> None:
+    """One parent for 2 epochs, three leaves for 1; each leaf compares 4 paths, of which some are one function."""
+    cost = _phases(_few())
+    assert cost["weights"] == ((2 + 3) * STEPS * B, (2 + 3) * STEPS * B)
+    assert cost["choose"][0] <= 3 * 4 * VALID
+    assert cost["supernets"] == (4, 0)
+    assert set(cost) == {"weights", "choose", "supernets"}
+
+
+def test_cost_of_gradient_matching() -> None:
+    """Root: 3 edges x 3 operations x 2 batches; two children: 2 edges left each. Each pass goes back."""
+    cost = _phases(_gm())
+    passes = (3 * 3 + 2 * 2 * 3) * 2
+    assert cost["cut"] == (passes * B, passes * B)
+    assert cost["weights"] == ((1 + 2 + 4) * STEPS * B, (1 + 2 + 4) * STEPS * B)
+    assert cost["choose"] == (4 * VALID, 0)
+    assert cost["supernets"] == (7, 0)
+
+
+@pytest.mark.parametrize(("teachers", "asked"), [("none", 0), ("parent", 6), ("siblings", 14), ("both", 20)])
+def test_cost_of_mutual_distillation(teachers: Any, asked: int) -> None:
+    """Nodes with 1 and 2 edges: 2 and 4 children. Per step a parent speaks once, siblings 1 and 3 times:
+    2 + 4 and 2 x 1 + 4 x 3 passes per batch, forward only."""
+    cost = _phases(_hep(teaching=MutualDistillation(teachers)))
+    assert cost.get("lesson", (0, 0)) == (asked * STEPS * B, 0)
+    assert cost["weights"] == ((2 + 6) * STEPS * B, (2 + 6) * STEPS * B)  # two parents, six children, an epoch each
+    assert cost["alpha"] == cost["weights"]
+    assert cost["cut"] == (3 * 3 * 2 * B, 3 * 3 * 2 * B)  # every edge once: 3 operations, 2 batches
+    assert cost["compare"] == (6 * VALID, 0)
+    assert cost["supernets"] == (7, 0)
+
+
+def test_a_random_edge_costs_one_edge() -> None:
+    cost = _phases(_gm(edges=OneEdge("random")))
+    assert cost["cut"] == ((1 + 2) * 3 * 2 * B, (1 + 2) * 3 * 2 * B)
+
+
+# Refusals
+
+
+TOO_FEW = Scale("few", 2, 1, 96, 16, 1.0, 6, 16)
+
+
+@pytest.mark.parametrize(
+    ("search", "scale", "words"),
+    [
+        (_few(edges=GivenEdges((1, 1))), UNSCALED, "already split"),
+        (_few(edges=GivenEdges((3,))), UNSCALED, "no edge 3"),
+        (_few(edges=GivenEdges(())), UNSCALED, "no edge is given"),
+        (_few(levels=(1, 1)), UNSCALED, "1 level"),
+        (_gm(levels=(1, 1, 1, 1)), UNSCALED, "4 levels"),
+        (_hep(levels=(1, 1, 1)), UNSCALED, "3 nodes"),
+        (_gm(levels=(1, 0)), UNSCALED, "1 or more each"),
+        (_gm(levels=()), UNSCALED, "1 or more each"),
+        (_gm(levels=(0, 1)), UNSCALED, "nothing to give"),
+        (_few(final=0), UNSCALED, "give 1"),
+        (_few(final=-1, tuning=3), UNSCALED, "give 1"),
+        (_hep(tuning=0, final=1), UNSCALED, "tuning must be"),
+        (_gm(teaching=MutualDistillation()), UNSCALED, "tuning must be"),
+        (_gm(final=0, tuning=1), UNSCALED, "never be trained"),
+        (_gm(grouping=RandomGroups()), UNSCALED, "no distance"),
+        (_gm(grouping=Matching(0)), UNSCALED, "1 batch"),
+        (_gm(grouping=Matching(2, weight="soft"), base=RSPS), UNSCALED, "no architecture weights"),
+        (_few(base=_few()), UNSCALED, "no relaxation"),
+        (_few(), TOO_FEW, "validation images are fewer"),
+        (_hep(), TOO_FEW, "validation images are fewer"),
+    ],
+)
+def test_what_cannot_be_done_is_refused_before_training(search: Partition, scale: Scale, words: str) -> None:
+    task = tiny.task(scale=scale)
+    with task.meter.phase("search"), pytest.raises(BenchError, match=words) as caught:
+        search.search(task)
+    assert "\n" not in str(caught.value)
+    assert task.meter.total().forward_images == 0
+
+
+def test_regions_without_operations_and_second_cuts_are_refused() -> None:
+    with pytest.raises(BadRegion, match="no operation left"):
+        Region.of([{0}, set(), {1}])
+    narrow = TOY.region.narrowed(0, {1})
+    with pytest.raises(BadRegion):
+        narrow.cut(0, [{1}, set()])
+    task = tiny.task()
+    task.region = narrow
+    with pytest.raises(BadSpec, match="already split"):
+        _few().search(task)
+    assert _gm().edges.candidates(task, task.learner(DARTS, SHORT), 0) == [1, 2]
+
+
+# Composition
+
+
+PARTS = (
+    [Exhaustive(), Matching(1), RandomGroups()],
+    [OneEdge(), OneEdge("random"), Hierarchy()],
+    ["all", "best"],
+    [None, *(MutualDistillation(t) for t in ("parent", "siblings", "both"))],
+    [DARTS, SNAS, RSPS],
+)
+
+
+def _composed(grouping: Any, edges: Any, keep: Any, teaching: Any, base: Any) -> Partition:
+    return Partition(grouping, edges, base, levels=(1,), tuning=1, final=1, teaching=teaching, keep=keep)
+
+
+def test_any_composition_is_a_configuration_of_its_own() -> None:
+    """Every combination of parts is plain data with its own text, and accepted unless it needs distances it lacks."""
+    every = [_composed(*parts) for parts in itertools.product(*PARTS)]
+    assert len({canonical(plain(search)) for search in every}) == len(every) == 3 * 3 * 2 * 4 * 3
+    task = tiny.task()
+    for search in every:
+        if isinstance(search.edges, OneEdge) and search.edges.by == "between" and not search.grouping.measures:
+            with pytest.raises(BadSpec):
+                search.check(task)
+        else:
+            search.check(task)
+
+
+@pytest.mark.parametrize("shift", range(12))
+def test_compositions_run(shift: int) -> None:
+    """A sample in which every part meets several others."""
+    grouping, edges = PARTS[0][shift % 3], [OneEdge("random"), Hierarchy()][shift // 3 % 2]
+    search = _composed(grouping, edges, ["all", "best"][shift % 2], PARTS[3][shift % 4], PARTS[4][(shift // 4) % 3])
+    found = search.search(tiny.task(scale=UNSCALED))
+    assert found.genotype in [g for g, _ in found.candidates]
+    if search.keep == "best":
+        assert len(found.candidates) == 1
+
+
+def test_parts_can_be_set_by_name() -> None:
+    hep = with_settings(
+        _hep(), {"teaching.teachers": "siblings", "edges.order": "reversed", "base.training.batch": "8"}
+    )
+    assert hep.teaching.teachers == "siblings"
+    assert (hep.edges.order, hep.base.training.batch) == ("reversed", 8)
+    assert with_settings(_few(), {"edges.edges": "0,2"}).edges.edges == (0, 2)
+
+
+# One budget
+
+
+BUDGETED = [
+    _few(),
+    _few(base=Darts(SHORT, order=2), edges=GivenEdges((0, 2))),
+    _gm(),
+    _gm(base=SNAS, edges=OneEdge("random"), alpha_waits=False),
+    _hep(),
+    _hep(teaching=MutualDistillation("siblings"), base=Darts(SHORT, order=2)),
+    _hep(teaching=MutualDistillation("parent"), grouping=Exhaustive(), keep="all", final=1, base=RSPS),
+]
+
+
+@pytest.mark.parametrize("search", BUDGETED, ids=range(len(BUDGETED)))
+def test_the_plan_is_what_the_meter_reads(search: Partition) -> None:
+    task = tiny.task(scale=UNSCALED)
+    training, cuts = planned(search, task)
+    with task.meter.phase("search"):
+        search.search(task)
+    spent = {k: c.forward_images + c.backward_images for k, c in task.meter.phases.items()}
+    assert cuts == spent["cut"]
+    assert training == sum(v for k, v in spent.items() if k not in ("cut", "compare", "choose"))
+
+
+@pytest.mark.parametrize("search", [FewShot(), GmNas(), HepNas(), GmNas(base=Rsps(Training(epochs=250, batch=48)))])
+def test_a_fair_search_costs_what_its_base_costs(search: Partition) -> None:
+    """On the papers' epochs and images, to the rounding of epochs."""
+    task = tiny.task(NB201, scale=replace(UNSCALED, train_images=24_000, valid_images=256))
+    one = search.base.training.epochs * (24_000 // search.base.training.batch * search.base.training.batch)
+    training, cuts = planned(search, task)
+    shrunk = fair(replace(search, protocol="fair"), task)
+    assert shrunk.protocol == "paper"
+    assert sum(planned(shrunk, task)) == pytest.approx(one * search.base.passes, rel=0.15)
+    assert sum(planned(shrunk, task)) != training + cuts
+
+
+def test_fair_runs_and_says_how_long() -> None:
+    base = Darts(replace(SHORT, epochs=14))
+    found = _hep(base=base, protocol="fair", levels=(10, 10), tuning=10).search(tiny.task(scale=UNSCALED))
+    assert found.details["epochs"]["tuning"] < 10
+    with pytest.raises(BadSpec, match="fewer batches"):
+        _gm(base=base, protocol="fair", grouping=Matching(500)).search(tiny.task(scale=UNSCALED))

@@ -1,0 +1,138 @@
+"""The measures by hand and by simulation; the pilot from training to report."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from bench.errors import BadSpec, UnknownName
+from bench.spaces import nb201
+from bench.standalone import Training
+from bench.truth import pilot
+from bench.truth.pilot import Arguments, Sample, describe, read_official, report
+from bench.truth.plan import Plan, class_order
+from bench.truth.reliability import disjoint, expected_tau, split_tau, tied_pairs, top
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def brute_tau(left: np.ndarray, right: np.ndarray) -> float:
+    """Without ties: (concordant - discordant) / pairs."""
+    signs = [
+        np.sign((left[i] - left[j]) * (right[i] - right[j])) for i, j in itertools.combinations(range(len(left)), 2)
+    ]
+    return float(np.mean(signs))
+
+
+@pytest.mark.parametrize(("seeds", "size"), [(2, 1), (4, 2), (5, 2), (6, 3), (6, 1)])
+def test_disjoint_sets(seeds: int, size: int) -> None:
+    found = list(disjoint(seeds, size))
+    assert all(len(a) == len(b) == size and not set(a) & set(b) for a, b in found)
+    assert len({frozenset(pair) for pair in found}) == len(found)
+    ways = math.comb(seeds, size) * math.comb(seeds - size, size) // 2
+    assert len(found) == ways
+
+
+def test_split_tau_by_hand() -> None:
+    scores = np.random.default_rng(0).normal(size=(7, 4))
+    pairs = ((0, 1), (2, 3)), ((0, 2), (1, 3)), ((0, 3), (1, 2))
+    expected = np.mean([brute_tau(scores[:, a].mean(1), scores[:, b].mean(1)) for a, b in pairs])
+    assert split_tau(scores, 2) == pytest.approx(expected)
+
+
+def test_expected_tau_is_what_more_seeds_bring() -> None:
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(3_000, 1)) + rng.normal(size=(3_000, 8))  # reliability of one seed: 1/2
+    assert split_tau(scores, 1) == pytest.approx(2 / math.pi * math.asin(1 / 2), abs=0.02)
+    for seeds in (1, 2, 4):
+        assert expected_tau(scores, seeds) == pytest.approx(split_tau(scores[:, : 2 * seeds], seeds), abs=0.02)
+    assert expected_tau(scores, 8) == pytest.approx(2 / math.pi * math.asin(8 / 9), abs=0.02)
+
+
+def test_expected_tau_of_noise() -> None:
+    assert expected_tau(np.array([[1.0, 3.0], [2.0, 2.0], [3.0, 1.0]]), 4) == 0.0
+    assert math.isnan(expected_tau(np.array([[1.0, 3.0]]), 4))
+
+
+def test_tied_pairs_by_hand() -> None:
+    scores = np.array([[1.0, 1.0], [1.0, 2.0], [1.0, 3.0], [2.0, 3.0]])
+    assert tied_pairs(scores) == pytest.approx((3 / 6 + 1 / 6) / 2)
+
+
+def test_top_is_by_the_mean_of_all_seeds() -> None:
+    scores = np.array([[0.0, 9.0], [4.0, 4.0], [5.0, 5.0], [1.0, 1.0]])
+    assert top(scores, 0.5).tolist() == [[0.0, 9.0], [5.0, 5.0]]
+    assert top(scores, 1.0).tolist() == scores.tolist()
+
+
+def test_report_compares_with_the_official_numbers() -> None:
+    genotypes = [nb201.SPACE.at(position) for position in (7, 800, 9_000, 15_000)]
+    official = {"CIFAR-10": dict(zip(genotypes, (90.0, 91.0, 92.0, 93.0), strict=True))}
+    scores = np.array([[50.0, 51.0], [60.0, 61.0], [80.0, 79.0], [70.0, 69.0]])
+    table = report({"x": Sample(genotypes, {"accuracy": scores}, 1.5)}, official)
+    column = table["x accuracy"]
+    assert column["tau with CIFAR-10"] == pytest.approx((5 - 1) / 6)
+    assert column["CPU seconds per cell and seed"] == 1.5
+    assert column["quantile 50%"] == pytest.approx((60.5 + 69.5) / 2)
+    assert column["tau 1 vs 1 seeds, all"] == pytest.approx(1.0)
+    counts = np.array([1, 3, 2, 4])
+    with_counts = describe(scores, counts, {"CIFAR-10": np.array([90.0, 91.0, 92.0, 93.0])})
+    xy, xz, yz = 4 / 6, brute_tau(scores.mean(1), counts), brute_tau(np.arange(4), counts)
+    expected = (xy - xz * yz) / math.sqrt((1 - xz**2) * (1 - yz**2))
+    assert with_counts["tau with parameters"] == pytest.approx(xz)
+    assert with_counts["partial tau with CIFAR-10 given parameters"] == pytest.approx(expected)
+
+
+def test_pilot_resumes_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    context = get_context("forkserver")
+    context.set_forkserver_preload(["bench.truth.workers"])
+    training = Training(channels=4, cells=1, images=64, batch=32, learning_rate=0.05)
+    monkeypatch.setattr(pilot, "CONFIGS", {"tiny": training})
+    monkeypatch.setattr(pilot, "official_extract", lambda: None)
+    monkeypatch.setattr(pilot, "Plan", partial(Plan, train_images=64, valid_images=32, test_images=48))
+    arguments = Arguments(config=("tiny",), cells=10, seeds=2, skip=10, out=tmp_path)
+    assert pilot.main(arguments, context) == 0
+    shard = tmp_path / "shards" / "tiny-2" / "0001.parquet"
+    assert pd.read_parquet(shard).position.unique().tolist() == class_order()[10:20]
+    before = shard.stat().st_mtime_ns
+    table = pd.read_csv(tmp_path / "report-10-20-2.csv", index_col="measure")
+    assert table.loc["cells", "tiny accuracy"] == 10
+    assert table.loc["CPU seconds per cell and seed", "tiny accuracy"] > 0
+    markdown = (tmp_path / "report-10-20-2.md").read_text()
+    assert pilot.main(arguments, context) == 0
+    assert shard.stat().st_mtime_ns == before
+    assert (tmp_path / "report-10-20-2.md").read_text() == markdown
+
+
+def test_pilot_refuses(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match=r"unknown configuration 'n1-24k-b65'; did you mean 'n1-24k-b64'"):
+        pilot.main(Arguments(config=("n1-24k-b65",), out=tmp_path))
+    with pytest.raises(BadSpec, match="multiples of 10"):
+        pilot.main(Arguments(config=("n1-24k-b64",), cells=15, out=tmp_path))
+    with pytest.raises(BadSpec, match="two seeds"):
+        pilot.main(Arguments(config=("n1-24k-b64",), seeds=1, out=tmp_path))
+
+
+def test_official_extract_is_read() -> None:
+    path = pilot.official_extract()
+    if path is None:
+        pytest.skip("nb201.csv.gz is absent; set SUPERNET_BENCH_DATA")
+    found = read_official(path)
+    assert {name: max(known.values()) for name, known in found.items()} == pytest.approx(
+        {"CIFAR-10": 94.3733, "CIFAR-100": 73.5133, "ImageNet16-120": 47.3111}, abs=1e-4
+    )

@@ -1,0 +1,109 @@
+"""Scoring: every number of a row against a hand count on a made-up table of the toy space."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from scipy.stats import kendalltau, spearmanr
+
+from bench.errors import BadRecord
+from bench.learner import Training
+from bench.record import Candidate, Record, Results, read_scores
+from bench.run import Settings, execute
+from bench.score import score
+from bench.spaces.toy import SPACE as TOY
+from bench.truth.column import Column
+from bench.truth.table import Header, Table
+from bench.truth.tabular import TableTruth
+from methods.baselines import RandomArchitecture
+from methods.rsps import Rsps
+from tests import tiny
+
+
+def small_table(complete: bool = True) -> Table:
+    """The toy space with two seeds: valid 50 + row, test 40 + 2 row (seed 0) or 1 more (seed 1)."""
+    rows = np.arange(27, dtype=np.float64)
+    test = np.where(complete | (rows < 20), 40 + 2 * rows, np.nan)
+    columns = {
+        Column("accuracy", "patches", "valid", 1, "0"): np.where(np.isnan(test), np.nan, 50 + rows),
+        Column("accuracy", "patches", "valid", 1, "1"): np.where(np.isnan(test), np.nan, 50 + rows),
+        Column("accuracy", "patches", "test", 1, "0"): test,
+        Column("accuracy", "patches", "test", 1, "1"): test + 1,
+    }
+    header = Header("made-up", "1", "toy", "a table for tests", "tests", complete)
+    return Table(header, columns)
+
+
+def _record(results: Path) -> Record:
+    method = Rsps(Training(batch=32, epochs=50), candidates=3)
+    return execute(tiny.spec(method, scale=replace(tiny.SCALE, probe=0)), Settings(results, device="cpu"))
+
+
+def test_a_row_against_a_hand_count(results: Path) -> None:
+    record = _record(results)
+    assert record.genotype is not None
+    others = tuple(Candidate(TOY.at(row), 0.1) for row in (26, 3))
+    record = replace(record, candidates=(*record.candidates, *others))
+    (row,) = score(record, TableTruth(small_table()), Results(results))
+    at = TOY.position(record.genotype)
+    assert row.target == "patches"
+    assert row.test == pytest.approx(40.5 + 2 * at)
+    assert row.valid == pytest.approx(50 + at)
+    assert row.regret_test == pytest.approx(92.5 - (40.5 + 2 * at))
+    assert row.regret_valid == pytest.approx(26 - at)
+    assert row.rank == 27 - at
+    assert (row.ranked, row.n_candidates, row.n_candidates_known) == (27, 3, 3)
+    assert row.test_best_candidate == pytest.approx(92.5)
+    assert row.ceiling == pytest.approx(1.0)
+    estimates = pq.read_table(Results(results).estimates_path(record.key))
+    guess = estimates["accuracy"].to_numpy()
+    assert row.probe_n == 27
+    assert row.coverage == 1
+    assert row.tau == pytest.approx(kendalltau(guess, np.arange(27)).statistic)
+    assert row.spearman == pytest.approx(spearmanr(guess, np.arange(27)).statistic)
+    pairs = pq.read_table(Results(results).pairs_path(record.key, "made-up", "patches"))
+    np.testing.assert_allclose(pairs["test"].to_numpy(), 40.5 + 2 * np.arange(27))
+    np.testing.assert_array_equal(pairs["estimate"].to_numpy(), guess)
+    assert read_scores(Results(results).score_path(record.key, "made-up")) == [row]
+    assert row.curve[-1]["test"] == row.test
+
+
+def test_a_table_with_gaps_scores_what_it_holds(results: Path) -> None:
+    record = replace(
+        _record(results), genotype=TOY.at(26), candidates=(Candidate(TOY.at(26), 0.9), Candidate(TOY.at(5), 0.8))
+    )
+    (row,) = score(record, TableTruth(small_table(complete=False)), Results(results))
+    assert (row.test, row.valid, row.regret_test, row.rank) == (None, None, None, None)
+    assert row.test_best_candidate == pytest.approx(50.5)
+    assert (row.n_candidates, row.n_candidates_known) == (2, 1)
+    assert (row.ranked, row.probe_n) == (20, 20)
+    assert row.truth_coverage == pytest.approx(20 / 27)
+
+
+def test_a_method_without_estimates_has_no_tau(results: Path) -> None:
+    record = execute(tiny.spec(RandomArchitecture()), Settings(results, device="cpu"))
+    (row,) = score(record, TableTruth(small_table()), Results(results))
+    assert (row.tau, row.coverage, row.pairs, row.probe_n) == (None, None, None, 0)
+    assert row.test is not None
+
+
+def test_a_record_of_another_space_is_refused(results: Path) -> None:
+    record = execute(tiny.spec(RandomArchitecture(), space="nb201"), Settings(results, device="cpu"))
+    with pytest.raises(BadRecord, match="searched nb201, the table holds toy"):
+        score(record, TableTruth(small_table()), Results(results))
+
+
+def test_estimates_that_were_changed_are_refused(results: Path) -> None:
+    record = _record(results)
+    path = Results(results).estimates_path(record.key)
+    table = pq.read_table(path)
+    pq.write_table(table.slice(1), path)
+    with pytest.raises(BadRecord, match="is not what record"):
+        score(record, TableTruth(small_table()), Results(results))
+    path.unlink()
+    with pytest.raises(BadRecord, match="cannot read the estimates"):
+        score(record, TableTruth(small_table()), Results(results))

@@ -1,0 +1,146 @@
+"""The two walls: import contracts, and a search in a process where ground truth cannot be opened."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+
+def _python(code: str, *words: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, "-c", code, *words], capture_output=True, text=True, cwd=ROOT, env=environment, check=False
+    )
+
+
+def test_import_contracts_hold() -> None:
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_contract_breaks_when_a_method_reaches_for_the_truth(tmp_path: Path) -> None:
+    """The check itself is checked: a copy of the sources with one bad import line is refused."""
+    import shutil
+
+    for name in ("bench", "methods", "analysis"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "shards", "tables"))
+    (tmp_path / "analysis" / "tables").mkdir(exist_ok=True)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    method = tmp_path / "methods" / "baselines.py"
+    method.write_text(method.read_text() + "\nfrom bench.truth import open_truth\n")
+    done = subprocess.run(
+        [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "methods.baselines -> bench.truth" in done.stdout
+
+
+SEARCH = """
+import sys
+class Wall:
+    def find_spec(self, name, path=None, target=None):
+        if name.startswith(("bench.truth", "bench.score", "bench.metrics", "bench.standalone", "analysis")):
+            raise RuntimeError(f"a search reached for {name}")
+sys.meta_path.insert(0, Wall())
+from pathlib import Path
+import methods
+from bench.run import Settings, execute
+from bench.spec import with_settings
+from tests import tiny
+method = with_settings(methods.get(sys.argv[1]), tiny.SHORT if sys.argv[1] not in ("random", "largest") else {})
+record = execute(tiny.spec(method), Settings(Path(sys.argv[2]), device="cpu"), debug=True)
+print(record.status)
+"""
+
+
+@pytest.mark.parametrize("label", ["random", "rsps", "darts-2nd", "snas"])
+def test_a_search_runs_where_no_truth_can_be_imported(label: str, tmp_path: Path) -> None:
+    done = _python(SEARCH, label, str(tmp_path))
+    assert done.stdout.strip() == "done", done.stderr
+
+
+def test_a_task_leads_to_no_test_image() -> None:
+    """Nothing reachable from a task holds the test images or the set they came from."""
+    import gc
+
+    import numpy as np
+
+    from bench import images
+    from tests import tiny
+
+    task = tiny.task()
+    test = images.load("patches").test
+    seen: set[int] = set()
+    stack: list[object] = [vars(task)]
+    while stack:
+        item = stack.pop()
+        if id(item) in seen or isinstance(item, (type, type(gc))):
+            continue
+        seen.add(id(item))
+        assert not isinstance(item, images.ImageSet)
+        if isinstance(item, np.ndarray) and item.dtype == np.uint8 and item.shape[1:] == test.pixels.shape[1:]:
+            base = item
+            while isinstance(base.base, np.ndarray):
+                base = base.base
+            shown = {row.tobytes() for row in item}
+            assert not any(row.tobytes() in shown for row in test.pixels[:500])
+        stack += [o for o in gc.get_referents(item) if not callable(o)]
+
+
+def test_nothing_happens_at_import() -> None:
+    """Importing every module draws no random number, opens no file of ours and chooses no device."""
+    code = """
+import random, sys, pkgutil, importlib
+import numpy as np, torch, rich.console, rich.table, rich.progress  # rich draws link names from the global generator
+state = (random.getstate(), np.random.get_state()[1].tobytes(), torch.random.get_rng_state().numpy().tobytes())
+opened = []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+import bench, methods, analysis
+for package in (bench, methods, analysis):
+    for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+after = (random.getstate(), np.random.get_state()[1].tobytes(), torch.random.get_rng_state().numpy().tobytes())
+assert state == after, "a generator moved"
+odd = [o for o in opened if o.endswith((".parquet", ".npz", ".csv", ".gz", ".json")) and "site-packages" not in o]
+assert not odd, odd
+assert not torch.cuda.is_initialized()
+print("quiet")
+"""
+    done = _python(code)
+    assert done.stdout.strip() == "quiet", done.stderr
+
+
+def test_the_command_line_answers_help_without_torch() -> None:
+    code = "import sys; import bench.commands; assert not {'torch', 'numpy'} & set(sys.modules); print('light')"
+    done = _python(code)
+    assert done.stdout.strip() == "light", done.stderr
+
+
+def test_sources_hold_no_pickle_and_no_bare_except() -> None:
+    """Only the readers of official archives may name pickle, and none of our own formats is one."""
+    allowed = {"bench/images/pickles.py"}
+    for path in [p for package in ("bench", "methods", "analysis") for p in (ROOT / package).rglob("*.py")]:
+        name = path.relative_to(ROOT).as_posix()
+        text = path.read_text()
+        assert "except:" not in text, name
+        if name not in allowed and not name.startswith("bench/truth/official"):
+            assert "import pickle" not in text, name
+            assert "weights_only=False" not in text, name

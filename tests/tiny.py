@@ -1,0 +1,45 @@
+"""The smallest things that tests share: a scale that runs in a moment, a task, a learner."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+
+from bench import images
+from bench.learner import Learner, Relaxation, Training
+from bench.meter import Meter
+from bench.space import Space
+from bench.spaces.toy import SPACE as TOY
+from bench.spec import RunSpec, Scale
+from bench.task import SearchImages, Task
+
+SCALE = Scale("tiny", 3, 1, 96, 64, 0.04, 6, 32)
+"""50 epochs become 2, 250 become 10; three steps of 32 images an epoch."""
+
+SHORT = {"training.batch": "32"}
+
+
+@lru_cache
+def search_images(scale: Scale = SCALE) -> SearchImages:
+    """The oriented patches, as much of them as the scale takes."""
+    loaded = images.load("patches")
+    train, valid = loaded.train.take(scale.train_images), loaded.valid.take(scale.valid_images)
+    return SearchImages(train, valid, loaded.classes, loaded.mean, loaded.std, loaded.augment)
+
+
+def task(space: Space = TOY, seed: int = 0, scale: Scale = SCALE) -> Task:
+    """A task on the CPU with its own meter."""
+    device = torch.device("cpu")
+    return Task(space, search_images(scale), scale, seed, device, Meter(device))
+
+
+def learner(relaxation: Relaxation, training: Training, space: Space = TOY, seed: int = 0) -> Learner:
+    """An untrained learner on the whole space."""
+    return task(space, seed).learner(relaxation, training)
+
+
+def spec(method: Any, seed: int = 0, space: str = "toy", scale: Scale = SCALE, label: str = "tested") -> RunSpec:
+    """A run on the oriented patches."""
+    return RunSpec(label, method, space, "patches", seed, scale)
