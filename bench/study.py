@@ -11,8 +11,16 @@ from bench.spec import RunSpec, scale_named, with_settings
 
 BASELINES = ("random", "largest", "random-best-of-10")
 ONE_SHOT = ("rsps", "darts", "darts-2nd", "snas")
-PARTITION = ("fewshot", "fewshot-rsps", "gm-darts", "gm-snas", "gm-rsps", "hep", "fade", "bayes")
+PARTITION = ("fewshot", "fewshot-snas", "fewshot-rsps", "gm-darts", "gm-snas", "gm-rsps", "hep")
+FAIR = tuple(f"{label}(protocol=fair)" for label in PARTITION)
+RANKING = ("fade", "bayes")
 RIVALS = ("parameters", "multiply-adds", "rsps-longer", "darts-2nd-longer", "snas-longer")
+ABLATIONS = (
+    *("gm-rsps-random", "gm-darts-random", "gm-darts-no-restart"),
+    *("hep-no-smd", "hep-parent", "hep-siblings", "hep-edgewise", "hep-reversed", "hep-random-order"),
+    *("fade-random", "fade-dependent", "fade-unregularised"),
+)
+EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + ABLATIONS
 
 
 @dataclass(frozen=True)
@@ -36,15 +44,30 @@ class Study:
             raise BadSpec(f"seeds {list(self.seeds)} repeat; every seed is run once")
         spaces.get(self.space)
         scale = scale_named(self.scale)
-        configured = {label: with_settings(methods.get(label), settings or {}) for label in self.methods}
+        changes = {name: {**_named(name)[1], **(settings or {})} for name in self.methods}
+        configured = {
+            _label(_named(name)[0], change): with_settings(methods.get(_named(name)[0]), change)
+            for name, change in changes.items()
+        }
         return [
-            RunSpec(_label(label, settings), method, self.space, self.dataset, seed, scale)
+            RunSpec(label, method, self.space, self.dataset, seed, scale)
             for seed in self.seeds
             for label, method in configured.items()
         ]
 
 
-def _label(label: str, settings: Mapping[str, str] | None) -> str:
+def _named(name: str) -> tuple[str, dict[str, str]]:
+    """A method's name and the settings in brackets behind it: `darts(order=2, training.epochs=10)`. Raises BadSpec."""
+    base, bracket, inside = name.partition("(")
+    if bracket and not inside.endswith(")"):
+        raise BadSpec(f"method {name!r}: settings stand in one pair of brackets, as in darts(order=2)")
+    pairs = [part.partition("=") for part in inside[:-1].split(", ") if part]
+    if not all(equals for _, equals, _ in pairs):
+        raise BadSpec(f"method {name!r}: settings are FIELD=VALUE, parted by a comma and a space")
+    return base, {field: value for field, _, value in pairs}
+
+
+def _label(label: str, settings: Mapping[str, str]) -> str:
     """The printed name of a method, with what was changed in it."""
     if not settings:
         return label
@@ -54,14 +77,14 @@ def _label(label: str, settings: Mapping[str, str] | None) -> str:
 STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
-        Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", seeds=(0,)),
+        Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", EVERY, seeds=(0,)),
         Study("nb201", "the quick comparison on the embedded images", "patches", "quick"),
         Study(
             "nb201-partition",
-            "the partition and ranking methods and their rivals (hours)",
+            "all methods, rivals and ablations, both protocols (some ten hours of one core)",
             "patches",
             "quick",
-            BASELINES + ONE_SHOT + PARTITION + RIVALS,
+            EVERY + FAIR,
             seeds=(0, 1, 2, 3, 4),
         ),
         Study(
