@@ -1,4 +1,4 @@
-"""The command line: `python -m bench run | score | list | show | import | fetch | naslib`, also as `supernet-bench`.
+"""The command line: `python -m bench run | score | list | show | diff | import | fetch | naslib`, or `supernet-bench`.
 
 Only the parser is loaded before a command is known, so that `--help` answers at once.
 """
@@ -26,7 +26,7 @@ from bench.official_commands import Fetch, Import, Naslib
 RESULTS = Path("results")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Common:
     """Options of every command."""
 
@@ -206,11 +206,27 @@ class Show(Common):
         return 0
 
 
+@dataclass(frozen=True)
+class Diff(Common):
+    """Compare two runs: settings, choice, candidates, cost by phase, place and scores, where they differ."""
+
+    a: Positional[str]  # the key of a run, or its beginning
+    b: Positional[str]  # the key of the other, or its beginning
+    all: bool = False  # what is the same, too
+
+    def __call__(self) -> int:
+        from bench import compare
+
+        compare.show_diff(self.a, self.b, self.results, self.all, self.json)
+        return 0
+
+
 Command = (
     Annotated[Run, tyro.conf.subcommand("run")]
     | Annotated[Score, tyro.conf.subcommand("score")]
     | Annotated[List, tyro.conf.subcommand("list")]
     | Annotated[Show, tyro.conf.subcommand("show")]
+    | Annotated[Diff, tyro.conf.subcommand("diff")]
     | Annotated[Import, tyro.conf.subcommand("import")]
     | Annotated[Fetch, tyro.conf.subcommand("fetch")]
     | Annotated[Naslib, tyro.conf.subcommand("naslib")]

@@ -124,8 +124,8 @@ def test_results_that_are_no_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
         (["run", "--seds", "3"], "unknown option '--seds'; did you mean '--seeds'?"),
         (["run", "--pool", "serail"], "invalid choice 'serail'"),
         (["run", "--seeds", "one"], "one"),
-        (["rnu"], "Expected one of {run, score, list, show, import"),
-        ([], "Expected one of {run, score, list, show, import"),
+        (["rnu"], "Expected one of {run, score, list, show, diff, import"),
+        ([], "Expected one of {run, score, list, show, diff, import"),
     ],
 )
 def test_words_that_make_no_sense(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,141 @@
+"""`diff`: what differs between two made-up runs is printed, what does not is counted; faults are one line."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.commands import main
+from bench.compare import Field, fields
+from bench.record import Candidate, Record, Results
+from bench.spec import SCALES, key_of, plain
+
+
+def run(seed: int = 0, epochs: int = 50, **others: Any) -> Record:
+    """A made-up record; `others` are its fields."""
+    identity = {
+        "schema": 1,
+        "method": {"name": "darts.Darts", "version": 1, "config": {"training": {"epochs": epochs, "batch": 64}}},
+        "space": "nb201",
+        "dataset": "patches",
+        "seed": seed,
+        "scale": plain(SCALES["smoke"]),
+    }
+    values = {
+        "key": key_of(identity),
+        "label": "darts",
+        "identity": identity,
+        "status": "done",
+        "message": "",
+        "genotype": (3,) * 6,
+        "architecture": "a cell",
+        "candidates": (Candidate((3,) * 6, 0.5),),
+        "trace": (),
+        "details": {},
+        "cost": {"forward_images": 10, "phases": {"weights": {"forward_images": 10}}},
+        "estimates": None,
+        "place": {"code": "c0de", "device": "cpu"},
+    }
+    return Record(**{**values, **others})
+
+
+def differing(one: Record, other: Record) -> dict[str, tuple[Any, Any]]:
+    return {f"{f.part}/{f.name}": (f.a, f.b) for f in fields(one, other, [], []) if f.differs}
+
+
+def test_only_what_differs_is_named() -> None:
+    assert differing(run(), run()) == {}
+    assert differing(run(), run(seed=1)) == {"settings/seed": (0, 1)}
+    assert differing(run(), run(epochs=10)) == {"settings/method.config.training.epochs": (50, 10)}
+
+
+def test_every_part_is_compared() -> None:
+    other = replace(
+        run(),
+        status="diverged",
+        architecture=None,
+        candidates=(Candidate((3,) * 6, 0.25), Candidate((1,) * 6, None)),
+        cost={"forward_images": 30, "phases": {"weights": {"forward_images": 10}, "cut": {"forward_images": 20}}},
+        place={"code": "c0de", "device": "cuda"},
+    )
+    assert differing(run(), other) == {
+        "choice/status": ("done", "diverged"),
+        "choice/architecture": ("a cell", None),
+        "choice/candidates": (1, 2),
+        "choice/candidate 1.estimate": (0.5, 0.25),
+        "choice/candidate 2.genotype": (None, "1 1 1 1 1 1"),
+        "cost/total.forward_images": (10, 30),
+        "cost/cut.forward_images": (None, 20),
+        "place/device": ("cpu", "cuda"),
+    }
+
+
+def test_lists_of_objects_are_numbered() -> None:
+    one, other = run(place={"parts": [{"a": 1}, {"a": 2}]}), run(place={"parts": [{"a": 1}, {"a": 3}], "betas": [1]})
+    assert differing(one, other) == {"place/parts.2.a": (2, 3), "place/betas": (None, [1])}
+
+
+@pytest.fixture
+def two(results: Path) -> tuple[str, str, str]:
+    """The folder and the keys of two saved runs."""
+    one, other = run(), run(seed=1, architecture="another cell", cost={"forward_images": 10.00000001, "phases": {}})
+    for record in (one, other):
+        Results(results).save(record)
+    return str(results), one.key, other.key
+
+
+def test_the_command_prints_what_differs(two: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    folder, a, b = two
+    assert main(["diff", a[:8], b, "--results", folder]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:2] == ["A", a]
+    assert ["settings", "seed", "0", "1"] in lines
+    assert ["cost", "total.forward_images", "10", "10.00000001"] in lines  # rounded alike, but not the same
+    assert not any("batch" in line[1] for line in lines if len(line) > 1)
+    assert lines[-1][:3] == ["4", "fields", "differ,"]
+    assert main(["diff", a, b, "--all", "--results", folder]) == 0
+    assert "method.config.training.batch" in capsys.readouterr().out
+
+
+def test_json_names_both_runs(two: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    folder, a, b = two
+    assert main(["diff", a, b, "--json", "--results", folder]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["a"]["key"], said["b"]["key"]) == (a, b)
+    assert vars(Field("settings", "seed", 0, 1)) in said["fields"]
+    assert all(field["a"] != field["b"] for field in said["fields"])
+    assert main(["diff", a, b, "--json", "--all", "--results", folder]) == 0
+    assert len(json.loads(capsys.readouterr().out)["fields"]) == said["same"] + len(said["fields"])
+
+
+def test_keys_that_are_none_are_one_line(two: tuple[str, str, str], capsys: pytest.CaptureFixture[str]) -> None:
+    folder, a, b = two
+    keys = [run(seed=seed).key for seed in range(40)]
+    twin = next(key for key in keys if key[0] == a[0] and key not in (a, b))
+    Results(Path(folder)).save(run(seed=keys.index(twin)))
+    for words, message in (
+        ((a, "zz"), "unknown run 'zz'"),
+        (("", a), "unknown run ''"),
+        ((a[0], b), "give more digits"),
+        ((a,), "required"),
+    ):
+        assert main(["diff", *words, "--results", folder]) == 2
+        error = capsys.readouterr().err.strip()
+        assert message in error
+        assert "\n" not in error
+
+
+def test_help_and_diff_load_no_torch(two: tuple[str, str, str]) -> None:
+    folder, a, b = two
+    code = (
+        "import sys\nfrom bench.commands import main\n"
+        f"assert main(['diff', {a!r}, {b!r}, '--results', {folder!r}]) == 0\n"
+        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
