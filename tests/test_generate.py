@@ -30,7 +30,7 @@ from bench.truth.merge import merge
 from bench.truth.plan import Plan, class_order, load_images, representative, series, train_class, trained_instead
 from bench.truth.shards import COLUMNS, Row, Series
 from bench.truth.table import Table
-from bench.truth.verify import verify
+from bench.truth.verify import Verdict, compare, verify
 from bench.truth.workers import run, work
 
 TINY = Plan(
@@ -300,6 +300,25 @@ def test_verify(unbroken: Series, tmp_path: Path, context: ForkServerContext) ->
     assert verdict.equal == verdict.compared - 1
     cell = nb201.SPACE.show(nb201.SPACE.at(CLASSES[4]))
     assert f"valid_cross_entropy of {cell}, seed 1" in str(verdict)
+    assert verdict.odd == 1
+    assert "1 unlike the rest of their class" in str(verdict)
+
+
+def test_verify_judges_classes_of_several_types_of_machine_one_by_one() -> None:
+    stored = np.full((2, 3, len(COLUMNS)), 50.0)
+    limit = np.full((2, 1, len(COLUMNS)), 1.0)
+
+    def verdict(first: float, second: float, one: float = 0.0) -> Verdict:
+        """The first class off by `first` everywhere, the second by `second`, and one of its numbers by `one` more."""
+        again = stored + np.array([first, second])[:, None, None]
+        again[1, 0, 0] += one
+        return compare(stored, again, limit, [0, 1], (0, 1, 2))
+
+    assert verdict(0.0, 0.0).good
+    assert verdict(0.5, 0.0).good  # another type of machine made the first
+    assert verdict(0.5, -0.9).good
+    assert not verdict(0.5, 0.0, 0.5).good  # within noise, but its class is equal otherwise
+    assert not verdict(0.0, 0.5, 0.6).good  # beyond noise
 
 
 # Which classes, in which order.

@@ -5,14 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import kendalltau
 
+from analysis.figures import embedded_ranks
+from bench.errors import BadRecord
+from bench.record import Results
 from bench.spaces.nb201 import SPACE
 from bench.truth.column import Column
 from bench.truth.plan import trained_instead
-from bench.truth.sheet import Arguments, main, measures
+from bench.truth.sheet import Arguments, main, measures, ranks
 from bench.truth.table import Header, Table
+from bench.truth.tabular import TableTruth
 
 
 def _table(known: int) -> Table:
@@ -60,3 +65,51 @@ def test_the_command_writes_both_forms(tmp_path: Path, capsys: pytest.CaptureFix
     assert "| cells " in printed
     assert (tmp_path / "sheet" / "sheet.csv").read_text().startswith("measure,value\n")
     assert "made-up" in (tmp_path / "sheet" / "sheet.md").read_text()
+
+
+def test_ranks_of_both_tables_stand_side_by_side(tmp_path: Path) -> None:
+    table, rng = _table(300), np.random.default_rng(1)
+    real = rng.normal(90, 2, SPACE.size).astype(np.float32)
+    column = Column("accuracy", "cifar10", "ori-test", 200, "mean")
+    official = TableTruth(
+        Table(Header("made-up official", "1", "nb201", "for tests", "tests", True), {column: real}, {})
+    )
+    lines = ranks(table, official).splitlines()
+    assert lines[0] == "position,embedded,cifar10"
+    rows = [[float(value) for value in line.split(",")] for line in lines[1:]]
+    ours = table.column(dataset="patches", split="test", epochs=1, seeds="mean")
+    known = [int(p) for p in np.flatnonzero(np.isfinite(ours))]
+    assert [row[0] for row in rows] == known
+    for position, embedded, cifar10 in rows[::37]:
+        better = sum(ours[k] > ours[int(position)] for k in known)
+        equal = sum(ours[k] == ours[int(position)] for k in known)
+        assert embedded == better + (equal + 1) / 2
+        assert cifar10 == 1 + sum(real[k] > real[int(position)] for k in known)
+
+
+def test_the_figure_shows_the_ranks_and_their_tau(tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    order = rng.permutation(500)
+    noisy = np.argsort(np.argsort(order + rng.normal(0, 80, 500)))
+    made = pd.DataFrame({"position": np.arange(500), "embedded": order + 1.0, "cifar10": noisy + 1.0})
+    (tmp_path / "embedded").mkdir()
+    made.to_csv(tmp_path / "embedded" / "ranks.csv", index=False)
+    drawn = embedded_ranks.draw(pd.DataFrame(), Results(tmp_path))
+    assert not drawn.missing
+    assert {path.suffix for path in drawn.paths} == {".pdf", ".png", ".csv", ".md"}
+    expected = kendalltau(order, noisy).statistic
+    assert f"{expected:.3f}" in (tmp_path / "figures" / "embedded_ranks.md").read_text()
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "figures" / "embedded_ranks.csv"), made, check_dtype=False)
+    trend = embedded_ranks.quartiles(made)
+    first = made.sort_values("embedded").head(25)["cifar10"]
+    assert trend["cifar10"].iloc[0] == first.median()
+    assert trend["high"].iloc[0] == first.quantile(0.75)
+
+
+def test_without_ranks_the_figure_says_what_makes_them(tmp_path: Path) -> None:
+    assert "bench.truth.sheet --official" in embedded_ranks.draw(pd.DataFrame(), Results(tmp_path)).missing[0]
+    (tmp_path / "embedded").mkdir()
+    for content in ("", "a,b\n1,2\n", "position,embedded,cifar10\n1,2,\n3,x,4\n"):
+        (tmp_path / "embedded" / "ranks.csv").write_text(content)
+        with pytest.raises(BadRecord, match="is no table of ranks"):
+            embedded_ranks.draw(pd.DataFrame(), Results(tmp_path))

@@ -1,7 +1,8 @@
 """What the embedded table ranks like, in numbers: `python -m bench.truth.sheet` writes its data sheet.
 
 Noise: tau-b between seeds, and what follows for means of all seeds. Likeness: tau-b with the real data sets, where a
-converted official table is given, with parameter count and multiply-adds, and the partial taus.
+converted official table is given, with parameter count and multiply-adds, and the partial taus. The ranks of all cells
+in both go to a file of their own, for the figure.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import tyro
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 from tabulate import tabulate
 
 from bench.errors import BenchError
@@ -28,6 +30,8 @@ from bench.truth.tabular import TableTruth
 
 Row = tuple[str, float]
 SHARES = ((1.0, "all"), (0.5, "upper half"), (0.1, "upper 10 %"))
+RANKED = "cifar10"
+"""The official data set whose ranks stand beside ours."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Arguments:
     official: Path | None = None
     """A converted official table, for the rows of the real data sets."""
     out: Path = Path("results") / "embedded"
-    """Where sheet.csv and sheet.md are written."""
+    """Where sheet.csv and sheet.md are written, and ranks.csv where there is an official table."""
 
 
 def measures(table: Table, official: TableTruth | None) -> Iterator[Row]:
@@ -78,6 +82,16 @@ def measures(table: Table, official: TableTruth | None) -> Iterator[Row]:
                 yield f"tau of {name} with {target}", tau_b(values, real)
 
 
+def ranks(table: Table, official: TableTruth) -> str:
+    """The ranks of all known cells by test accuracy (1 is best, ties at their mean), ours and the official ones, as
+    CSV: `position`, `embedded`, `cifar10`."""
+    ours = table.column(dataset=DATASET, split="test", epochs=1, seeds="mean")
+    rows = np.flatnonzero(np.isfinite(ours))
+    theirs = official.column(RANKED, "test")[rows]
+    both = zip(rows, rankdata(-ours[rows]), rankdata(-theirs), strict=True)
+    return "".join([f"position,embedded,{RANKED}\n", *(f"{row},{a:g},{b:g}\n" for row, a, b in both)])
+
+
 def _column(table: Table, metric: str, seed: str) -> NDArray[np.float64]:
     split = "train" if metric == "train_seconds" else "test"
     return table.column(dataset=DATASET, split=split, epochs=1, seeds=seed, metric=metric)
@@ -103,6 +117,8 @@ def main(arguments: Arguments) -> int:
     write_atomically(arguments.out / "sheet.md", f"{about}. Made by `{command}`.\n\n{text}\n".encode())
     lines = ["measure,value", *(f'"{n}",{v!r}' for n, v in rows)]
     write_atomically(arguments.out / "sheet.csv", ("\n".join(lines) + "\n").encode())
+    if official is not None:
+        write_atomically(arguments.out / "ranks.csv", ranks(truth.table, official).encode())
     print(f"{about}\n\n{text}\n\n{arguments.out / 'sheet.md'}")
     return 0
 

@@ -1,0 +1,100 @@
+"""The embedded table beside CIFAR-10: the rank of every cell in both, from the data sheet's `ranks.csv`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy.stats import kendalltau
+
+from analysis import caption, style
+from analysis.output import Drawn, write_figure
+from bench.errors import BadRecord
+from bench.record import Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SOURCE = Path("embedded") / "ranks.csv"
+SHEET = "`python -m bench.truth.sheet --official TABLE`"
+BINS = 20  # of the running quartiles, equal in number of cells
+SIZE = 3.2  # inches
+_COLUMNS = ["position", "embedded", "cifar10"]
+
+
+def draw(frame: pd.DataFrame, results: Results) -> Drawn:
+    """One figure, below `figures/`, where the data sheet was made with an official table."""
+    path = results.root / SOURCE
+    if not path.exists():
+        return Drawn((), (f"embedded_ranks: there is no {path}; {SHEET} makes it",))
+    ranks = read(path)
+    with style.page():
+        stem = results.root / "figures" / "embedded_ranks"
+        return Drawn(write_figure(stem, paint(ranks), ranks, describe(ranks, results.root)))
+
+
+def read(path: Path) -> pd.DataFrame:
+    """`position` and the two ranks of every cell. Raises BadRecord where the file is not what the sheet writes."""
+    try:
+        ranks = pd.read_csv(path)
+    except (OSError, ValueError) as error:
+        raise BadRecord(f"{path} is no table of ranks ({str(error).splitlines()[0]}); {SHEET} again") from None
+    numbers = ranks.select_dtypes("number").dropna()
+    if list(numbers.columns) != _COLUMNS or numbers.shape != ranks.shape or len(ranks) < 2:
+        raise BadRecord(f"{path} is no table of ranks (columns {', '.join(_COLUMNS)}, all known); {SHEET} again")
+    return ranks
+
+
+def tau(ranks: pd.DataFrame) -> float:
+    """tau-b of the two rankings."""
+    return float(kendalltau(ranks["embedded"], ranks["cifar10"]).statistic)
+
+
+def quartiles(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Median CIFAR-10 rank, and the quartiles around it, in bins of equal number by embedded rank."""
+    ordered = ranks.sort_values(["embedded", "position"])
+    bins = max(1, min(BINS, len(ordered) // 5))
+    bin_of = np.arange(len(ordered)) * bins // len(ordered)
+    middle = ordered["embedded"].groupby(bin_of).median()
+    official = ordered["cifar10"].groupby(bin_of)
+    spread = {name: official.quantile(q) for name, q in (("low", 0.25), ("cifar10", 0.5), ("high", 0.75))}
+    return pd.DataFrame({"embedded": middle, **spread})
+
+
+def describe(ranks: pd.DataFrame, root: Path) -> str:
+    """The caption, in Markdown."""
+    return "\n\n".join(
+        [
+            f"**The embedded table ranks like CIFAR-10, up to a point.** Each point is one of {len(ranks):,} "
+            f"NAS-Bench-201 cells: its rank by test accuracy on the project's own images (mean over seeds) against its "
+            f"rank by official CIFAR-10 test accuracy after 200 epochs; 1 is best, ties stand at their mean rank. The "
+            f"line is the median CIFAR-10 rank of up to {BINS} groups of equal size, the band their quartiles. "
+            f"τ is Kendall's tau-b over all points: {tau(ranks):.3f}.",
+            f"Checksums of both tables, and what else the embedded one ranks like: "
+            f"`{root.as_posix()}/embedded/sheet.md`, made by {SHEET}.",
+            f"Made by: `{caption.command(root)}`\n",
+        ]
+    )
+
+
+def paint(ranks: pd.DataFrame) -> Figure:
+    """Points and their running quartiles; the best cells at the lower left."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(SIZE, SIZE), layout="constrained")
+    axes = figure.subplots()
+    n = len(ranks)
+    size, alpha = float(np.clip(4_000 / n, 0.8, 8.0)), float(np.clip(2_500 / n, 0.15, 0.6))
+    axes.scatter(
+        ranks["embedded"], ranks["cifar10"], s=size, alpha=alpha, color=style.BLUE, linewidths=0, rasterized=n >= 2_000
+    )
+    trend = quartiles(ranks)
+    axes.fill_between(trend["embedded"], trend["low"], trend["high"], color=style.GREY, alpha=0.3, linewidth=0)
+    axes.plot(trend["embedded"], trend["cifar10"], color=style.BLACK, linewidth=1.2)
+    axes.set_xlabel("rank in the embedded table")
+    axes.set_ylabel("rank on CIFAR-10")
+    axes.set_title(f"τ = {tau(ranks):.2f}, {n:,} cells")
+    axes.set_aspect("equal")
+    return figure
