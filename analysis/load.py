@@ -15,15 +15,18 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import BadRecord
+from bench.panel import DEFINITIONS
 from bench.record import Record, Results, Score, to_json
 from bench.spec import canonical
 
 COSTS = ("forward_images", "backward_images", "device_s", "supernets")
 NUMBERS = (
     *("valid", "test", "regret_valid", "regret_test", "rank", "ranked", "test_best_candidate", "n_candidates"),
-    *("tau", "spearman", "tau_top", "top_recall", "probe_n", "coverage", "ceiling", "choice_estimate", *COSTS),
+    *("tau", "spearman", "probe_n", "coverage", "ceiling", "choice_estimate", *COSTS, *DEFINITIONS),
 )
 """The columns that are float64, NaN where the value is not known."""
+BOTH = "both"
+"""The protocol of a method that has no such setting: its one record stands beside either."""
 RESCORE = "`python -m bench score`"
 
 
@@ -46,8 +49,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Loaded:
-    """One row per score with the fields of `Score`, costs as columns of their own, and from the record: `method_id`,
-    `scale_numbers`, `device`, `choice_estimate` ([0, 1]). `missing`: a line for each gap that was let through."""
+    """One row per score with the fields of `Score`, costs and the panel's names as columns of their own, and from the
+    record: `method_id`, `scale_numbers`, `device`, `choice_estimate` ([0, 1]), `protocol` ("paper", "fair", or "both"
+    where the method knows no such difference), `base` (the label without its protocol). `missing`: a line for each
+    gap that was let through."""
 
     frame: pd.DataFrame
     missing: tuple[str, ...]
@@ -106,15 +111,28 @@ def _row(score: Score, records: Mapping[str, Record], results: Results) -> dict[
     absent = [name for name in COSTS if name not in score.cost]
     if absent:
         raise BadRecord(f"{path}: the cost lacks {', '.join(absent)}; run {RESCORE} again")
+    if set(score.panel) != set(DEFINITIONS):
+        odd = min(set(score.panel) ^ set(DEFINITIONS))
+        raise BadRecord(f"{path}: the panel lacks, or alone has, {odd}; run {RESCORE} again")
     estimates = {candidate.genotype: candidate.estimate for candidate in record.candidates}
     return {
         **vars(score),
+        **score.panel,
         **{name: score.cost[name] for name in COSTS},
         "method_id": record.identity["method"],
         "scale_numbers": record.identity["scale"],
         "device": str(record.place.get("device_name") or record.place.get("device", "unknown")),
+        "protocol": record.identity["method"]["config"].get("protocol", BOTH),
+        "base": base_of(score.label),
         "choice_estimate": estimates.get(record.genotype) if record.genotype else None,
     }
+
+
+def base_of(label: str) -> str:
+    """The label without its protocol: `gm-darts(protocol=fair)` is `gm-darts`, all other changed settings stay."""
+    name, bracket, inside = label.partition("(")
+    kept = [part for part in inside[:-1].split(", ") if part and not part.startswith("protocol=")]
+    return f"{name}({', '.join(kept)})" if bracket and kept else name
 
 
 def _not_finite(value: Any, name: str = "") -> str:

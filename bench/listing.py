@@ -135,12 +135,12 @@ def show_run(beginning: str, folder: Path, as_json: bool) -> None:
             "rank",
             "ranked",
             "tau",
-            "tau_top",
+            "tau_top10",
             "ceiling",
             "coverage",
         )
         print()
-        show([{n: getattr(row, n) for n in names} for row in scores], False)
+        show([{n: {**row.panel, **vars(row)}[n] for n in names} for row in scores], False)
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

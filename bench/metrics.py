@@ -65,6 +65,29 @@ def tau_top(estimate: ArrayLike, truth: ArrayLike, share: float) -> float:
     return _tau(left[inside], right[inside])
 
 
+def spearman_top(estimate: ArrayLike, truth: ArrayLike, share: float) -> float:
+    """Spearman's rank correlation inside the true top `share`, (0, 1], with all that tie with the last of it."""
+    left, right = pairs(estimate, truth)
+    if not len(right):
+        return math.nan
+    inside = right >= _last(right, _size(len(right), share))
+    return spearman(left[inside], right[inside])
+
+
+def unique(classes: ArrayLike, *values: ArrayLike) -> tuple[Array, ...]:
+    """One row per class, in ascending order of class: the mean of each of the arrays over its members. Equal
+    architectures then count once."""
+    _, member_of = np.unique(np.asarray(classes), return_inverse=True)
+    sizes = np.bincount(member_of)
+    return tuple(np.bincount(member_of, np.asarray(v, dtype=np.float64)) / sizes for v in values)
+
+
+def tau_unique(estimate: ArrayLike, truth: ArrayLike, classes: ArrayLike) -> float:
+    """tau-b with one row per class: the means of its members' estimates and truths. classes: integers `[n]`."""
+    left, right, group = pairs(estimate, truth, classes)
+    return _tau(*unique(group, left, right)) if len(left) else math.nan
+
+
 def partial_tau(estimate: ArrayLike, truth: ArrayLike, given: ArrayLike) -> float:
     """Kendall's partial rank correlation of estimate and truth with `given` (say, parameters) held fixed: what the
     estimate knows beyond it (Kendall, Biometrika 1942). Small, but not always zero, where it knows nothing more."""
@@ -125,6 +148,20 @@ def regret(value: float, truth: ArrayLike) -> float:
     """Percent points by which `value` stays below the best known truth."""
     known = _known(truth)
     return float(known.max() - value) if len(known) else math.nan
+
+
+def relative_improvement(value: float, truth: ArrayLike) -> float:
+    """RI = 100 (value - m) / m percent, m the mean of the known truths: what the mean random architecture has (Yang,
+    Esperança & Carlucci, "NAS evaluation is frustratingly hard", 2020)."""
+    known = _known(truth)
+    return float(100 * (value - known.mean()) / known.mean()) if len(known) and known.mean() > 0 else math.nan
+
+
+def range_used(value: float, truth: ArrayLike) -> float:
+    """(value - m) / (best - m), m the mean of the known truths: 0 is a random architecture, 1 the best there is."""
+    known = _known(truth)
+    wide = len(known) > 0 and known.max() > known.mean()
+    return float((value - known.mean()) / (known.max() - known.mean())) if wide else math.nan
 
 
 def rank_of(value: float, truth: ArrayLike) -> int:

@@ -20,7 +20,11 @@ from bench.errors import BadRecord
 from bench.spec import canonical, key_of
 
 SCHEMA = 1
+SCORES = 2
+"""The schema of scores: they are made again at no cost, so their layout changes more freely than that of records."""
 MEASURED = frozenset({"wall_s", "device_s", "peak_bytes"})  # what differs from machine to machine and run to run
+
+_RESCORE = "run `python -m bench score` again"
 
 Status = Literal["done", "diverged", "failed", "interrupted"]
 
@@ -90,15 +94,17 @@ class Score:
     n_candidates_known: int  # finalists that the truth holds
     tau: float | None  # tau-b of the probe estimates with test accuracy
     spearman: float | None
-    tau_top: float | None  # tau-b inside the true top 10 %
-    top_recall: float | None  # share of the true top 10 % within the estimated top 10 %
+    estimates_measured: bool | None  # the probe estimates are accuracies on validation images, not just an order
     probe_n: int  # architectures with both an estimate and a truth
     coverage: float | None  # share of the probe set on which the method has an opinion
     ceiling: float | None  # tau-b between means of disjoint halves of the truth's seeds
+    panel: Mapping[str, float | None] = field(default_factory=dict)  # `bench.panel.DEFINITIONS` names and defines it
+    candidates: tuple[Mapping[str, Any], ...] = ()  # the finalists: genotype, estimate, valid, test, rank
+    visited: tuple[Mapping[str, Any], ...] = ()  # the same for cells that a search trained together (`details.rounds`)
     cost: Mapping[str, Any] = field(default_factory=dict)  # the record's cost, phases included
     curve: tuple[Mapping[str, Any], ...] = ()  # the trace with test and regret_test (or None) for its genotype
     pairs: str | None = None  # side file of (estimate, truth) per probed architecture, see `pairs_path`
-    schema: int = SCHEMA
+    schema: int = SCORES
 
 
 def to_json(value: Any) -> Any:
@@ -229,16 +235,16 @@ def _load(path: Path) -> Any:
         raise BadRecord(f"{path} is not whole JSON ({error}); move it aside and run again") from None
 
 
-def _fields(kind: type, content: Any, path: Path) -> dict[str, Any]:
+def _fields(kind: type, content: Any, path: Path, schema: int, remedy: str) -> dict[str, Any]:
     """The content as keyword arguments, or BadRecord where fields are missing or strange."""
     if not isinstance(content, dict):
-        raise BadRecord(f"{path} holds no {kind.__name__.lower()}; move it aside and run again")
-    if content.get("schema") != SCHEMA:
-        raise BadRecord(f"{path} has schema {content.get('schema')}, this version reads {SCHEMA}")
+        raise BadRecord(f"{path} holds no {kind.__name__.lower()}; {remedy}")
+    if content.get("schema") != schema:
+        raise BadRecord(f"{path} has schema {content.get('schema')}, this version reads {schema}; {remedy}")
     names = {f.name for f in dataclasses.fields(kind)}
     if names != set(content):
         odd = sorted(names ^ set(content))
-        raise BadRecord(f"{path} has missing or unknown fields {odd}; move it aside and run again")
+        raise BadRecord(f"{path} has missing or unknown fields {odd}; {remedy}")
     if content["status"] not in get_args(Status):
         raise BadRecord(f"{path} has status {content['status']!r}; known: {', '.join(get_args(Status))}")
     return content
@@ -246,7 +252,7 @@ def _fields(kind: type, content: Any, path: Path) -> dict[str, Any]:
 
 def read_record(path: Path) -> Record:
     """A record, checked against its own key and file name. Raises BadRecord."""
-    content = _fields(Record, _load(path), path)
+    content = _fields(Record, _load(path), path, SCHEMA, "move it aside and run again")
     if key_of(content["identity"]) != content["key"] or path.stem != content["key"]:
         raise BadRecord(f"{path}: the content disagrees with its key; it was edited or renamed, move it aside")
     return Record(
@@ -263,9 +269,11 @@ def read_scores(path: Path) -> list[Score]:
     """The rows of one score file. Raises BadRecord."""
     content = _load(path)
     if not isinstance(content, list):
-        raise BadRecord(f"{path} holds no list of scores; run `score` again")
-    rows = [Score(**{**_fields(Score, row, path), "curve": tuple(row["curve"])}) for row in content]
+        raise BadRecord(f"{path} holds no list of scores; {_RESCORE}")
+    fields = [_fields(Score, row, path, SCORES, _RESCORE) for row in content]
+    lists = ("candidates", "visited", "curve")
+    rows = [Score(**{**row, **{name: tuple(row[name]) for name in lists}}) for row in fields]
     for row in rows:
         if row.test is not None and not (math.isfinite(row.test) and 0 <= row.test <= 100):
-            raise BadRecord(f"{path}: a test accuracy of {row.test} is not between 0 and 100; run `score` again")
+            raise BadRecord(f"{path}: a test accuracy of {row.test} is not between 0 and 100; {_RESCORE}")
     return rows

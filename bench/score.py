@@ -7,21 +7,21 @@ table has grown, repeats no search.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Hashable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import metrics
+from bench import metrics, spaces
 from bench.errors import BadRecord, NoSuchEntry
+from bench.nets.cell import KERNELS
+from bench.panel import Choice, Ranking, panel
 from bench.record import Record, Results, Score, write_atomically
 from bench.run import estimates_digest
 from bench.space import Genotype
 from bench.truth import GroundTruth
-
-TOP = 0.1
-"""The share of the space that counts as its top."""
 
 
 def score(record: Record, truth: GroundTruth, results: Results) -> list[Score]:
@@ -65,8 +65,8 @@ def _row(
     test = truth.column(target, "test")
     best = truth.best(target)
     own = _known(truth, record.genotype, target)
-    finalists = [_known(truth, c.genotype, target) for c in record.candidates]
-    known = [s for s in finalists if s is not None]
+    candidates = tuple(_judged(truth, target, c.genotype, c.estimate) for c in record.candidates)
+    known = [c["test"] for c in candidates if c["test"] is not None]
     ceiling = truth.ceiling(target)
     return Score(
         key=record.key,
@@ -88,13 +88,15 @@ def _row(
         regret_test=None if own is None else best.test - own.test,
         rank=None if own is None else metrics.rank_of(own.test, test),
         ranked=int(np.isfinite(test).sum()),
-        test_best_candidate=max((s.test for s in known), default=None),
+        test_best_candidate=max(known, default=None),
         n_candidates=len(record.candidates),
         n_candidates_known=len(known),
         ceiling=None if ceiling is None else ceiling["tau"],
+        candidates=candidates,
+        visited=tuple(_judged(truth, target, cell, None) for cell in _visited(record)),
         cost=record.cost,
         curve=tuple(_point(point, truth, target, best.test) for point in record.trace),
-        **_agreement(record, truth, target, estimates, test, results),
+        **_agreement(record, truth, target, estimates, own, results),
     )
 
 
@@ -106,6 +108,24 @@ def _known(truth: GroundTruth, genotype: Genotype | None, target: str) -> Any:
         return truth.scores(genotype, target)
     except NoSuchEntry:
         return None
+
+
+def _judged(truth: GroundTruth, target: str, genotype: Genotype, estimate: float | None) -> dict[str, Any]:
+    """An architecture with the method's estimate of it and its truth, None where one is unknown."""
+    scores = _known(truth, genotype, target)
+    return {
+        "genotype": list(genotype),
+        "estimate": estimate,
+        "valid": None if scores is None else scores.valid,
+        "test": None if scores is None else scores.test,
+        "rank": None if scores is None else metrics.rank_of(scores.test, truth.column(target, "test")),
+    }
+
+
+def _visited(record: Record) -> Iterator[Genotype]:
+    """The cells of all rounds of a search that trains cells together, each once, in order."""
+    rounds = record.details.get("rounds", ())
+    yield from dict.fromkeys(tuple(cell) for one in rounds for cell in one["cells"])
 
 
 def _point(point: Mapping[str, Any], truth: GroundTruth, target: str, best: float) -> dict[str, Any]:
@@ -121,28 +141,48 @@ def _agreement(
     truth: GroundTruth,
     target: str,
     estimates: tuple[NDArray[np.int32], NDArray[np.float64]] | None,
-    test: NDArray[np.float64],
+    own: Any,
     results: Results,
 ) -> dict[str, Any]:
-    """How the method's estimates rank the probe set, by test accuracy."""
-    names = ("tau", "spearman", "tau_top", "top_recall", "coverage", "pairs")
+    """How the method's estimates rank the probe set, by test accuracy, and what its choice is worth in the space."""
+    test = truth.column(target, "test")
+    choice = Choice(np.nan if own is None else own.test, len(record.candidates), test[np.isfinite(test)])
     if estimates is None:
-        return {**dict.fromkeys(names), "probe_n": 0}
+        names = ("tau", "spearman", "estimates_measured", "coverage", "pairs")
+        return {**dict.fromkeys(names), "probe_n": 0, "panel": panel(None, choice)}
     positions, values = estimates
     accuracy, true = values[:, 0], test[positions]
     path = results.pairs_path(record.key, truth.name, target)
     write_atomically(path, _pairs(positions, values, true))
     both = np.isfinite(accuracy) & np.isfinite(true)
-    guess, real = accuracy[both], true[both]
+    guess, real, rows = accuracy[both], true[both], positions[both]
+    ranking = Ranking(guess, real, _classes(truth.space.name)[rows], _parameters(truth.space.name)[rows])
     return {
         "tau": _or_none(metrics.tau_b(guess, real)),
         "spearman": _or_none(metrics.spearman(guess, real)),
-        "tau_top": _or_none(metrics.tau_top(guess, real, TOP)),
-        "top_recall": _or_none(metrics.precision_at(guess, real, TOP)),
+        "estimates_measured": bool(np.isfinite(values[:, 1]).any()),
         "coverage": float(np.isfinite(accuracy).mean()),
         "probe_n": int(both.sum()),
         "pairs": path.name,
+        "panel": panel(ranking, choice),
     }
+
+
+@lru_cache
+def _classes(space: str) -> NDArray[np.float64]:
+    """`[N]` for each architecture the number of its class: equal where they are equal when trained alone."""
+    known = spaces.get(space)
+    numbers: dict[Hashable, int] = {}
+    found = [numbers.setdefault(known.trained_class(genotype), len(numbers)) for genotype in known.region.genotypes()]
+    return np.array(found, dtype=np.float64)
+
+
+@lru_cache
+def _parameters(space: str) -> NDArray[np.float64]:
+    """`[N]` weights per pair of channels: they order architectures as their parameter counts do."""
+    known = spaces.get(space)
+    weights = [KERNELS.get(op, 0) ** 2 for op in known.ops]
+    return np.array([sum(weights[op] for op in g) for g in known.region.genotypes()], dtype=np.float64)
 
 
 def _or_none(value: float) -> float | None:

@@ -31,6 +31,7 @@ from analysis.pairs import read_pairs, running_median
 from analysis.tables import main as main_table
 from analysis.tables.grid import Cell, Grid, latex_escaped, markdown, show
 from bench.errors import BadRecord
+from bench.panel import DEFINITIONS
 from bench.record import Candidate, Record, Results, Score, write_atomically
 from bench.spec import SCALES, Scale, key_of, plain
 
@@ -60,7 +61,8 @@ def made_up_run(
     scored: bool = True,
     **others: Any,
 ) -> str:
-    """Write a record, its scores by one truth and its pairs; `others` are fields of `Score`. Returns the key."""
+    """Write a record, its scores by one truth and its pairs; `others` are fields of `Score` or names of its panel.
+    Returns the key."""
     identity = {
         "schema": 1,
         "method": {"name": "made_up", "version": 1, "config": {"label": label, **(config or {})}},
@@ -103,12 +105,12 @@ def made_up_run(
         "n_candidates_known": 2,
         "tau": None,
         "spearman": None,
-        "tau_top": None,
-        "top_recall": None,
+        "estimates_measured": True,
         "probe_n": len(pairs[0]) if pairs else 0,
         "coverage": None,
         "ceiling": 0.9,
-        **others,
+        **{name: value for name, value in others.items() if name not in DEFINITIONS},
+        "panel": {**dict.fromkeys(DEFINITIONS), **{k: v for k, v in others.items() if k in DEFINITIONS}},
     }
     if scored:
         results.save_scores(
@@ -176,7 +178,7 @@ def made_up_study(results: Results) -> Results:
     made_up_run(results, "largest", 0, test=93.0, images=(0, 0), choice_estimate=None)
     for seed, test in enumerate((90.0, 91.0, 92.0)):
         made_up_run(
-            results, "darts", seed, test=test, tau=0.5 + seed / 10, tau_top=0.1, coverage=1.0, rank=100 * seed + 7,
+            results, "darts", seed, test=test, tau=0.5 + seed / 10, tau_top10=0.1, coverage=1.0, rank=100 * seed + 7,
             curve=[(1_000, 20.0), (2_000, 10.0 - seed), (4_000, BEST - test)], pairs=some_pairs(60, seed),
         )  # fmt: skip
     made_up_run(results, "darts", 3, test=None, status="diverged", images=(9, 9))
@@ -666,7 +668,7 @@ FAULTS: list[tuple[Callable[[Results], None], str]] = [
         _nothing_scored,
         r"1 records wait for `python -m bench score`",
     ),
-    (_other_schema, r"has schema 0, this version reads 1"),
+    (_other_schema, r"has schema 0, this version reads 2; run `python -m bench score` again"),
     (
         _unscored,
         r"darts seed 1 \(runs/.*\.json\) has no score by table/patches; run `python -m bench score`.*--partial",
@@ -727,4 +729,4 @@ def test_nothing_is_imported_that_searches_or_knows_the_truth() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout.split("]")[0] == "[", done.stderr
-    assert done.stdout.strip() == "[] ['bench.errors', 'bench.record', 'bench.spec']"
+    assert done.stdout.strip() == "[] ['bench.errors', 'bench.metrics', 'bench.panel', 'bench.record', 'bench.spec']"

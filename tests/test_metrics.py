@@ -120,6 +120,26 @@ def test_tau_top_takes_all_that_tie_with_the_last() -> None:
     assert metrics.tau_top(estimate, truth, 1) == metrics.tau_b(estimate, truth)
 
 
+def test_spearman_top_is_spearman_of_the_top() -> None:
+    truth, estimate = [10, 20, 30, 30, 40, 50], [9, 9, 1, 2, 4, 3]
+    assert metrics.spearman_top(estimate, truth, 0.5) == pytest.approx(
+        stats.spearmanr([1, 2, 4, 3], [30, 30, 40, 50]).statistic
+    )
+    assert metrics.spearman_top(estimate, truth, 1) == metrics.spearman(estimate, truth)
+    assert math.isnan(metrics.spearman_top(estimate, truth, 0.1))  # one cell has no order
+
+
+def test_equal_cells_count_once() -> None:
+    """Classes {0: rows 0 and 3, 1: row 1, 2: rows 2 and 4}; by hand estimates 2, 5, 4 and truths 20, 30, 40."""
+    classes, estimate, truth = [0, 1, 2, 0, 2], [1.0, 5, 3, 3, 5], [10.0, 30, 40, 30, 40]
+    left, right = metrics.unique(classes, estimate, truth)
+    assert (left.tolist(), right.tolist()) == ([2, 5, 4], [20, 30, 40])
+    assert metrics.tau_unique(estimate, truth, classes) == pytest.approx(1 / 3)
+    assert metrics.tau_unique([*estimate, NAN], [*truth, 99], [*classes, 7]) == pytest.approx(1 / 3)
+    assert math.isnan(metrics.tau_unique([], [], []))
+    assert metrics.tau_unique(estimate, truth, range(5)) == metrics.tau_b(estimate, truth)
+
+
 def test_partial_tau_removes_what_a_third_explains() -> None:
     rng = np.random.default_rng(1)
     parameters = rng.normal(size=400)
@@ -220,6 +240,15 @@ def test_ranks_share_the_best_place() -> None:
 
 def test_regret_is_points_below_the_best() -> None:
     assert metrics.regret(92.5, [90, 94, NAN]) == 1.5
+
+
+def test_what_a_choice_is_worth_beside_a_random_one() -> None:
+    truth = [60, 80, 100, NAN]  # mean 80, best 100
+    assert metrics.relative_improvement(88, truth) == pytest.approx(10)
+    assert metrics.relative_improvement(60, truth) == pytest.approx(-25)
+    assert [metrics.range_used(value, truth) for value in (80, 95, 100)] == [0, 0.75, 1]
+    assert math.isnan(metrics.range_used(80, [80, 80]))
+    assert math.isnan(metrics.relative_improvement(80, [NAN]))
 
 
 def test_share_tied_counts_all_that_have_an_equal() -> None:
@@ -331,6 +360,21 @@ def test_correlations_of_the_released_estimates(
     failed = truth <= 10
     assert failed.sum() == 341
     assert metrics.tau_b(np.where(failed, NAN, estimate), truth) == pytest.approx(without_failed, abs=5.1e-4)
+
+
+@pytest.mark.reproducibility
+@pytest.mark.parametrize(("model", "first", "mean"), [(MODELS[0], 0.455, 0.457), (MODELS[1], 0.494, 0.500)])
+def test_tau_with_equal_cells_counted_once(released: pd.DataFrame, model: str, first: float, mean: float) -> None:
+    """The reference numbers merge the 6,466 published strings."""
+    estimate, truth = column(released, model), column(released, "nb201_test_acc")
+    groups = SPACE.classes(SPACE.published_class)
+    classes = np.empty(len(truth), dtype=np.int64)
+    for number, members in enumerate(groups.values()):
+        classes[[SPACE.position(member) for member in members]] = number
+    assert len(groups) == 6_466
+    assert metrics.tau_unique(estimate, truth, classes) == pytest.approx(mean, abs=5.1e-4)
+    firsts = [SPACE.position(members[0]) for members in groups.values()]
+    assert metrics.tau_b(estimate[firsts], truth[firsts]) == pytest.approx(first, abs=5.1e-3)
 
 
 @pytest.mark.reproducibility

@@ -12,6 +12,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from bench.errors import BadRecord
 from bench.learner import Training
+from bench.panel import DEFINITIONS
 from bench.record import Candidate, Record, Results, read_scores
 from bench.run import Settings, execute
 from bench.score import score
@@ -70,6 +71,45 @@ def test_a_row_against_a_hand_count(results: Path) -> None:
     np.testing.assert_array_equal(pairs["estimate"].to_numpy(), guess)
     assert read_scores(Results(results).score_path(record.key, "made-up")) == [row]
     assert row.curve[-1]["test"] == row.test
+
+
+def test_the_panel_against_scipy_and_hand_counts(results: Path) -> None:
+    record = _record(results)
+    others = tuple(Candidate(TOY.at(row), 0.1) for row in (26, 3))
+    (row,) = score(replace(record, candidates=others), TableTruth(small_table()), Results(results))
+    assert set(row.panel) == set(DEFINITIONS)
+    guess = pq.read_table(Results(results).estimates_path(record.key))["accuracy"].to_numpy().astype(float)
+    truth = 40.5 + 2 * np.arange(27)
+    assert row.panel["tau_top50"] == pytest.approx(kendalltau(guess[13:], truth[13:]).statistic)  # 14 of 27
+    assert row.panel["spearman_top20"] == pytest.approx(spearmanr(guess[22:], truth[22:]).statistic)  # 5 of 27
+    assert row.panel["sparse_tau_1"] == pytest.approx(kendalltau(guess, np.rint(truth)).statistic)
+    assert row.panel["ties"] == pytest.approx(np.mean([(guess == g).sum() > 1 for g in guess]))
+    groups = list(TOY.classes(TOY.trained_class).values())
+    means = [[np.mean([v[TOY.position(g)] for g in group]) for group in groups] for v in (guess, truth)]
+    assert row.panel["tau_unique"] == pytest.approx(kendalltau(*means).statistic)
+    assert row.panel["random_mean"] == pytest.approx(66.5)
+    assert row.panel["optimum"] == pytest.approx(92.5)
+    assert row.test is not None
+    assert row.panel["relative_improvement"] == pytest.approx(100 * (row.test / 66.5 - 1))
+    assert row.panel["range_used"] == pytest.approx((row.test - 66.5) / 26)
+    assert row.panel["random_best_of_2"] == row.panel["random_best_of_finalists"]
+    assert row.panel["random_best_of_64"] is None  # of 27
+    assert row.panel["tau_top0.2"] is None  # one cell has no order
+    assert row.estimates_measured is True
+    assert row.candidates == (
+        {"genotype": list(TOY.at(26)), "estimate": 0.1, "valid": 76.0, "test": 92.5, "rank": 1},
+        {"genotype": list(TOY.at(3)), "estimate": 0.1, "valid": 53.0, "test": 46.5, "rank": 24},
+    )
+    assert row.visited == ()
+
+
+def test_cells_that_were_trained_together_are_judged_once_each(results: Path) -> None:
+    cells = [[list(TOY.at(row)) for row in rows] for rows in ((4, 20), (20, 25))]
+    record = replace(_record(results), details={"rounds": [{"cells": each} for each in cells]})
+    (row,) = score(record, TableTruth(small_table(complete=False)), Results(results))
+    assert [(TOY.position(tuple(v["genotype"])), v["test"], v["rank"]) for v in row.visited] == [
+        (4, 48.5, 16), (20, None, None), (25, None, None),
+    ]  # fmt: skip
 
 
 def test_a_table_with_gaps_scores_what_it_holds(results: Path) -> None:

@@ -204,7 +204,7 @@ def _title(axes: Axes, panel: Panel) -> None:
     bold = axes.annotate(name, (0, 1), (0, 20), "axes fraction", "offset points", weight="bold", fontsize=size)
     bold.set_in_layout(False)  # the empty first line of the title keeps its place, however long the name
     first = f"τ {_number(score['tau'])} (ceiling {_number(score['ceiling'])})"
-    axes.set_title(f" \n{first}\ntop 10 % {_number(score['tau_top'])}, n {len(panel.points):,}", fontsize=6.5, pad=3)
+    axes.set_title(f" \n{first}\ntop 10 % {_number(score['tau_top10'])}, n {len(panel.points):,}", fontsize=6.5, pad=3)
 
 
 def _legend(figure: Figure, others: bool) -> None:

@@ -71,7 +71,7 @@ CHOICE = (
 RANKING = (
     Column("tau", "tau", "", 3, interval=True),
     Column("ceiling", "ceiling", "", 3),
-    Column("tau_top", "tau in top 10 %", "", 3, interval=True),
+    Column("tau_top10", "tau in top 10 %", "", 3, interval=True),
     Column("coverage", "coverage (%)", "%", 0, 100.0),
     Column("probe_n", "probe n", ""),
 )
@@ -85,7 +85,7 @@ ONLY_IN_CSV = (
     Column("regret_valid", "", "points"),
     Column("ranked", "", ""),
     Column("spearman", "", ""),
-    Column("top_recall", "", "share"),
+    Column("precision_top10", "", "share"),
 )
 
 
