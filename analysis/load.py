@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -49,10 +49,10 @@ class Setting:
 
 @dataclass(frozen=True)
 class Loaded:
-    """One row per score with the fields of `Score`, costs and the panel's names as columns of their own, and from the
-    record: `method_id`, `scale_numbers`, `device`, `choice_estimate` ([0, 1]), `protocol` ("paper", "fair", or "both"
-    where the method knows no such difference), `base` (the label without its protocol). `missing`: a line for each
-    gap that was let through."""
+    """One row per score, and one without accuracies per failed run. Columns: the fields of `Score`; costs and the names
+    of the panel as columns of their own; and from the record `method_id`, `scale_numbers`, `device`, `choice_estimate`
+    ([0, 1]), `protocol` ("paper", "fair", or "both" where the method knows no such difference) and `base` (the label
+    without its protocol). `missing`: a line for each gap that was let through."""
 
     frame: pd.DataFrame
     missing: tuple[str, ...]
@@ -66,7 +66,9 @@ def load(results: Results, partial: bool = False) -> Loaded:
     if not scores:
         waiting = f"{len(records)} records wait for {RESCORE}" if records else "start with `python -m bench run smoke`"
         raise BadRecord(f"{results.root} holds no scores; {waiting}")
-    frame = pd.DataFrame([_row(score, records, results) for score in scores])
+    failures = [record for record in results.failures() if record.key not in records]
+    rows = [_row(score, records, results) for score in scores]
+    frame = pd.DataFrame([*rows, *_failed_rows(rows, failures)])
     frame = frame.astype(dict.fromkeys(NUMBERS, "float64"))
     _check_one_row_each(frame, results)
     _check_one_truth(frame, results)
@@ -76,7 +78,7 @@ def load(results: Results, partial: bool = False) -> Loaded:
     if unscored and not partial:
         raise BadRecord(f"{unscored}; run {RESCORE} with that truth, or draw without by --partial")
     missing = [f"{unscored}; run {RESCORE} with that truth"] if unscored else []
-    failed = [f"{r.label} seed {r.identity['seed']}" for r in results.failures() if r.key not in records]
+    failed = [f"{r.label} seed {r.identity['seed']}" for r in failures]
     if failed:
         missing.append(f"{len(failed)} failed or interrupted ({', '.join(failed)}); `python -m bench run` tries again")
     return Loaded(frame, tuple(missing))
@@ -114,18 +116,63 @@ def _row(score: Score, records: Mapping[str, Record], results: Results) -> dict[
     if set(score.panel) != set(DEFINITIONS):
         odd = min(set(score.panel) ^ set(DEFINITIONS))
         raise BadRecord(f"{path}: the panel lacks, or alone has, {odd}; run {RESCORE} again")
-    estimates = {candidate.genotype: candidate.estimate for candidate in record.candidates}
     return {
         **vars(score),
         **score.panel,
         **{name: score.cost[name] for name in COSTS},
-        "method_id": record.identity["method"],
+        **_of_record(record),
+    }
+
+
+_OF_THE_TRUTH = ("truth", "truth_checksum", "truth_coverage", "target", "ceiling", "ranked", "random_mean", "optimum")
+
+
+def _of_record(record: Record) -> dict[str, Any]:
+    """What a row takes from the record."""
+    estimates = {candidate.genotype: candidate.estimate for candidate in record.candidates}
+    method = record.identity["method"]
+    return {
+        "method_id": method,
         "scale_numbers": record.identity["scale"],
         "device": str(record.place.get("device_name") or record.place.get("device", "unknown")),
-        "protocol": record.identity["method"]["config"].get("protocol", BOTH),
-        "base": base_of(score.label),
+        "protocol": method["config"].get("protocol", BOTH),
+        "base": base_of(record.label),
         "choice_estimate": estimates.get(record.genotype) if record.genotype else None,
     }
+
+
+def _of_identity(record: Record) -> dict[str, Any]:
+    """What a score repeats of its record."""
+    identity = record.identity
+    return {
+        "key": record.key,
+        "label": record.label,
+        "method": identity["method"]["name"],
+        "space": identity["space"],
+        "dataset": identity["dataset"],
+        "seed": identity["seed"],
+        "scale": identity["scale"]["name"],
+        "status": record.status,
+        "n_candidates": 0,
+        "n_candidates_known": 0,
+        "panel": {},
+        "candidates": (),
+        "visited": (),
+        "cost": record.cost,
+        "curve": (),
+    }
+
+
+def _failed_rows(rows: Sequence[Mapping[str, Any]], failures: Sequence[Record]) -> Iterator[dict[str, Any]]:
+    """A row without accuracies for every failed run, under each truth and target that scored others of its kind: it
+    is counted there, and never averaged."""
+    kinds = {(row["space"], row["dataset"], row["scale"], row["truth"], row["target"]): row for row in rows}
+    for record in failures:
+        identity = record.identity
+        for (*kind, _, _), like in kinds.items():
+            if kind == [identity["space"], identity["dataset"], identity["scale"]["name"]]:
+                same = {name: like[name] for name in _OF_THE_TRUTH}
+                yield {**dict.fromkeys(like), **same, **_of_record(record), **_of_identity(record)}
 
 
 def base_of(label: str) -> str:

@@ -1,0 +1,74 @@
+"""Which runs a table or figure still lacks, and the command that makes them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from analysis.load import Setting
+from bench.study import STUDIES, Study
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How much of a study the rows of a setting hold, as far as some methods are concerned."""
+
+    study: Study
+    made: int
+    wanted: int
+    lacking: tuple[tuple[str, tuple[int, ...]], ...]  # methods and the seeds that they lack
+
+    @property
+    def mark(self) -> str:
+        """`12 of 40 runs of study nb201`, empty where nothing is missing."""
+        return "" if not self.lacking else f"{self.made} of {self.wanted} runs of study {self.study.name}"
+
+    @property
+    def commands(self) -> tuple[str, ...]:
+        """One command for each set of seeds that methods lack."""
+        by_seeds: dict[tuple[int, ...], list[str]] = {}
+        for label, seeds in self.lacking:
+            by_seeds.setdefault(seeds, []).append(label)
+        return tuple(
+            f"python -m bench run {self.study.name} --methods {' '.join(map(shlex.quote, labels))} "
+            f"--seeds {' '.join(map(str, seeds))}"
+            for seeds, labels in by_seeds.items()
+        )
+
+
+def progress(setting: Setting, rows: pd.DataFrame, methods: Collection[str] = ()) -> Progress | None:
+    """What the study of this setting has of `methods` (all by default); None where no study makes such runs.
+
+    Of several studies the smallest that holds all runs of `rows`, and all of `methods` that any does, is meant; else
+    the largest. A run that diverged is made; one that failed is not.
+    """
+    studies = [s for s in STUDIES.values() if (s.space, s.dataset, s.scale) == _kind(setting)]
+    known = [s for s in studies if set(methods) & set(s.methods) or not methods]
+    if not known:
+        return None
+    runs = {(str(row.label), int(row.seed)) for row in rows.itertuples() if row.status in ("done", "diverged")}  # type: ignore[arg-type]
+    somewhere = {m for s in studies for m in s.methods}
+    wanted = {label for label, _ in runs if label in somewhere} | (set(methods) & somewhere)
+    seeds = {seed for label, seed in runs if label in somewhere}
+    by_size = sorted(known, key=lambda s: len(s.methods) * len(s.seeds))
+    study = next((s for s in by_size if wanted <= set(s.methods) and seeds <= set(s.seeds)), by_size[-1])
+    labels = [label for label in study.methods if not methods or label in methods]
+    lacking = [(label, tuple(s for s in study.seeds if (label, s) not in runs)) for label in labels]
+    missing = sum(len(seeds) for _, seeds in lacking)
+    total = len(labels) * len(study.seeds)
+    return Progress(study, total - missing, total, tuple((label, seeds) for label, seeds in lacking if seeds))
+
+
+def lines(name: str, setting: Setting, rows: pd.DataFrame, methods: Sequence[str] = ()) -> list[str]:
+    """What to print about the gaps of the table or figure `name`: one line, or none."""
+    found = progress(setting, rows, methods)
+    if found is None or not found.lacking:
+        return []
+    return [f"{name} {setting.slug}: {found.mark}; {'; '.join(f'`{command}`' for command in found.commands)}"]
+
+
+def _kind(setting: Setting) -> tuple[str, str, str]:
+    return setting.space, setting.dataset, setting.scale

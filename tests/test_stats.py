@@ -1,0 +1,131 @@
+"""Intervals and comparisons against brute force, closed forms and hand-worked cases."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import kendalltau
+
+from analysis import stats
+from bench import metrics
+
+
+def test_the_interquartile_mean_drops_a_quarter_at_either_end() -> None:
+    assert stats.stratified([[1, 2, 3], [4, 5, 6, 100]]).mean == pytest.approx(4)  # of 7 one falls at either end
+    assert stats.stratified([[1, 2], [3, 100]]).mean == pytest.approx(2.5)
+    assert stats.stratified([[1.0, 2, 3], [4, 5, 6, 100]], of="mean").mean == pytest.approx(121 / 7)
+
+
+def test_strata_are_resampled_each_on_its_own() -> None:
+    """All 27 x 27 equally likely resamples of two strata of three; a resample of the pool would mix them."""
+    strata = [[1.0, 2.0, 6.0], [50.0, 51.0, 58.0]]
+    draws = [list(itertools.product(s, repeat=3)) for s in strata]
+    means = [np.mean([*a, *b]) for a, b in itertools.product(*draws)]
+    low, high = np.quantile(means, [0.025, 0.975])
+    found = stats.stratified(strata, of="mean")
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.35)  # resample means lie 1/6 apart
+    assert found.high - found.low < 6  # type: ignore[operator]
+    assert stats.stratified(strata, of="mean") == found
+
+
+def test_too_few_runs_have_no_interval() -> None:
+    assert stats.stratified([[1.0, 2.0, 3.0], [4.0, 5.0]]) == stats.Mean(3.0, None, None, 5)
+    assert stats.stratified([[], [math.nan]]) == stats.Mean(None, None, None, 0)
+    assert stats.paired({0: 1.0, 1: 2.0}, {0: 0.0, 1: 0.0}) == stats.Paired(stats.Mean(1.5, None, None, 2), None)
+    assert stats.paired({0: 1.0}, {1: 0.0}).difference.mean is None
+    assert stats.probability_of_improvement([([2.0, 3.0], [1.0, 1.0, 1.0])]) == stats.Mean(1.0, None, None, 2)
+    assert stats.probability_of_improvement([]) == stats.Mean(None, None, None, 0)
+
+
+def test_pairs_are_of_the_seeds_that_both_have() -> None:
+    """Differences 1, 2, 3: mean 2, standard error 1 / sqrt 3, t of two degrees of freedom 4.302653."""
+    found = stats.paired({0: 2, 1: 4, 2: 6, 3: None, 4: 9}, {0: 1, 1: 2, 2: 3, 3: 5, 7: 0})
+    wide = 4.302653 / math.sqrt(3)
+    assert (found.difference.mean, found.difference.n) == (2, 3)
+    assert (found.difference.low, found.difference.high) == pytest.approx((2 - wide, 2 + wide), abs=1e-5)
+    assert found.p == pytest.approx(0.25)  # 2 of the 8 flips of signs are as far from 0
+    assert found.verdict == "undecided"
+
+
+def test_the_sign_flip_test_counts_all_flips() -> None:
+    differences = [0.3, -0.1, 0.7, 0.2, 0.5]
+    flips = [
+        np.mean([s * d for s, d in zip(signs, differences, strict=True)])
+        for signs in itertools.product((1, -1), repeat=5)
+    ]
+    expected = np.mean([abs(f) >= np.mean(differences) - 1e-12 for f in flips])
+    found = stats.paired(dict(enumerate(differences)), dict.fromkeys(range(5), 0.0))
+    assert found.p == pytest.approx(expected)
+
+
+def test_verdicts() -> None:
+    zero = dict.fromkeys(range(5), 0.0)
+    clear = dict(enumerate((1.0, 1.1, 0.9, 1.0, 1.2)))
+    assert stats.paired(clear, zero).verdict == "for"
+    assert stats.paired(zero, clear).verdict == "against"
+    assert stats.paired(zero, zero).verdict == "undecided"
+    assert stats.paired(dict.fromkeys(range(3), 1.0), zero).verdict == "for"
+
+
+def test_student_covers_where_three_equal_signs_do_not() -> None:
+    """Three differences of pure noise share a sign every fourth time; a verdict may not."""
+    rng = np.random.default_rng(1)
+    zero = dict.fromkeys(range(3), 0.0)
+    wrong = sum(stats.paired(dict(enumerate(rng.normal(size=3))), zero).verdict != "undecided" for _ in range(60))
+    assert wrong <= 9  # 3 expected of 60, 15 by signs alone
+
+
+def test_the_probability_of_improvement_counts_pairs_ties_half() -> None:
+    """First stratum: of 9 pairs 5 won and 2 tied; second: all of 9 won. Mean of 6/9 and 1."""
+    found = stats.probability_of_improvement([([1, 2, 3], [0, 2, 2]), ([7, 8, 9], [1, 2, 3])])
+    assert found.mean == pytest.approx((6 / 9 + 1) / 2)
+    assert found.n == 6
+    again = stats.probability_of_improvement([([0, 2, 2], [1, 2, 3]), ([1, 2, 3], [7, 8, 9])])
+    assert again.mean == pytest.approx(1 - (6 / 9 + 1) / 2)
+
+
+def test_the_interval_of_the_probability_is_that_of_all_resamples() -> None:
+    a, b = [1.0, 2.0, 3.0], [0.0, 2.0, 2.5]
+    won = [
+        np.mean([(x > y) + (x == y) / 2 for x in p for y in q])
+        for p in itertools.product(a, repeat=3)
+        for q in itertools.product(b, repeat=3)
+    ]
+    low, high = np.quantile(won, [0.025, 0.975])
+    found = stats.probability_of_improvement([(a, b)])
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.06)  # steps of 1/18
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 6])
+def test_the_interval_over_architectures_is_the_bootstraps(decimals: int) -> None:
+    """With many ties, some, and none."""
+    rng = np.random.default_rng(decimals)
+    truth = rng.normal(size=300)
+    estimate = np.round(truth + rng.normal(size=300), decimals)
+    truth = np.round(truth, decimals)
+    found = stats.tau_over_architectures([(estimate, truth)])
+    assert found.mean == pytest.approx(kendalltau(estimate, truth).statistic)
+    low, high = metrics.tau_interval(estimate, truth, np.random.default_rng(0), resamples=800)
+    assert found.low == pytest.approx(low, abs=0.012)
+    assert found.high == pytest.approx(high, abs=0.012)
+    assert found.n == 300
+
+
+def test_runs_share_their_architectures() -> None:
+    """The mean of equal runs is as uncertain as one; a run that ranks backwards takes the uncertainty away."""
+    rng = np.random.default_rng(4)
+    truth = rng.normal(size=200)
+    estimate = truth + rng.normal(size=200)
+    one = stats.tau_over_architectures([(estimate, truth)])
+    assert stats.tau_over_architectures([(estimate, truth)] * 3) == pytest.approx(one)
+    both = stats.tau_over_architectures([(estimate, truth), (-estimate, truth)])
+    assert (both.mean, both.low, both.high) == pytest.approx((0, 0, 0), abs=1e-12)
+
+
+def test_tau_without_architectures_enough_or_without_an_order() -> None:
+    assert stats.tau_over_architectures([]) == stats.Mean(None, None, None, 0)
+    assert stats.tau_over_architectures([([1.0, 1.0], [1.0, 2.0])]) == stats.Mean(None, None, None, 0)
+    assert stats.tau_over_architectures([([1.0, 2.0], [1.0, 2.0])]) == stats.Mean(1.0, None, None, 2)
