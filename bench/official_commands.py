@@ -94,8 +94,10 @@ class Naslib:
         for name in self.optimisers:
             for seed in self.seeds:
                 search = Search(name, self.dataset, seed, self.steps, self.epochs)
-                record = results.find(search.key(table)) or search.run(table, self.checkout)
-                results.save(record)
+                record = results.find(search.key(table))
+                if record is None:
+                    record = search.run(table, self.checkout)
+                    results.save(record)
                 keys.append(record.key)
                 print(f"{record.label} seed {seed}: {record.architecture}", file=sys.stderr)
         print(json_.dumps(keys) if self.json else f"{len(keys)} records in {self.results}/runs")

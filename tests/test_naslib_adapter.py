@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import random
+import subprocess
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from bench.adapters import checkout
-from bench.adapters.naslib import OPTIMISERS, Search, dataset_api
+from bench.adapters import checkout, naslib
+from bench.adapters.naslib import OPTIMISERS, Search, _Architectures, dataset_api
 from bench.errors import BadData, BadGenotype, NoSuchEntry, UnknownName
 from bench.record import Results
 from bench.score import score
@@ -89,6 +92,16 @@ def test_a_folder_that_is_no_checkout_is_named(tmp_path: Path, monkeypatch: pyte
     assert str(checkout.missing()).startswith(f"{tmp_path} is no checkout")
 
 
+def test_the_commit_of_a_checkout_is_known(tmp_path: Path) -> None:
+    assert checkout.commit(tmp_path) is None
+    git = ["git", "-C", str(tmp_path), "-c", "user.name=T", "-c", "user.email=t@example.org"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    assert checkout.commit(tmp_path) is None
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "first"], check=True)
+    head = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
+    assert checkout.commit(tmp_path) == head
+
+
 def test_the_key_names_search_and_table() -> None:
     one, other = table(), table(whole=False)
     keys = {
@@ -98,6 +111,39 @@ def test_the_key_names_search_and_table() -> None:
         for held in (one, other)
     }
     assert len(keys) == 12
+
+
+def test_the_label_names_what_is_not_usual() -> None:
+    assert Search("LocalSearch", "cifar10", 0).label == "NASLib LocalSearch"
+    assert Search("LocalSearch", "cifar10", 0, 50, 12).label == "NASLib LocalSearch(epochs=12, steps=50)"
+
+
+def test_training_seconds_are_those_of_all_that_was_asked_for() -> None:
+    held = table()
+    data = dataset_api(held)["nb201_data"]
+    assert isinstance(data, _Architectures)
+    for position in (3, 5, 3):
+        data[SPACE.show(SPACE.at(position))]
+    seconds = held.column(dataset="cifar10-valid", split="train", epochs=200, seeds="777", metric="train_seconds")
+    assert data.training_seconds("cifar10-valid") == pytest.approx(seconds[3] + seconds[5])
+    assert data.training_seconds("cifar100") is None
+
+
+GOLDEN = {
+    "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_3x3~0|none~1|avg_pool_3x3~2|": (4, 3, 2, 0, 1, 4),
+    "|none~0|+|skip_connect~0|nor_conv_1x1~1|+|nor_conv_3x3~0|avg_pool_3x3~1|none~2|": (1, 0, 2, 3, 4, 1),
+    "|nor_conv_3x3~0|+|nor_conv_3x3~0|nor_conv_1x1~1|+|skip_connect~0|nor_conv_3x3~1|none~2|": (2, 2, 0, 3, 2, 1),
+}
+ALL_OF_NASLIB = "07418806a4076af1ef1d78edc9ac2946"
+
+
+def test_notations_are_those_that_naslib_gave() -> None:
+    """From `convert_str_to_op_indices` of NASLib at commit 0b51bc18; over the whole space, the hash of its answers."""
+    for arch, compact in GOLDEN.items():
+        assert SPACE.to_naslib(SPACE.parse(arch)) == compact
+        assert SPACE.from_naslib(compact) == SPACE.parse(arch)
+    answers = bytes(code for index in range(SPACE.size) for code in SPACE.to_naslib(SPACE.from_index(index)))
+    assert hashlib.blake2b(answers, digest_size=16).hexdigest() == ALL_OF_NASLIB
 
 
 @needs_naslib
@@ -121,6 +167,35 @@ def test_naslib_searches_and_the_record_is_scored(optimiser: str, tmp_path: Path
     assert row.valid == valid[position]
     assert row.test == pytest.approx(104 - valid[position], abs=1e-4)  # NASLib itself calls the first one its test
     assert row.test != row.valid
+
+
+@needs_naslib
+@pytest.mark.parametrize("optimiser", OPTIMISERS)
+def test_sharing_the_supernet_changes_no_step(optimiser: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against NASLib as it is, which copies it for every architecture."""
+    search = Search(optimiser, "cifar10", 2, 14)
+    shared = search.run(table())
+    monkeypatch.setattr(naslib, "_light", lambda space: space)
+    copied = search.run(table())
+    assert [point["genotype"] for point in shared.trace] == [point["genotype"] for point in copied.trace]
+    assert shared.details == copied.details
+
+
+@needs_naslib
+def test_notations_are_those_of_naslib() -> None:
+    """All 15,625 from strings and back; some through NASLib's graph of a whole network."""
+    checkout.load()
+    theirs: Any = import_module("naslib.search_spaces.nasbench201.conversions")
+    spaces: Any = import_module("naslib.search_spaces")
+    for genotype in SPACE.region.genotypes():
+        arch, compact = SPACE.show(genotype), SPACE.to_naslib(genotype)
+        assert theirs.convert_str_to_op_indices(arch) == compact
+        assert theirs.convert_op_indices_to_str(compact) == arch
+    for genotype in ((4, 3, 2, 1, 0, 4), (0, 1, 2, 3, 4, 0), (1, 0, 4, 2, 3, 3)):
+        graph = spaces.NasBench201SearchSpace()
+        theirs.convert_op_indices_to_naslib(list(SPACE.to_naslib(genotype)), graph)
+        assert theirs.convert_naslib_to_str(graph) == SPACE.show(genotype)
+        assert SPACE.from_naslib(theirs.convert_naslib_to_op_indices(graph)) == genotype
 
 
 @needs_naslib

@@ -13,6 +13,7 @@ import importlib.abc
 import importlib.machinery
 import importlib.util
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +59,19 @@ def load(checkout: Path | None = None) -> None:
     utils: Any = importlib.import_module("naslib.utils")
     # Its own sums a generator with NumPy, which NumPy 2.4 refuses; the optimisers take it when they are imported.
     utils.count_parameters_in_MB = _megas
+
+
+def commit(checkout: Path | None = None) -> str | None:
+    """The commit of the checkout, or None where that cannot be told."""
+    folder = _folder(checkout)
+    if folder is None or not (folder / ".git").exists():
+        return None
+    try:
+        words = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=10, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None
 
 
 def _folder(checkout: Path | None) -> Path | None:
