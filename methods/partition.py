@@ -93,6 +93,8 @@ class Partition:
         with task.meter.phase("compare"):
             for child in children:
                 child.accuracy = child.learner.mixture_accuracy()
+                proposal = self.base.current(child.learner)  # sharper weights flatter a mixture of few operations
+                child.discretised = None if proposal is None else child.learner.estimate(proposal)[0]
         best = max(children, key=lambda child: child.accuracy or 0.0)
         for child in children:
             child.kept = child is best

@@ -24,6 +24,7 @@ class Node:
     kept: bool = True
     trained: bool = False
     accuracy: float | None = None  # of the mixture on validation images [0, 1], where children were compared
+    discretised: float | None = None  # of the architecture that it would propose then, where that is known for nothing
     cut: Mapping[str, Any] | None = None
 
     def note(self) -> dict[str, Any]:
@@ -37,6 +38,7 @@ class Node:
             "size": region.size,
             "region": [list(ops) for ops in region.lists],
             "accuracy": self.accuracy,
+            "discretised": self.discretised,
             "cut": self.cut,
         }
 

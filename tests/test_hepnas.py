@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from methods.darts import Darts
 from methods.fewshot import Exhaustive
 from methods.hepnas import HepNas, Hierarchy, MutualDistillation, divergence, hierarchies
 from methods.matching import RandomGroups
+from methods.rsps import Rsps
 from tests import tiny
 
 SHORT = Training(batch=32)
@@ -183,3 +185,14 @@ def test_space_size_and_accuracies_of_every_stage_are_kept() -> None:
         assert len(nodes) == count
         assert sum(n["size"] for n in nodes) == size
         assert all((n["accuracy"] is None) == (depth == 0) for n in nodes)
+        assert all((n["discretised"] is None) == (depth == 0) for n in nodes)
+
+
+def test_the_discretised_accuracy_is_that_of_the_proposal() -> None:
+    """The last child kept is not trained on, so its own proposal is the search's, at the accuracy noted for it."""
+    search = HepNas(base=Darts(SHORT), tuning=1, levels=(1, 1, 1))
+    found = search.search(tiny.task(NB201))
+    (last,) = [n for n in found.details["tree"] if n["depth"] == 3 and n["kept"]]
+    assert found.candidates == ((found.genotype, last["discretised"]),)
+    sampled = replace(search, base=Rsps(SHORT)).search(tiny.task(NB201))  # has no proposal that is free
+    assert all(n["discretised"] is None for n in sampled.details["tree"])

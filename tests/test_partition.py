@@ -296,7 +296,7 @@ def test_cost_of_mutual_distillation(teachers: Any, asked: int) -> None:
     assert cost["weights"] == ((2 + 6) * STEPS * B, (2 + 6) * STEPS * B)  # two parents, six children, an epoch each
     assert cost["alpha"] == cost["weights"]
     assert cost["cut"] == (3 * 3 * 2 * B, 3 * 3 * 2 * B)  # every edge once: 3 operations, 2 batches
-    assert cost["compare"] == (6 * VALID, 0)
+    assert cost["compare"] == (6 * 2 * VALID, 0)  # every child as a mixture, and what it would propose
     assert cost["supernets"] == (7, 0)
 
 
