@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import itertools
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import pytest
 from bench.errors import BadTable
 from bench.images.files import data_folder
 from bench.spaces.nb201 import SPACE
+from bench.truth import counts
 from bench.truth.column import Column
 from bench.truth.convert import COLUMNS, convert, convert_csv
 from bench.truth.table import Table
@@ -28,6 +31,8 @@ HEADING = (
     "c100_test_12,c100_valid_12,in16_test_12,in16_valid_12,params_m,flops_m,c10_train_s_per_epoch,c100_train_s_per_epoch,"
     "in16_train_s_per_epoch"
 )
+
+SKELETON = counts.Skeleton(channels=16, cells=5, size=32, image_channels=3, classes=10)
 
 # What each column is, written down a second time: metric, dataset, split, epochs, seeds.
 MEANING = {
@@ -50,19 +55,15 @@ MEANING = {
 
 @pytest.fixture(scope="module")
 def lines() -> list[str]:
-    """A whole made-up extract: each number tells its row and its column."""
+    """A whole made-up extract: each number tells its column and, among its neighbours, its row. Tenths of a percent
+    are whole numbers of images on all splits."""
     made = [HEADING]
     for index in range(SPACE.size):
-        accuracies = (f"{20 + 5 * column + index / 10_000:.4f}" for column in range(11))
+        accuracies = (f"{20 + 5 * column + index % 47 / 10:.1f}" for column in range(11))
+        genotype = SPACE.from_index(index)
+        sizes = (f"{count(genotype, SKELETON) / 1e6}" for count in (counts.parameters, counts.multiply_adds))
         seconds = "7.5,8.5,9.5" if index % 2 else ",,"
-        fields = [
-            str(index),
-            SPACE.show(SPACE.from_index(index)),
-            *accuracies,
-            f"{index / 1e6:.6f}",
-            "7.78304",
-            seconds,
-        ]
+        fields = [str(index), SPACE.show(genotype), *accuracies, *sizes, seconds]
         made.append(",".join(fields))
     return made
 
@@ -97,8 +98,8 @@ def test_every_column_arrives_where_it_belongs(lines: list[str], tmp_path: Path)
         for name, (metric, dataset, split, epochs, seeds) in MEANING.items():
             value = table.column(metric=metric, dataset=dataset, split=split, epochs=epochs, seeds=seeds)[row]
             assert math.isnan(value) if fields[name] == "" else value == np.float32(fields[name])
-        assert table.constant("parameters")[row] == index
-        assert table.constant("multiply_adds")[row] == 7_783_040
+        assert table.constant("parameters")[row] == round(1e6 * float(fields["params_m"]))
+        assert table.constant("multiply_adds")[row] == round(1e6 * float(fields["flops_m"]))
     assert not table.header.complete
 
 
@@ -202,6 +203,33 @@ def test_shares_are_not_taken_for_percent(lines: list[str], tmp_path: Path) -> N
         convert_csv(path)
 
 
+@pytest.mark.parametrize(
+    ("place", "text", "words"),
+    [
+        (2, "37.37666", None),  # a third of one of 10,000 images, as the mean of three runs gives
+        (2, "37.377", "is 37.377, which the mean of up to 3 runs on 10,000 images cannot give"),
+        (7, "45.505", "is 45.505, which one run on 10,000 images cannot give (1 such values); are columns mixed up?"),
+        (9, "55.03", "which one run on 5,000 images cannot give"),
+        (13, "0.1", "parameters of"),
+        (14, "15.64736001", None),  # text has as many digits as it likes
+        (14, "15.64737", "are 15,647,370, but its network has 15,647,360; are columns mixed up?"),
+    ],
+)
+def test_numbers_that_cannot_be_what_their_column_says(
+    place: int, text: str, words: str | None, lines: list[str], tmp_path: Path
+) -> None:
+    """Line 2 is of index 0, whose network has 0.129306 million parameters and 15.64736 million multiply-adds."""
+    fields, path = lines[1].split(","), tmp_path / "extract.csv"
+    assert fields[13:15] == ["0.129306", "15.64736"]
+    fields[place] = text
+    path.write_text("\n".join([lines[0], ",".join(fields), *lines[2:]]))
+    if words is None:
+        convert_csv(path)
+        return
+    with pytest.raises(BadTable, match=re.escape(words)):
+        convert_csv(path)
+
+
 # --- the real extract
 
 
@@ -275,3 +303,33 @@ def test_the_notes_on_images_and_runs_are_what_the_numbers_say(real: Table) -> N
     means = [fits(5_000 * runs, "cifar100", "x-test", 200) for runs in (1, 2, 3, 6)]
     assert means[3] == 1
     assert max(means[:3]) < 0.8  # one to three runs, in a mixture
+
+
+@needs_extract
+@pytest.mark.reproducibility
+@pytest.mark.slow
+def test_columns_that_are_mixed_up_are_noticed(tmp_path: Path) -> None:
+    """All pairs of columns but those on equally many images, where no number tells which is which."""
+    with gzip.open(EXTRACT, "rt", encoding="utf-8") as stream:
+        heading, *rows = list(csv.reader(stream))
+    path, passed = tmp_path / "mixed.csv", []
+    for one, other in itertools.combinations(range(2, len(heading)), 2):
+        mixed = [*heading]
+        mixed[one], mixed[other] = heading[other], heading[one]
+        with path.open("w", newline="") as stream:
+            csv.writer(stream).writerows([mixed, *rows])
+        try:
+            convert_csv(path)
+        except BadTable:
+            continue
+        passed.append((heading[one], heading[other]))
+    assert passed == [
+        ("c10_valid_200_1run", "c10_test_12"),
+        ("in16_valid_200_1run", "in16_test_12"),
+        ("in16_valid_200_1run", "in16_valid_12"),
+        ("c100_test_12", "c100_valid_12"),
+        ("in16_test_12", "in16_valid_12"),
+        ("c10_train_s_per_epoch", "c100_train_s_per_epoch"),
+        ("c10_train_s_per_epoch", "in16_train_s_per_epoch"),
+        ("c100_train_s_per_epoch", "in16_train_s_per_epoch"),
+    ]

@@ -17,6 +17,7 @@ import numpy as np
 
 from bench.errors import BadGenotype, BadTable, UnknownName
 from bench.spaces.nb201 import SPACE
+from bench.truth import plausible
 from bench.truth.column import MEAN, RUN, Column
 from bench.truth.table import Header, Table
 
@@ -150,7 +151,12 @@ def _table(rows: Iterator[Row], name: str) -> Table:
         notes={column.name: note for column, note in COLUMNS.values()},
     )
     counts = {ours: np.rint(1e6 * numbers[theirs]) for theirs, ours in _COUNTS.items()}
-    return Table(header, {column: numbers[theirs] for theirs, (column, _) in COLUMNS.items()}, counts)
+    table = Table(header, {column: numbers[theirs] for theirs, (column, _) in COLUMNS.items()}, counts)
+    for theirs, (column, _) in COLUMNS.items():
+        if column.metric == "accuracy":
+            plausible.accuracies(column, numbers[theirs])
+    plausible.sizes(counts)
+    return table
 
 
 def _position(line: int, row: Mapping[str, str]) -> int:

@@ -14,6 +14,7 @@ from bench.spaces.nb201 import SPACE
 from bench.truth.column import MEAN, RUN, Column
 from bench.truth.official import counts
 from bench.truth.official.measurements import Row
+from bench.truth.plausible import IMAGES
 from bench.truth.table import Header, Table
 
 LATENCY_SPLIT = "ori-test"
@@ -25,13 +26,6 @@ _MEANINGS = {
     "latency": "one batch of 256 images; the split is there for form's sake",
     "seeds": "of NASLib's files, which name none: 'run' or 'mean', inferred from the resolution of the accuracies",
 }
-_IMAGES = {
-    ("cifar10-valid", "x-valid"): 25_000,
-    ("cifar100", "ori-test"): 10_000,
-    ("ImageNet16-120", "ori-test"): 6_000,
-}
-"""The number of images of the splits that NASLib's files hold."""
-
 
 _Name = tuple[str, str, str, int, str]
 """What makes a `Column`: looked up a hundred times per architecture, so the column itself is made once."""
@@ -125,7 +119,7 @@ class Assembler:
         if kind != "naslib":
             return columns
         of_one = all(
-            _multiples(values, _IMAGES[column.dataset, column.split])
+            _multiples(values, IMAGES[column.dataset, column.split])
             for column, values in columns.items()
             if column.metric == "accuracy" and column.split != "train"
         )
