@@ -78,6 +78,8 @@ def fetch(
                 return path
             except (_Unusable, _Broken) as error:
                 faults.append(f"{_host(url)}: {error}")
+        if not _size(part):
+            Path(part.name).unlink()
     raise BadData(f"{wanted.name} could not be fetched ({'; '.join(faults)}); {by_hand(wanted, folder)}")
 
 

@@ -63,9 +63,8 @@ def _training(
     config = {"channel": 16, "num_cells": 5, "arch_str": arch, "class_num": skeleton.classes}
     latency = [np.float64(rng.uniform(0.01, 0.03))]
     accuracies, losses, times = _curves(rng, epochs)
-    run = package.ResultsCount(
-        dataset, None, accuracies, losses, np.float64(parameters / 1e6), flops / 1e6, config, seed, epochs, latency
-    )
+    sizes = np.float64(parameters / 1e6), flops / 1e6
+    run = package.ResultsCount(dataset, None, accuracies, losses, *sizes, config, str(seed), epochs, latency)
     run.update_train_info(accuracies, None, losses, times)
     _write(written, (dataset, "train", epochs, str(seed)), accuracies, losses, sum(times.values()), "train_seconds")
     written["latency", dataset, "ori-test", epochs, str(seed)] = latency[0]
@@ -81,8 +80,8 @@ def _training(
 
 
 def _curves(rng: random.Random, epochs: int) -> tuple[dict[int, float], dict[int, float], dict[int, float]]:
-    """Accuracies in percent, losses in nats, seconds, by epoch."""
-    one = [rng.uniform(10, 95) for _ in range(epochs)]
+    """Accuracies in percent, losses in nats, seconds, by epoch. Tenths are whole numbers of images on all splits."""
+    one = [rng.randrange(100, 950) / 10 for _ in range(epochs)]
     two = [rng.uniform(0.1, 3) for _ in range(epochs)]
     return dict(enumerate(one)), dict(enumerate(two)), {epoch: rng.uniform(5, 40) for epoch in range(epochs)}
 

@@ -210,6 +210,25 @@ def test_a_whole_table_has_counts_and_scores_all_data_sets(whole: Table) -> None
     assert truth.checksum == whole.checksum
 
 
+def test_accuracies_that_no_number_of_images_gives_are_noted(tmp_path: Path) -> None:
+    """10.004 percent are 2,501 of 25,000 images; 10.005 are none."""
+    assembler = Assembler()
+    runs = [["cifar10-valid", 200, "777", "x-valid", value, 1.5, 20.0] for value in (10.004, 10.005)]
+    assembler.add(row(3) | {"runs": runs[:1]})
+    assert assembler.broken_images == 0
+    assembler.add(row(4) | {"runs": runs[1:]})
+    assert assembler.broken_images == 1
+    trained = made.results(0, nats_bench)[0]
+    trained[200].all_results["cifar10", 777].eval_acc1es["ori-test@199"] += 1e-3
+    said: list[str] = []
+    table = take(made.nats_folder(tmp_path / "folder", {0: trained}), tmp_path / "out.parquet", say=said.append)
+    assert table.header.settings["accuracies_that_are_no_whole_number_of_images"] == 1
+    assert said == [
+        "accuracies that are no whole number of images: 1; the file is made up, or was damaged where nothing else "
+        "shows it (the table's header counts them)"
+    ]
+
+
 def test_counts_that_differ_between_trainings_are_noted() -> None:
     assembler = Assembler()
     odd = row(3)
@@ -454,6 +473,15 @@ def test_trainings_under_each_others_names_are_refused(tmp_path: Path) -> None:
         )
     )
     assert "is of two architectures" in refusal(folder, tmp_path / "second.parquet")
+
+
+@pytest.mark.parametrize(("dataset", "seed"), [("cifar100", 777), ("cifar10", 888)])
+def test_a_training_under_another_data_set_or_seed_is_refused(tmp_path: Path, dataset: str, seed: int) -> None:
+    trained = made.results(0, nats_bench)[0]
+    runs = trained[200].all_results
+    runs["cifar10", 777], runs[dataset, seed] = runs[dataset, seed], runs["cifar10", 777]
+    folder = made.nats_folder(tmp_path / "folder", {0: trained})
+    assert f"has a training on {dataset}, seed {seed}, where cifar10, 777 belongs" in refusal(folder, tmp_path / "out")
 
 
 def test_a_cut_off_archive_is_refused(files: dict[str, Path], tmp_path: Path) -> None:

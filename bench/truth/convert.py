@@ -152,9 +152,9 @@ def _table(rows: Iterator[Row], name: str) -> Table:
     )
     counts = {ours: np.rint(1e6 * numbers[theirs]) for theirs, ours in _COUNTS.items()}
     table = Table(header, {column: numbers[theirs] for theirs, (column, _) in COLUMNS.items()}, counts)
-    for theirs, (column, _) in COLUMNS.items():
-        if column.metric == "accuracy":
-            plausible.accuracies(column, numbers[theirs])
+    for theirs, (what, _) in COLUMNS.items():
+        if what.metric == "accuracy":
+            plausible.accuracies(what, numbers[theirs])
     plausible.sizes(counts)
     return table
 

@@ -68,6 +68,11 @@ def import_official(
                 journal.append(size, row)  # only once it is known to be right
             tick(done, len(found.members) or SPACE.size)
         _require_rows(assembler, source, partial)
+        if assembler.broken_images:
+            say(
+                f"accuracies that are no whole number of images: {assembler.broken_images:,}; the file is made up, or "
+                "was damaged where nothing else shows it (the table's header counts them)"
+            )
         name = _name(found)
         table = assembler.table(name, TITLES[found.kind], f"imported from {source.name}; {AUTHORS}", found.kind)
         table.save(out)

@@ -26,6 +26,7 @@ _MEANINGS = {
     "latency": "one batch of 256 images; the split is there for form's sake",
     "seeds": "of NASLib's files, which name none: 'run' or 'mean', inferred from the resolution of the accuracies",
 }
+_BROKEN = 0.02  # of an image; float32 leaves 0.002, the released files 0.00001
 
 _Name = tuple[str, str, str, int, str]
 """What makes a `Column`: looked up a hundred times per architecture, so the column itself is made once."""
@@ -37,6 +38,7 @@ class Assembler:
     def __init__(self) -> None:
         self._values: dict[_Name, NDArray[np.float32]] = {}
         self.disagreements = 0  # architectures whose official counts differ between trainings
+        self.broken_images = 0  # accuracies of one training that are no whole number of images
         self._filled = np.zeros(SPACE.size, dtype=bool)
         self._counts = np.full((SPACE.size, 2), -1, dtype=np.int64)
 
@@ -47,6 +49,8 @@ class Assembler:
             where = self._position(genotype, row["index"])
             for dataset, epochs, seed, split, accuracy, loss, seconds in row["runs"]:
                 self._set(where, ("accuracy", dataset, split, epochs, seed), accuracy)
+                images = IMAGES.get((dataset, split)) if seed != RUN else None
+                self.broken_images += accuracy is not None and bool(images) and not _whole(accuracy * images / 100)
                 self._set(where, ("cross_entropy", dataset, split, epochs, seed), loss)
                 metric = "train_seconds" if split == "train" else "eval_seconds"
                 self._set(where, (metric, dataset, split, epochs, seed), seconds)
@@ -81,6 +85,7 @@ class Assembler:
                 "format": kind,
                 "architectures": int(self._filled.sum()),
                 "architectures_whose_counts_disagree": self.disagreements,
+                "accuracies_that_are_no_whole_number_of_images": self.broken_images,
                 "meanings": _MEANINGS,
             },
         )
@@ -126,10 +131,14 @@ class Assembler:
         return columns if of_one else {_as_mean(column): values for column, values in columns.items()}
 
 
+def _whole(images: float) -> bool:
+    return abs(images - round(images)) < _BROKEN
+
+
 def _multiples(values: NDArray[np.float32], images: int) -> bool:
     """Whether all accuracies are whole numbers of images."""
     right = values[~np.isnan(values)].astype(np.float64) * images / 100
-    return bool((np.abs(right - np.rint(right)) < 0.02).all())  # float32 leaves 0.002 of an image
+    return bool((np.abs(right - np.rint(right)) < _BROKEN).all())
 
 
 def _as_mean(column: Column) -> Column:

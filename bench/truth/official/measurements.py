@@ -21,7 +21,7 @@ epochs, seed, seconds]; `counts`, [data set, epochs, parameters, FLOPs] in milli
 def row_of(index: int, results: Mapping[int, Any]) -> Row:
     """The row of an architecture. results: its `ArchResults` (of either package) by number of epochs.
 
-    Raises BadTable where they disagree about the architecture, or about the number of epochs.
+    Raises BadTable where they disagree about the architecture, the number of epochs, the data set or the seed.
     """
     if not results:
         raise BadTable("holds no training")
@@ -34,6 +34,8 @@ def row_of(index: int, results: Mapping[int, Any]) -> Row:
             for seed, run in trained.query(dataset).items():
                 if run.get_total_epoch() != epochs:
                     raise BadTable(f"has {run.get_total_epoch()} epochs where {epochs} belong")
+                if (run.name, int(run.seed)) != (dataset, int(seed)):
+                    raise BadTable(f"has a training on {run.name}, seed {run.seed}, where {dataset}, {seed} belongs")
                 where = [dataset, epochs, str(int(seed))]
                 found["runs"] += _splits(where, run)
                 latency = finite(run.get_latency())
