@@ -57,7 +57,7 @@ format: $(READY) ## rewrite the sources in the project's format
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-figures: $(READY) ## tables and figures from what is in results/
+figures: $(READY) ## tables, figures and report.html from what is in results/
 	$(PY) -m analysis --results $(RESULTS)
 
 table: $(READY) ## train the embedded table, or go on with it (hours; stop it whenever you like)

@@ -17,6 +17,7 @@ import analysis.figures
 import analysis.tables
 from analysis.load import load
 from analysis.output import Drawn
+from analysis.report import page
 from analysis.tables.main import print_main
 from bench.errors import BenchError
 from bench.record import Results
@@ -53,13 +54,11 @@ def draw_all(options: Options) -> int:
     """Draw, say what was written and what is missing. 0 if anything was drawn. Raises BenchError."""
     results = Results(options.results)
     loaded = load(results, options.partial)
-    missing, written = list(loaded.missing), 0
-    for _, drawing in drawings():
-        drawn = drawing.draw(loaded.frame, results)
-        missing += drawn.missing
-        written += len(drawn.paths)
-        for path in drawn.paths:
-            print(path)
+    drawn = [(name, drawing, drawing.draw(loaded.frame, results)) for name, drawing in drawings()]
+    missing = [*loaded.missing, *(line for _, _, one in drawn for line in one.missing)]
+    written = [path for _, _, one in drawn for path in one.paths]
+    for path in [*written, page.write(results, loaded, drawn, missing)]:
+        print(path)
     print()
     print_main(loaded.frame)
     for line in missing:

@@ -133,7 +133,13 @@ def made_up_run(
                     architecture="a cell",
                     cost=cost,
                     curve=tuple(
-                        {"forward_images": x - x // 4, "backward_images": x // 4, "wall_s": 1.0, "regret_test": y}
+                        {
+                            "forward_images": x - x // 4,
+                            "backward_images": x // 4,
+                            "wall_s": 1.0,
+                            "regret_test": y,
+                            "test": None if y is None else BEST - y,
+                        }
                         for x, y in curve
                     ),
                     pairs=results.pairs_path(key, truth, target).name if pairs else None,

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, stats, style
+from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, Setting, settings
 from analysis.output import Drawn, write_figure
 from analysis.pairs import read_pairs, running_median
@@ -34,6 +35,14 @@ MEANING = (
     "the run chose, by its own estimate; a triangle at the axis is a choice outside the panel or without an estimate. "
     "τ is Kendall's tau-b over all n architectures, top 10 % the same inside the true top tenth, ceiling the tau-b "
     "between means of disjoint halves of the truth's training seeds."
+)
+
+CHART = Chart(
+    x=Axis("test", "true test accuracy (%)", cut=CUT, far=FAR),
+    y=Axis("estimate", "supernet's estimate (%)"),
+    marks=(("point", "dots"), ("trend", "trend"), ("choice", "star")),
+    panel="label",
+    tell=("position",),
 )
 
 

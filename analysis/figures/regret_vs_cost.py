@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import caption, stats, style
+from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, Setting, settings
 from analysis.output import Drawn, write_figure
 from bench.errors import BadRecord
@@ -30,6 +31,20 @@ MEANING = (
     "its last known proposal until the next; the thick line is their mean, from where all have one until the first "
     "ends. Dots are the final choices of runs, the large marker their mean. A run whose proposals on the way have no "
     "known truth shows its final choice alone. Horizontal lines are baselines that train no supernet, at their mean."
+)
+
+CHART = Chart(
+    x=Axis("images", "images passed, forward + backward", wide=WIDE),
+    y=Axis("regret", "regret (percentage points)", wide=WIDE, floor=FLOOR),
+    marks=(
+        ("curve", "thin steps"),
+        ("curve_mean", "steps"),
+        ("final", "dots"),
+        ("final_mean", "marker"),
+        ("level", "level"),
+    ),
+    low="low",
+    high="high",
 )
 
 

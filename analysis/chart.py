@@ -1,0 +1,52 @@
+"""How the numbers behind a figure are drawn anew where a reader can point at them: in the report's page.
+
+A figure module that offers `CHART` gets a drawing of its CSV beside its picture; one without is shown as printed.
+The specification is plain data, so that the page's script needs to know no figure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Scale = Literal["linear", "log", "symlog", "category"]
+Shape = Literal["dots", "line", "steps", "thin", "thin steps", "trend", "marker", "star", "level"]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """A column of the CSV along an axis. `symlog` is linear below `floor`, so that 0 has a place."""
+
+    column: str
+    title: str
+    scale: Scale = "linear"
+    wide: float = 0.0  # a linear axis becomes logarithmic (symlog with a floor) from this ratio of values on; 0: never
+    floor: float = 0.0
+    cut: float = 0.0  # percentile of the values below which nothing is shown
+    far: float = 0.0  # nor what lies further below the lower quartile than so many interquartile ranges
+
+
+@dataclass(frozen=True)
+class Chart:
+    """`marks` are pairs of a value of the column `kind` ("" for all rows, where there is no such column) and a shape.
+
+    Rows of one `series` share a colour and can be filtered; those of one series and `run` are one line.
+    """
+
+    x: Axis
+    y: Axis
+    marks: tuple[tuple[str, Shape], ...] = (("", "marker"),)
+    series: str = "label"
+    run: str = "seed"
+    panel: str = ""  # a column; each of its values gets a panel
+    low: str = ""  # columns of an interval of y
+    high: str = ""
+    tell: tuple[str, ...] = ()  # further columns told when a value is pointed at
+    most: int = 400  # points of one series and kind that the page holds; the CSV has them all
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns that the chart needs, each once; `kind` only where marks tell kinds apart."""
+        kind = "kind" if any(value for value, _ in self.marks) else ""
+        names = (self.series, self.run, self.panel, kind, self.x.column, self.y.column, self.low, self.high, *self.tell)
+        return tuple(dict.fromkeys(name for name in names if name))

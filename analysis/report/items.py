@@ -1,0 +1,170 @@
+"""The tables and figures that were written, as parts of the page: found by their files, whatever drew them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.chart import Chart
+from analysis.load import Setting, settings
+from analysis.output import Drawn
+from analysis.report import markup, plots
+from analysis.style import printed
+from bench.errors import BadRecord
+
+WIDEST = 1200  # pixels of a picture inside the page
+COLOURS = 128  # of its palette
+ORDER = (".csv", ".md", ".tex", ".pdf", ".png")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure as an image inside the page."""
+
+    data: str  # a data: address
+    width: int
+    height: int
+    words: str  # what it shows, for those who do not see it
+
+
+@dataclass(frozen=True)
+class Item:
+    """A table or a figure: what shares a folder and a name but for the ending."""
+
+    id: str
+    kind: str  # table or figure
+    title: str
+    setting: Setting | None  # None: it is about no single one
+    parts: tuple[markup.Table | markup.Text, ...]
+    links: tuple[tuple[str, str], ...]  # ending and relative address
+    picture: Picture | None = None
+    plot: plots.Plot | None = None
+
+    @property
+    def setting_id(self) -> str:
+        """The slug of the setting without its target: what the page's filter goes by."""
+        return replace(self.setting, target="").slug if self.setting else ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """All items of one module of `tables` or `figures`, with the first line of what the module says of itself."""
+
+    id: str
+    kind: str
+    title: str
+    lead: str
+    items: tuple[Item, ...]
+
+
+def groups(drawn: Sequence[tuple[str, Any, Drawn]], frame: pd.DataFrame, root: Path) -> tuple[list[Group], list[Path]]:
+    """What each module drew (name, module, result), and the paths that are no part of an item, having no Markdown.
+
+    Links are relative to `root`. Raises BadRecord for a file that cannot be read.
+    """
+    known = known_settings(frame)
+    names = {printed(str(label)): str(label) for label in frame["label"].unique()}
+    found: list[Group] = []
+    others: list[Path] = []
+    for name, module, result in drawn:
+        items = []
+        for stem, paths in _by_stem(result.paths).items():
+            if ".md" not in paths:
+                others += paths.values()
+                continue
+            items.append(_item(stem, paths, known, names, getattr(module, "CHART", None), root))
+        if items:
+            kind = items[0].kind
+            lead = (module.__doc__ or "").strip().splitlines()[0] if module.__doc__ else ""
+            found.append(Group(f"{kind}s-{name}", kind, _words(name, kind), lead, tuple(items)))
+    return found, others
+
+
+def known_settings(frame: pd.DataFrame) -> dict[str, Setting]:
+    """Every setting that a file name can carry, by its slug: with and without a target."""
+    return {one.slug: one for by_target in (True, False) for one, _ in settings(frame, by_target)}
+
+
+def _by_stem(paths: Sequence[Path]) -> dict[Path, dict[str, Path]]:
+    """Paths by what they share but for the ending, in the order of the first."""
+    found: dict[Path, dict[str, Path]] = {}
+    for path in paths:
+        found.setdefault(path.parent / path.name.removesuffix(path.suffix), {})[path.suffix] = path
+    return found
+
+
+def _item(
+    stem: Path,
+    paths: Mapping[str, Path],
+    known: Mapping[str, Setting],
+    names: Mapping[str, str],
+    chart: Chart | None,
+    root: Path,
+) -> Item:
+    kind = stem.parent.name.removesuffix("s")
+    words = markup.read(paths[".md"].read_text(), lambda text: names.get(text, ""))
+    setting = _setting(stem.name, known)
+    title = _where(stem.name, setting)
+    links = tuple(
+        (suffix[1:], paths[suffix].relative_to(root).as_posix())
+        for suffix in sorted(paths, key=lambda suffix: (ORDER.index(suffix) if suffix in ORDER else 9, suffix))
+    )
+    picture = _picture(paths[".png"], f"{_words(stem.name.split('-')[0], kind)}, {title}") if ".png" in paths else None
+    plot = plots.read(paths[".csv"], chart) if chart is not None and ".csv" in paths else None
+    return Item(f"{kind}-{stem.name}", kind, title, setting, tuple(words), links, picture, plot)
+
+
+def _setting(name: str, known: Mapping[str, Setting]) -> Setting | None:
+    """The setting whose slug the file's name holds, the longest if several do."""
+    fitting = [slug for slug in known if f"-{slug}-" in f"-{name}-"]
+    return known[max(fitting, key=len)] if fitting else None
+
+
+def _where(name: str, setting: Setting | None) -> str:
+    """The item's own heading: its setting in words, and what else its name holds."""
+    if setting is None:
+        return name.replace("_", " ")
+    before, _, after = f"-{name}-".partition(f"-{setting.slug}-")
+    more = [part for part in (before.strip("-").partition("-")[2], after.strip("-")) if part]
+    return ", ".join([said(setting), *more])
+
+
+def said(setting: Setting) -> str:
+    """A setting in words."""
+    scored = f"{setting.target} by {setting.truth}" if setting.target else f"scored by {setting.truth}"
+    return f"{setting.space} searched on {setting.dataset}, scale {setting.scale}, {scored}"
+
+
+def _words(name: str, kind: str) -> str:
+    words = name.replace("_", " ")
+    return f"{words[:1].upper()}{words[1:]}" + (" table" if kind == "table" and "table" not in words else "")
+
+
+def _picture(path: Path, words: str) -> Picture:
+    """The image with a palette and no wider than `WIDEST`: a third of its size, to be seen and not to be printed."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            image = opened.convert("RGB")
+    except OSError as error:
+        raise BadRecord(f"cannot read the picture {path} ({error}); draw it again") from None
+    if image.width > WIDEST:
+        image = image.resize((WIDEST, round(image.height * WIDEST / image.width)), Image.Resampling.LANCZOS)
+    stream = io.BytesIO()
+    image.quantize(COLOURS, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
+    data = base64.b64encode(stream.getvalue()).decode()
+    return Picture(f"data:image/png;base64,{data}", image.width, image.height, words)
+
+
+def tables(groups: Sequence[Group]) -> Iterator[markup.Table]:
+    """Every printed table of the groups."""
+    for group in groups:
+        for item in group.items:
+            yield from (part for part in item.parts if isinstance(part, markup.Table))

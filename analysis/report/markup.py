@@ -1,0 +1,152 @@
+"""The Markdown that tables and captions are written in, as HTML: pipe tables become sortable, filterable ones."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
+
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
+_INTERVAL = re.compile(r"(.*\S)\s+(\[[^\]]*\])$")
+_NUMBER = re.compile(r"[-+\u2212]?\d")
+_UNKNOWN = "\N{EN DASH}"
+_TEXT, _CODE = Markup(' class="text"'), Markup(' class="text code"')
+VERDICTS = ("within", "above", "below", "not comparable")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a printed table: its cells as text, and the method that it is about."""
+
+    cells: tuple[str, ...]
+    method: str = ""  # a label, or nothing where the row is about none
+
+
+@dataclass(frozen=True)
+class Table:
+    """A printed table."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def cells(self) -> tuple[tuple[str, ...], ...]:
+        """The rows as text alone."""
+        return tuple(row.cells for row in self.rows)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """The label of each row, or nothing."""
+        return tuple(row.method for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph or list between tables."""
+
+    html: Markup
+
+
+def read(markdown: str, method_of: Callable[[str], str]) -> list[Table | Text]:
+    """Tables and texts in their order. `method_of` gives the label of a printed name, or nothing.
+
+    A paragraph in bold, or a heading, right before a table is its title. Raw HTML stays text.
+    """
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    found: list[Table | Text] = []
+    title = ""
+    for block in _blocks(parser.parse(markdown)):
+        if block[0].type == "table_open":
+            found.append(_table(block, title, method_of))
+            title = ""
+            continue
+        if title:
+            found.append(Text(Markup("<p><strong>{}</strong></p>").format(title)))
+        title = _title(block)
+        if not title:
+            found.append(Text(Markup(parser.renderer.render(block, parser.options, {}))))
+    if title:
+        found.append(Text(Markup("<p><strong>{}</strong></p>").format(title)))
+    return found
+
+
+def rows_html(heads: Sequence[str], rows: Sequence[Sequence[str]], methods: Sequence[str] = ()) -> Markup:
+    """The head and body of a table: the first cell of a row names it, columns without a number are set left."""
+    words = [_is_text([row[at] for row in rows if at < len(row)]) for at in range(len(heads))]
+    head = Markup("").join(
+        Markup('<th scope="col"{}>{}</th>').format(_TEXT if word else "", text)
+        for word, text in zip(words, heads, strict=True)
+    )
+    body = [Markup("<thead><tr>{}</tr></thead>\n<tbody>").format(head)]
+    for at, row in enumerate(rows):
+        label = Markup(' data-m="{}"').format(methods[at]) if methods and methods[at] else Markup("")
+        cells = [Markup('<th scope="row">{}</th>').format(row[0])]
+        for word, text in zip(words[1:], row[1:], strict=True):
+            kind = _CODE if word and text.startswith("|") else _TEXT if word else Markup("")
+            cells.append(Markup("<td{}>{}</td>").format(kind, cell_html(text)))
+        body.append(Markup("<tr{}>{}</tr>").format(label, Markup("").join(cells)))
+    return Markup("\n").join([*body, Markup("</tbody>")])
+
+
+def _is_text(cells: Sequence[str]) -> bool:
+    """Whether no cell begins with a number, and some say something."""
+    return any(cell not in ("", _UNKNOWN) for cell in cells) and not any(_NUMBER.match(cell) for cell in cells)
+
+
+def cell_html(text: str) -> Markup:
+    """A cell, with the interval behind a mean in small print and a verdict marked as one."""
+    interval = _INTERVAL.match(text)
+    if interval:
+        return Markup('{} <span class="ci">{}</span>').format(interval[1], interval[2])
+    verdict = next((word for word in VERDICTS if text == word or text.startswith(f"{word} ")), "")
+    if verdict:
+        return Markup('<span class="verdict {}">{}</span>').format(verdict.split()[0], text)
+    return escape(text)
+
+
+def _blocks(tokens: Sequence[Token]) -> Iterator[list[Token]]:
+    """The tokens of each block at the top level."""
+    block: list[Token] = []
+    depth = 0
+    for token in tokens:
+        block.append(token)
+        depth += token.nesting
+        if depth == 0:
+            yield block
+            block = []
+
+
+def _title(block: Sequence[Token]) -> str:
+    """The text of a heading, or of a paragraph that is one bold text; nothing for any other block."""
+    if len(block) != 3 or block[1].type != "inline":
+        return ""
+    inner = [token for token in block[1].children or [] if token.content or token.nesting]
+    bold = len(inner) == 3 and (inner[0].type, inner[2].type) == ("strong_open", "strong_close")
+    return _plain(block[1]) if block[0].type == "heading_open" or bold else ""
+
+
+def _table(block: Sequence[Token], title: str, method_of: Callable[[str], str]) -> Table:
+    lines: list[list[str]] = []
+    for token in block:
+        if token.type == "tr_open":
+            lines.append([])
+        elif token.type == "inline":
+            lines[-1].append(_plain(token))
+    heads, *rows = lines
+    return Table(title, tuple(heads), tuple(_row(cells, method_of) for cells in rows))
+
+
+def _row(cells: Sequence[str], method_of: Callable[[str], str]) -> Row:
+    return Row(tuple(cells), next(filter(None, map(method_of, cells)), ""))
+
+
+def _plain(inline: Token) -> str:
+    """The text of an inline token without its marks."""
+    return "".join(" " if t.type == "softbreak" else t.content for t in inline.children or [])

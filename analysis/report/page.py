@@ -1,0 +1,174 @@
+"""The page put together: what the templates get, and `report.html` as equal bytes for equal results."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from analysis import caption, stats, style
+from analysis.load import Loaded, Setting, settings, targets_of
+from analysis.output import Drawn, write_text
+from analysis.report import checklist, items, markup, runs
+from bench.record import Results
+
+NAME = "report.html"
+
+
+@dataclass(frozen=True)
+class Told:
+    """A setting as the first section tells it."""
+
+    id: str  # its slug
+    words: str
+    scale: str
+    targets: tuple[tuple[str, str, str, str], ...]  # target, checksum, coverage, ceiling
+    methods: int
+    runs: int
+    seeds: str
+
+
+def write(
+    results: Results, loaded: Loaded, drawn: Sequence[tuple[str, Any, Drawn]], missing: Sequence[str] = ()
+) -> Path:
+    """Write `report.html` into the results' folder, from the frame and from what each module drew (name, module,
+    result). `missing`: a line for each thing that could not be drawn. Raises BadRecord."""
+    return write_text(results.root / NAME, render(results, loaded, drawn, missing))
+
+
+def render(results: Results, loaded: Loaded, drawn: Sequence[tuple[str, Any, Drawn]], missing: Sequence[str]) -> str:
+    """The text of the page."""
+    frame = loaded.frame
+    pages = runs.pages(results)
+    groups, others = items.groups(drawn, frame, results.root)
+    records, keys = list(results.records()), {page.key for page in pages}
+    facts = checklist.Facts(
+        frame, records, [r for r in results.failures() if r.key in keys], list(items.tables(groups))
+    )
+    answers = checklist.answers(facts)
+    targets = sorted(set(frame["target"]))
+    told = [_told(setting, rows) for setting, rows in settings(frame, by_target=False)]
+    script = "\n".join(_source(name) for name in ("chart.js", "report.js"))
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            style=Markup(_source("report.css")),
+            script=Markup(script),
+            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            settings=told,
+            targets=targets,
+            target_in=lambda title: target_in(title, targets),
+            tables=[group for group in groups if group.kind == "table"],
+            figures=[group for group in groups if group.kind == "figure"],
+            others=[path.relative_to(results.root).as_posix() for path in others],
+            pages=pages,
+            setting_of={page.key: setting_ids(page, told, frame) for page in pages},
+            tests=_tests(frame),
+            missing=list(dict.fromkeys([*missing])),
+            unfinished=[page for page in pages if not page.finished],
+            answers=answers,
+            counts=checklist.counts(answers),
+            methods=_methods(pages),
+            looks=_looks(pages),
+            command=caption.command(results.root),
+            intervals=caption.INTERVALS,
+            least_runs=stats.LEAST_RUNS,
+        )
+    )
+
+
+def target_in(title: str, targets: Sequence[str]) -> str:
+    """The target that a table's title names, or nothing."""
+    return next((word for word in re.findall(r"[\w.-]+", title) if word in targets), "")
+
+
+def setting_ids(page: runs.Page, told: Sequence[Told], frame: pd.DataFrame) -> str:
+    """The slugs of a run's settings, one per truth that scored it, or that scored others like it."""
+    own = frame[frame["key"] == page.key]
+    rows = own if len(own) else frame[(frame["dataset"] == page.dataset) & (frame["scale"] == page.scale)]
+    slugs = {Setting(page.space, page.dataset, page.scale, truth).slug for truth in rows["truth"]}
+    return " ".join(sorted(slugs & {one.id for one in told}))
+
+
+def _told(setting: Setting, rows: pd.DataFrame) -> Told:
+    targets = []
+    for one, part in targets_of(setting, rows):
+        first = part.iloc[0]
+        ceiling = "unknown" if pd.isna(first["ceiling"]) else f"{first['ceiling']:.3f}"
+        coverage = f"{100 * first['truth_coverage']:.1f} %"
+        targets.append((one.target, str(first["truth_checksum"]), coverage, ceiling))
+    counts = rows.groupby("label")["seed"].nunique()
+    return Told(
+        id=setting.slug,
+        words=items.said(setting),
+        scale=caption.scale_numbers(rows["scale_numbers"].iloc[0]),
+        targets=tuple(targets),
+        methods=len(counts),
+        runs=int(rows["key"].nunique()),
+        seeds=str(counts.min()) if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}",
+    )
+
+
+def _tests(frame: pd.DataFrame) -> dict[str, tuple[str, str]]:
+    """Test accuracy and tau of each run on the target that is first in its setting, as text."""
+    found: dict[str, tuple[str, str]] = {}
+    for setting, rows in settings(frame, by_target=False):
+        _, part = targets_of(setting, rows)[0]
+        for row in part.itertuples():
+            test, tau = (float(str(getattr(row, name))) for name in ("test", "tau"))
+            texts = (runs.DASH if pd.isna(test) else f"{test:.2f}", runs.DASH if pd.isna(tau) else f"{tau:.3f}")
+            found.setdefault(str(row.key), texts)
+    return found
+
+
+def _methods(pages: Sequence[runs.Page]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Families with their methods (label, printed name), in the order of tables."""
+    families: dict[str, dict[str, str]] = {}
+    for page in sorted(pages, key=lambda page: style.order(page.label)):
+        families.setdefault(page.family, {})[page.label] = page.name
+    return [(family, list(found.items())) for family, found in families.items()]
+
+
+def _looks(pages: Sequence[runs.Page]) -> dict[str, Any]:
+    """Name, colour, marker and dashes of every label, and the protocol that it is of: what charts draw by."""
+    looks = {}
+    for page in pages:
+        look = style.look(page.label)
+        dash = "" if isinstance(look.dash, str) else " ".join(f"{length:g}" for length in look.dash[1])
+        colour = "" if look.colour == style.BLACK else look.colour  # black follows the page's ink
+        looks[page.label] = [look.name, colour, look.marker, dash, page.protocol]
+    return dict(sorted(looks.items(), key=lambda item: style.order(item[0])))
+
+
+def _source(name: str) -> str:
+    return (Path(__file__).parent / "templates" / name).read_text()
+
+
+def _environment() -> Environment:
+    made = Environment(
+        loader=PackageLoader("analysis.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters.update(cell=markup.cell_html, json=_json)
+    made.globals.update(table_rows=markup.rows_html)
+    made.tests.update(table=lambda part: isinstance(part, markup.Table))
+    return made
+
+
+def _json(value: Any) -> Markup:
+    """JSON that may stand inside a `script` element: nothing in it ends one."""
+    text = json.dumps(value, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return Markup(text.replace("<", "\\u003c").replace("&", "\\u0026"))
