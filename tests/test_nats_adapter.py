@@ -11,9 +11,11 @@ from typing import Any
 import nats_bench
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from bench.adapters.nats import NATSTopology, create
-from bench.errors import BadGenotype, NoSuchEntry, UnknownName
+from bench.errors import BadGenotype, BenchError, NoSuchEntry, UnknownName
 from bench.spaces.nb201 import SPACE
 from bench.spaces.toy import SPACE as TOY
 from bench.truth import counts as counting
@@ -41,6 +43,10 @@ def theirs(architectures: dict[int, dict[int, Any]], tmp_path_factory: pytest.Te
 
 @pytest.fixture(scope="module")
 def table(architectures: dict[int, dict[int, Any]]) -> Table:
+    return with_counts(architectures)
+
+
+def with_counts(architectures: Mapping[int, Mapping[int, Any]]) -> Table:
     """The same architectures, and of all others the counts alone."""
     assembler = Assembler()
     for index in range(SPACE.size):
@@ -106,6 +112,63 @@ def test_drawn_seeds_are_the_same_when_both_start_alike(theirs: Any, table: Tabl
     ours.reset_time()
     ours.simulate_train_eval(0, "cifar10", account_time=False)
     assert ours.used_time == 0
+
+
+MANY = tuple(random.Random(0).sample(range(SPACE.size), 9))
+INDEX = st.sampled_from(MANY)
+HP = st.sampled_from(["12", "200", 12, 200])
+NAME = st.sampled_from([*DATASETS, "svhn"])
+MORE = st.tuples(INDEX, NAME, st.booleans(), HP, st.sampled_from([True, False, 111, 777, 888, 999]))
+CALLS = st.one_of(
+    MORE.map(
+        lambda a: ("get_more_info", a[0], a[1], int(a[3]) - 1 if a[2] else None, *a[3:])
+    ),  # the last epoch or none
+    st.tuples(st.just("simulate_train_eval"), INDEX, NAME, st.none(), HP, st.booleans()),
+    st.tuples(st.just("get_cost_info"), INDEX, NAME, HP),
+    st.tuples(st.just("get_latency"), INDEX, NAME, HP),
+    st.tuples(st.just("find_best"), NAME, st.sampled_from(["x-valid", "x-test", "ori-test", "train"])),
+    st.tuples(st.just("query_index_by_arch"), INDEX.map(lambda index: SPACE.show(SPACE.from_index(index)))),
+    st.tuples(st.just("arch"), INDEX),
+    st.tuples(st.just("random")),
+    st.tuples(st.just("reset_time")),
+)
+"""What a script may ask, with what is not there among it."""
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Table]:
+    """nats_bench, and a table of the same architectures, each with one to three seeds on CIFAR-100."""
+    seeds = [made.ALL[200][: 1 + place % 3] for place in range(len(MANY))]
+    held = {index: made.results(index, nats_bench, some)[0] for index, some in zip(MANY, seeds, strict=True)}
+    folder = made.nats_folder(tmp_path_factory.mktemp("many") / "simple", held)
+    api = nats_bench.create(str(folder), "tss", fast_mode=True, verbose=False)
+    for index in MANY:
+        api.get_more_info(index, "cifar10", is_random=False)  # find_best looks among those that were opened
+    return api, with_counts(held)
+
+
+@given(st.lists(CALLS, min_size=1, max_size=8), st.integers(0, 2**32))
+@settings(max_examples=150)
+def test_any_sequence_of_questions_has_the_same_answers(both: tuple[Any, Table], calls: Any, seed: int) -> None:
+    """Call by call the same numbers, the same draws and the same simulated time; or both refuse."""
+    theirs, ours = both[0], create(both[1], seed=seed)
+    theirs.reset_time()
+    random.seed(seed)
+    for name, *arguments in calls:
+        more = {"hp": "200"} if name == "find_best" else {}
+        state = random.getstate()
+        try:
+            right = getattr(theirs, name)(*arguments, **more, **({"enforce_all": False} if more else {}))
+        except (KeyError, ValueError, TypeError, AssertionError):
+            random.setstate(state)  # it may have drawn before it refused; ours does not
+            with pytest.raises(BenchError):
+                getattr(ours, name)(*arguments, **more)
+            continue
+        state = random.getstate()
+        found = getattr(ours, name)(*arguments, **more)
+        assert random.getstate() == state
+        assert right == found if isinstance(right, (str, int)) else same(right, found) >= 0
+    assert ours.used_time == pytest.approx(theirs.used_time, rel=2e-7)
 
 
 @pytest.mark.parametrize("hp", ["12", "200"])

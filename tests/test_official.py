@@ -115,6 +115,16 @@ def test_all_formats_give_the_same_content(tables: dict[str, Table]) -> None:
     ]
 
 
+@pytest.mark.parametrize("kind", ["folder", "archive", "file"])
+def test_relative_paths_are_those_of_the_user(
+    kind: str, files: dict[str, Path], tables: dict[str, Table], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The child that reads has another folder."""
+    monkeypatch.chdir(files[kind].parent)
+    out = Path(os.path.relpath(tmp_path / "out.parquet"))
+    assert take(Path(files[kind].name), out).checksum == tables[kind].checksum
+
+
 def test_a_seed_that_is_not_there_stays_missing_and_is_named(tables: dict[str, Table]) -> None:
     table = tables["folder"]
     asked = {"dataset": "cifar100", "split": "x-test", "epochs": 200}

@@ -39,13 +39,13 @@ class Source:
     members: tuple[tuple[int, Path, int, int], ...] = ()
 
     def jobs(self) -> list[Job]:
-        """What child processes are to read."""
+        """What child processes are to read: by absolute paths, as they have a folder of their own."""
         if self.kind in ("nats-folder", "nats-archive"):
             return [
-                {"kind": "nats-architecture", "path": str(path), "index": index, "offset": offset, "size": size}
-                for index, path, offset, size in self.members
+                {"kind": "nats-architecture", "path": str(path.absolute()), "index": index, "offset": at, "size": size}
+                for index, path, at, size in self.members
             ]
-        return [{"kind": self.kind, "path": str(self.path), "size": self.path.stat().st_size}]
+        return [{"kind": self.kind, "path": str(self.path.absolute()), "size": self.path.stat().st_size}]
 
 
 def recognise(path: Path) -> Source:
