@@ -326,7 +326,7 @@ def test_the_page_of_a_run_tells_its_record(study: Results, root: Node) -> None:
     (cost,) = tables(own, "Cost by phase")
     assert rows_of(cost)["total"]["forward images"] == "3,000"
     pairs = {line.all("dt")[0].text: line.all("dd")[0].text for line in own.all("dl")[0].all("div")}
-    assert (pairs["method.name"], pairs["scale.channels"]) == ("made_up", "8")
+    assert (pairs["name"], pairs["scale.channels"]) == ("made_up", "8")
     assert len(own.all("svg", **{"class": "curve"})[0].all("circle")) == 3
     assert f"python -m bench show {record.key}" in own.text
     link = root.by_id("runs").all("a", href=f"#run/{record.key}")
@@ -379,11 +379,11 @@ def test_the_checklist_answers_from_the_records(study: Results) -> None:
     found = answers(study)
     seeds = found["several runs from named seeds"]
     assert seeds.verdict == "partly"
-    assert "1 to 4 seeds for each method and setting" in seeds.evidence
+    assert "1 to 4 seeds for a method in a setting" in seeds.evidence
     assert found["an architecture drawn at random as a baseline"].verdict == "yes"
     sharing = found["random search with parameter sharing as a baseline"]
     assert sharing.verdict == "partly"
-    assert "1 of 2 settings" in sharing.evidence
+    assert "1 of 2 settings with RSPS" in sharing.evidence
     assert "none in nb201 searched on cifar10-jpeg" in sharing.evidence
     failures = found["failed runs are told"]
     assert "1 of 16 finished runs diverged, 1 more failed" in failures.evidence

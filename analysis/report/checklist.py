@@ -192,7 +192,7 @@ def _seeds(facts: Facts) -> Found:
     counts = facts.frame.groupby(["space", "dataset", "scale", "label"])["seed"].nunique()
     enough = counts[counts >= stats.LEAST_RUNS]
     text = (
-        f"{counts.min()} to {counts.max()} seeds for each method and setting; "
+        f"{counts.min()} to {counts.max()} seeds for a method in a setting; "
         f"{len(enough)} of {len(counts)} have {stats.LEAST_RUNS} or more"
     )
     return _counted(len(enough), len(counts)), text, LIST
@@ -214,7 +214,7 @@ def _failures(facts: Facts) -> Found:
     diverged = [r for r in facts.records if r.status == "diverged"]
     text = (
         f"{len(diverged)} of {_many(len(facts.records), 'finished run')} diverged, "
-        f"{len(facts.failures)} more failed or were interrupted; all are listed above and none is averaged in"
+        f"{len(facts.failures)} more failed or were interrupted; all are listed and none is averaged in"
     )
     return "yes", text, LIST
 
@@ -369,7 +369,7 @@ def _in_every_setting(facts: Facts, label: str, words: str) -> Found:
     every = list(settings(facts.frame, by_target=False))
     have = [setting for setting, rows in every if label in set(rows["label"])]
     lacking = [said(setting) for setting, _ in every if setting not in have]
-    text = f"{len(have)} of {_many(len(every), 'setting')} hold {words}"
+    text = f"{_of(have, every)} settings with {words}"
     return _share(have, every), text + (f"; none in {'; '.join(lacking)}" if lacking else ""), MAKE
 
 

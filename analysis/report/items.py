@@ -18,8 +18,8 @@ from analysis.report import markup, plots
 from analysis.style import printed
 from bench.errors import BadRecord
 
-WIDEST = 1200  # pixels of a picture inside the page
-COLOURS = 128  # of its palette
+WIDEST, LARGEST = 1200, 2_400_000  # pixels across, and in all, of a picture inside the page
+COLOURS = 64  # of its palette
 ORDER = (".csv", ".md", ".tex", ".pdf", ".png")
 
 
@@ -147,7 +147,7 @@ def _words(name: str, kind: str) -> str:
 
 
 def _picture(path: Path, words: str) -> Picture:
-    """The image with a palette and no wider than `WIDEST`: a third of its size, to be seen and not to be printed."""
+    """The image with a palette and no larger than a screen needs; the file beside the page is for print."""
     from PIL import Image
 
     try:
@@ -155,8 +155,8 @@ def _picture(path: Path, words: str) -> Picture:
             image = opened.convert("RGB")
     except OSError as error:
         raise BadRecord(f"cannot read the picture {path} ({error}); draw it again") from None
-    if image.width > WIDEST:
-        image = image.resize((WIDEST, round(image.height * WIDEST / image.width)), Image.Resampling.LANCZOS)
+    factor = min(1.0, WIDEST / image.width, (LARGEST / (image.width * image.height)) ** 0.5)
+    image = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
     image.quantize(COLOURS, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
     data = base64.b64encode(stream.getvalue()).decode()

@@ -100,6 +100,14 @@ def _is_text(cells: Sequence[str]) -> bool:
     return any(cell not in ("", _UNKNOWN) for cell in cells) and not any(_NUMBER.match(cell) for cell in cells)
 
 
+def line_html(text: str) -> Markup:
+    """A line in which what stands between backticks is a command."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(p) if at % 2 else escape(p) for at, p in enumerate(parts))
+
+
 def cell_html(text: str) -> Markup:
     """A cell, with the interval behind a mean in small print and a verdict marked as one."""
     interval = _INTERVAL.match(text)

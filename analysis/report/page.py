@@ -162,7 +162,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(cell=markup.cell_html, json=_json)
+    made.filters.update(cell=markup.cell_html, line=markup.line_html, json=_json)
     made.globals.update(table_rows=markup.rows_html)
     made.tests.update(table=lambda part: isinstance(part, markup.Table))
     return made

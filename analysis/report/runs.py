@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from analysis.load import BOTH
 from analysis.report import drawing
-from analysis.style import printed
+from analysis.style import order, printed
 from bench import spaces
 from bench.record import Record, Results, Score
 from bench.space import Space
@@ -92,7 +92,7 @@ def pages(results: Results) -> list[Page]:
     keys = {record.key for record in finished}
     failed = [record for record in results.failures() if record.key not in keys]
     made = [_page(record, scores.get(record.key, []), results) for record in [*finished, *failed]]
-    return sorted(made, key=lambda page: (page.dataset, page.scale, page.label, page.seed, page.key))
+    return sorted(made, key=lambda page: (page.dataset, page.scale, order(page.label), page.seed, page.key))
 
 
 def protocol_of(method: Mapping[str, Any]) -> str:
@@ -121,7 +121,7 @@ def _page(record: Record, scores: Sequence[Score], results: Results) -> Page:
         cell=_cell(space, record.genotype),
         curves=tuple(_curves(record, scores)),
         blocks=tuple(block for block in _blocks(record, scores, space) if block.rows),
-        settings=tuple(_flat({"method": identity["method"], "scale": identity["scale"]})),
+        settings=tuple(_flat({**identity["method"], "scale": identity["scale"]})),
         place=tuple(_flat(record.place)),
         files=tuple(_files(record, scores, results)),
         commands=_commands(record),
@@ -151,9 +151,10 @@ def _blocks(record: Record, scores: Sequence[Score], space: Space | None) -> Ite
         ),
     )
     truths = [{tuple(c["genotype"]): c for c in score.candidates} for score in scores]
+    names = _names(scores)
     yield Block(
         "Finalists: the method's own estimates, and what the truth says of them",
-        ("finalist", "architecture", "estimate (%)", *(f"test (%), {s.target} by {s.truth}" for s in scores)),
+        ("finalist", "architecture", "estimate (%)", *(f"test (%), {name}" for name in names)),
         tuple(
             (
                 f"{at}" + (" (chosen)" if candidate.genotype == record.genotype else ""),
@@ -197,17 +198,22 @@ def _regions(tree: Sequence[Mapping[str, Any]]) -> Block:
 
 
 def _curves(record: Record, scores: Sequence[Score]) -> Iterator[tuple[str, Markup]]:
-    for score in scores:
+    for score, name in zip(scores, _names(scores), strict=True):
         points = [
             (float(point["forward_images"] + point["backward_images"]), float(point["test"]))
             for point in score.curve
             if point.get("test") is not None and "forward_images" in point and "backward_images" in point
         ]
-        title = f"Test accuracy of the proposal as the search went on, {score.target} by {score.truth}"
-        yield title, drawing.curve(sorted(points), "images", "test (%)", held=True)
+        yield f"Proposals on the way, {name}", drawing.curve(sorted(points), "images", "test (%)", held=True)
     steps = [p for p in record.details.get("curve", ()) if isinstance(p, Mapping) and {"step", "train_loss"} <= set(p)]
     losses = [(float(point["step"]), float(point["train_loss"])) for point in steps]
     yield "Training loss of the supernet", drawing.curve(sorted(losses), "steps", "loss", held=False)
+
+
+def _names(scores: Sequence[Score]) -> list[str]:
+    """What each score is of: its target, and its truth where there are several."""
+    several = len({score.truth for score in scores}) > 1
+    return [f"{score.target} by {score.truth}" if several else score.target for score in scores]
 
 
 def _files(record: Record, scores: Sequence[Score], results: Results) -> Iterator[str]:

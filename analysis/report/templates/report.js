@@ -47,7 +47,7 @@
     });
   });
   all("table").forEach((table) => {
-    if (table.tBodies[0] && table.tBodies[0].rows.length > 30) table.parentElement.classList.add("tall");
+    if (table.tBodies[0] && table.tBodies[0].rows.length > 16) table.parentElement.classList.add("tall");
   });
 
   /* Filters */
