@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -40,16 +40,12 @@ class Item:
     id: str
     kind: str  # table or figure
     title: str
-    setting: Setting | None  # None: it is about no single one
+    setting: Setting | None  # None: it is about no single one; without a truth: it is about the search alone
+    settings: tuple[str, ...]  # the slugs, without targets, that the page's filter goes by
     parts: tuple[markup.Table | markup.Text, ...]
     links: tuple[tuple[str, str], ...]  # ending and relative address
     picture: Picture | None = None
     plot: plots.Plot | None = None
-
-    @property
-    def setting_id(self) -> str:
-        """The slug of the setting without its target: what the page's filter goes by."""
-        return replace(self.setting, target="").slug if self.setting else ""
 
 
 @dataclass(frozen=True)
@@ -87,8 +83,9 @@ def groups(drawn: Sequence[tuple[str, Any, Drawn]], frame: pd.DataFrame, root: P
 
 
 def known_settings(frame: pd.DataFrame) -> dict[str, Setting]:
-    """Every setting that a file name can carry, by its slug: with and without a target."""
-    return {one.slug: one for by_target in (True, False) for one, _ in settings(frame, by_target)}
+    """Every setting that a file name can carry, by its slug: with a target, without one, and of the search alone."""
+    found = [one for by_target in (True, False) for one, _ in settings(frame, by_target)]
+    return {one.slug: one for one in (*found, *(replace(one, target="", truth="") for one in found))}
 
 
 def _by_stem(paths: Sequence[Path]) -> dict[Path, dict[str, Path]]:
@@ -117,7 +114,20 @@ def _item(
     )
     picture = _picture(paths[".png"], f"{_words(stem.name.split('-')[0], kind)}, {title}") if ".png" in paths else None
     plot = plots.read(paths[".csv"], chart) if chart is not None and ".csv" in paths else None
-    return Item(f"{kind}-{stem.name}", kind, title, setting, tuple(words), links, picture, plot)
+    slugs = () if setting is None else _slugs(setting, known.values())
+    return Item(f"{kind}-{stem.name}", kind, title, setting, slugs, tuple(words), links, picture, plot)
+
+
+def _slugs(setting: Setting, known: Iterable[Setting]) -> tuple[str, ...]:
+    """The settings without targets that are this one, or scored its searches where it names no truth."""
+    like = [
+        replace(one, target="")
+        for one in known
+        if one.truth
+        and (one.space, one.dataset, one.scale) == (setting.space, setting.dataset, setting.scale)
+        and setting.truth in ("", one.truth)
+    ]
+    return tuple(sorted({one.slug for one in like}))
 
 
 def _setting(name: str, known: Mapping[str, Setting]) -> Setting | None:
@@ -137,8 +147,8 @@ def _where(name: str, setting: Setting | None) -> str:
 
 def said(setting: Setting) -> str:
     """A setting in words."""
-    scored = f"{setting.target} by {setting.truth}" if setting.target else f"scored by {setting.truth}"
-    return f"{setting.space} searched on {setting.dataset}, scale {setting.scale}, {scored}"
+    scored = f", {setting.target} by {setting.truth}" if setting.target else f", scored by {setting.truth}"
+    return f"{setting.space} searched on {setting.dataset}, scale {setting.scale}{scored if setting.truth else ''}"
 
 
 def _words(name: str, kind: str) -> str:

@@ -8,10 +8,13 @@ function supernetChart(place, content, looks) {
     if (!found || Array.isArray(found)) return found;
     return found.at.map((at) => (at === null ? null : found.words[at]));
   };
-  const series = column(content.series);
   const xs = column(content.x.column);
   const ys = column(content.y.column);
   const kinds = column("kind");
+  const series = column(content.series).map((label, row) => {  // what is of no method goes by its kind
+    if (label !== null && label !== "") return label;
+    return kinds && kinds[row] ? String(kinds[row]).replace(/_/g, " ") : "all";
+  });
   const runs = content.run ? column(content.run) : null;
   const panels = content.panel ? column(content.panel) : null;
   const lows = content.low ? column(content.low) : null;
@@ -20,10 +23,11 @@ function supernetChart(place, content, looks) {
   const shapeOf = (row) => shapes.get(kinds ? kinds[row] : "");
   const spare = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
   const words = [...new Set(series)];
+  const ownSeries = !words.some((label) => label in looks);  // the series are no methods
   const lookOf = (label) => {
     const own = looks[label];
     if (own) return { name: own[0], colour: own[1] || "currentColor", marker: own[2], dash: own[3] };
-    return { name: String(label), colour: spare[words.indexOf(label) % spare.length], marker: "o", dash: "" };
+    return { name: String(label), colour: ownSeries ? spare[words.indexOf(label) % spare.length] : "currentColor", marker: "o", dash: "2 3" };
   };
   const short = (value) => {
     const size = Math.abs(value);
