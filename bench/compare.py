@@ -14,7 +14,7 @@ from bench.record import Record, Results, Score, read_scores, to_json
 ABSENT = "\N{EN DASH}"
 _NAMES_OF_A_SCORE = frozenset(  # what the record says too, and what is long and follows from the rest
     {*("key", "label", "method", "space", "dataset", "seed", "scale", "status", "architecture"), "truth", "target"}
-    | {"cost", "curve", "pairs", "schema"}
+    | {"cost", "curve", "pairs", "schema", "panel", "candidates", "visited"}
 )
 
 
@@ -88,7 +88,13 @@ def _parts(record: Record, scores: list[Score]) -> tuple[Mapping[str, Any], ...]
 
 
 def _plain_score(score: Score) -> Mapping[str, Any]:
-    return {name: value for name, value in to_json(score).items() if name not in _NAMES_OF_A_SCORE}
+    """A score's own numbers, its panel among them, and the truth of each finalist."""
+    own = {name: value for name, value in to_json(score).items() if name not in _NAMES_OF_A_SCORE}
+    truths = {
+        f"candidate {at}": {name: candidate[name] for name in ("valid", "test", "rank")}
+        for at, candidate in enumerate(score.candidates, 1)
+    }
+    return {**own, **score.panel, **truths}
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 
 from bench.commands import main
 from bench.compare import Field, fields
-from bench.record import Candidate, Record, Results
+from bench.record import Candidate, Record, Results, Score
 from bench.spec import SCALES, key_of, plain
 
 
@@ -43,6 +44,12 @@ def run(seed: int = 0, epochs: int = 50, **others: Any) -> Record:
         "place": {"code": "c0de", "device": "cpu"},
     }
     return Record(**{**values, **others})
+
+
+def score(**values: Any) -> Score:
+    """A made-up score by truth t on data set c; all that is not given is None or nothing."""
+    every = {f.name: None for f in dataclasses.fields(Score) if f.default is f.default_factory is dataclasses.MISSING}
+    return Score(**{**every, "truth": "t", "target": "c", "truth_checksum": "5u3", **values})
 
 
 def differing(one: Record, other: Record) -> dict[str, tuple[Any, Any]]:
@@ -79,6 +86,16 @@ def test_every_part_is_compared() -> None:
 def test_lists_of_objects_are_numbered() -> None:
     one, other = run(place={"parts": [{"a": 1}, {"a": 2}]}), run(place={"parts": [{"a": 1}, {"a": 3}], "betas": [1]})
     assert differing(one, other) == {"place/parts.2.a": (2, 3), "place/betas": (None, [1])}
+
+
+def test_scores_are_compared_by_truth_and_target() -> None:
+    known = {"valid": None, "test": 90.0, "rank": 7}
+    one = score(test=90.0, panel={"tau_top10": 0.5}, candidates=({"genotype": [3] * 6, "estimate": 0.5, **known},))
+    other = replace(one, test=91.0, panel={"tau_top10": 0.25}, candidates=({**one.candidates[0], "rank": 3},))
+    found = {f.name: (f.a, f.b) for f in fields(run(), run(), [one], [other]) if f.differs}
+    assert found == {"t/c.test": (90, 91), "t/c.tau_top10": (0.5, 0.25), "t/c.candidate 1.rank": (7, 3)}
+    alone = [f.name for f in fields(run(), run(), [one], []) if f.differs]
+    assert {"t/c.test", "t/c.tau_top10", "t/c.truth_checksum"} <= set(alone)
 
 
 @pytest.fixture
