@@ -20,7 +20,11 @@ INTERVALS = (
 
 
 def setting_of(setting: Setting, rows: pd.DataFrame) -> str:
-    """Space, image set, targets, scale with its numbers, and truth with its checksum and coverage."""
+    """Space, image set, targets, scale with its numbers, and truth with its checksum and coverage; of a setting
+    without a truth what there is."""
+    scale = f"Scale {setting.scale}: {scale_numbers(rows['scale_numbers'].iloc[0])}."
+    if not setting.truth:  # the search alone
+        return f"Space {setting.space}, searched on {setting.dataset}. {scale}"
     targets = [setting.target] if setting.target else sorted(set(rows["target"]))
     sums = sorted(set(zip(rows["target"], rows["truth_checksum"], rows["truth_coverage"], strict=True)))
     by_sum: dict[tuple[str, float], list[str]] = {}
@@ -33,7 +37,7 @@ def setting_of(setting: Setting, rows: pd.DataFrame) -> str:
     )
     return (
         f"Space {setting.space}, searched on {setting.dataset}, scored on {', '.join(targets)}. "
-        f"Scale {setting.scale}: {scale_numbers(rows['scale_numbers'].iloc[0])}. Truth {setting.truth} ({truth})."
+        f"{scale} Truth {setting.truth} ({truth})."
     )
 
 
@@ -52,11 +56,22 @@ def seeds(rows: pd.DataFrame) -> str:
     labels = sorted(set(rows["label"]), key=order)
     done = {label: stats.count(rows[rows["label"] == label], "done") for label in labels}
     usual = max(done.values(), key=list(done.values()).count)
-    odd = [f"{printed(label)} {n}" for label, n in done.items() if n != usual]
-    text = f"{_many(usual, 'seed')} for each method" + (f" ({', '.join(odd)})" if odd else "") + "."
+    odd = [f"{printed(label)}: {n}" for label, n in done.items() if n != usual]
+    text = f"{_many(usual, 'seed')} for each method" + (f" ({'; '.join(odd)})" if odd else "") + "."
     lost = [(label, stats.count(rows[rows["label"] == label], "diverged")) for label in labels]
-    diverged = [f"{printed(label)} {n}" for label, n in lost if n]
-    return text + (f" Diverged and left out of every mean: {', '.join(diverged)}." if diverged else "")
+    diverged = [f"{printed(label)}: {n}" for label, n in lost if n]
+    return text + (f" Diverged and left out of every mean: {'; '.join(diverged)}." if diverged else "")
+
+
+def text(
+    head: str, setting: Setting, rows: pd.DataFrame, meaning: str, root: Path, partial: str = "", intervals: bool = True
+) -> str:
+    """A figure's caption in Markdown: what it is, of what, the meaning of everything drawn, and the command."""
+    shown = f"Not all runs are there yet: {partial}." if partial else ""
+    body = " ".join(filter(None, (meaning, INTERVALS if intervals else "", shown)))
+    return "\n\n".join(
+        [f"**{head}** {setting_of(setting, rows)} {seeds(rows)}", body, f"Made by: `{command(root)}`\n"]
+    )
 
 
 def command(root: Path) -> str:

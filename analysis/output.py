@@ -34,12 +34,25 @@ def write_text(path: Path, text: str) -> Path:
     return path
 
 
+def lay_out(figure: Figure) -> None:
+    """Give everything its place, once and for all formats: laying out takes longer than drawing."""
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+        figure.set_layout_engine("none")
+
+
 def write_figure(stem: Path, figure: Figure, data: pd.DataFrame, caption: str) -> tuple[Path, ...]:
     """Write `stem`.pdf, .png, .csv (what is plotted) and .md (the caption), without time stamps."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+
     paths = []
-    for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {"Software": None})):
-        stream = io.BytesIO()
-        figure.savefig(stream, format=suffix[1:], metadata=metadata)
+    lay_out(figure)
+    png, pdf = io.BytesIO(), io.BytesIO()
+    FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})  # savefig would draw everything twice
+    FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None})  # last: it sets the resolution
+    for suffix, stream in ((".pdf", pdf), (".png", png)):
         path = Path(f"{stem}{suffix}")  # not with_suffix: the stem may hold dots
         write_atomically(path, stream.getvalue())
         paths.append(path)

@@ -20,6 +20,7 @@ Dash = str | tuple[int, tuple[float, ...]]
 SOLID: Dash = "solid"
 DASHED: Dash = (0, (5.0, 2.0))
 DOTTED: Dash = (0, (1.0, 1.5))
+LONG_DASHED: Dash = (0, (9.0, 3.0))
 DASH_DOT: Dash = (0, (5.0, 1.5, 1.0, 1.5))
 
 COLUMN_WIDTH = 3.5  # inches: one column of a two-column page
@@ -34,51 +35,96 @@ class Look:
     colour: str
     marker: str
     dash: Dash
+    open: bool = False  # markers are outlines: the fair protocol
 
 
-_WORDS = {
+_NAMES = {
     "random": "Random",
     "largest": "Largest",
-    "params": "Parameter count",
     "parameters": "Parameter count",
-    "macs": "MAC count",
+    "multiply-adds": "Multiply-adds",
     "rsps": "RSPS",
+    "rsps-longer": "RSPS, longer",
     "darts": "DARTS",
-    "2nd": "2nd order",
+    "darts-2nd": "DARTS 2nd order",
+    "darts-2nd-longer": "DARTS 2nd order, longer",
     "snas": "SNAS",
-    "fewshot": "Few-Shot",
-    "gmnas": "GM-NAS",
-    "hepnas": "HEP-NAS",
+    "snas-longer": "SNAS, longer",
+    "fewshot": "Few-Shot, DARTS",
+    "fewshot-snas": "Few-Shot, SNAS",
+    "fewshot-rsps": "Few-Shot, RSPS",
+    "gm-darts": "GM-NAS, DARTS",
+    "gm-snas": "GM-NAS, SNAS",
+    "gm-rsps": "GM-NAS, RSPS",
+    "gm-darts-random": "GM-NAS, DARTS, random cut",
+    "gm-rsps-random": "GM-NAS, RSPS, random cut",
+    "gm-darts-no-restart": "GM-NAS, DARTS, no restart",
+    "hep": "HEP-NAS",
+    "hep-no-smd": "HEP-NAS, no SMD",
+    "hep-parent": "HEP-NAS, parent only",
+    "hep-siblings": "HEP-NAS, siblings only",
+    "hep-edgewise": "HEP-NAS, edge by edge",
+    "hep-reversed": "HEP-NAS, reversed order",
+    "hep-random-order": "HEP-NAS, random order",
     "fade": "FaDE",
+    "fade-dependent": "FaDE, factor per row",
+    "fade-unregularised": "FaDE, not regularised",
+    "fade-random": "FaDE, random cells",
+    "bayes": "Bayesian optimisation",
 }
 _LOOKS: dict[str, tuple[str, str, Dash]] = {
     "random": (GREY, "o", DASHED),
     "largest": (GREY, "s", DASH_DOT),
-    "params": (GREY, "^", DOTTED),
     "parameters": (GREY, "^", DOTTED),
-    "macs": (GREY, "v", DOTTED),
+    "multiply-adds": (GREY, "v", LONG_DASHED),
     "rsps": (SKY, "s", SOLID),
+    "rsps-longer": (SKY, "D", DASH_DOT),
     "darts": (VERMILLION, "o", SOLID),
-    "darts-2nd": (ORANGE, "D", DASHED),
+    "darts-2nd": (ORANGE, "D", SOLID),
+    "darts-2nd-longer": (ORANGE, "<", DASH_DOT),
     "snas": (GREEN, "^", SOLID),
+    "snas-longer": (GREEN, ">", DASH_DOT),
     "fewshot": (BLUE, "v", SOLID),
-    "gmnas": (PURPLE, "P", SOLID),
-    "hepnas": (BLACK, "X", SOLID),
-    "fade": (GREEN, "*", DASHED),
+    "fewshot-snas": (BLUE, "<", DASH_DOT),
+    "fewshot-rsps": (BLUE, "s", DOTTED),
+    "gm-darts": (PURPLE, "P", SOLID),
+    "gm-snas": (PURPLE, "^", DASH_DOT),
+    "gm-rsps": (PURPLE, "s", DOTTED),
+    "gm-darts-random": (VERMILLION, "X", LONG_DASHED),
+    "gm-rsps-random": (SKY, "p", LONG_DASHED),
+    "gm-darts-no-restart": (GREEN, "d", DASHED),
+    "hep": (BLACK, "X", SOLID),
+    "hep-no-smd": (VERMILLION, "o", DOTTED),
+    "hep-parent": (SKY, "^", DASH_DOT),
+    "hep-siblings": (BLUE, "v", LONG_DASHED),
+    "hep-edgewise": (PURPLE, "P", DASH_DOT),
+    "hep-reversed": (GREEN, "<", DASHED),
+    "hep-random-order": (ORANGE, "d", DOTTED),
+    "fade": (GREEN, "*", SOLID),
+    "fade-dependent": (BLUE, "p", DASH_DOT),
+    "fade-unregularised": (VERMILLION, "h", DOTTED),
+    "fade-random": (GREY, "o", DASHED),
+    "bayes": (ORANGE, "H", LONG_DASHED),
 }
 _COLOURS = (BLUE, PURPLE, BLACK, GREEN, VERMILLION, ORANGE, SKY)
 _MARKERS = ("v", "P", "X", "<", ">", "p", "h", "d")
 _DASHES = (DASHED, DASH_DOT, DOTTED)
 _CHOICES: tuple[tuple[Dash, ...], ...] = (_COLOURS, _MARKERS, _DASHES)
 _BEST_OF = re.compile(r"best-of-(\d+)$")
-_ORDER = ("random", "largest", "best-of", "params", "parameters", "macs", "rsps", "darts", "darts-2nd", "snas")
+FAIR = "protocol=fair"
+_ORDER = ("random", "largest", "best-of", "parameters", "multiply-adds")
+_ORDER += tuple(name for name in _NAMES if name not in _ORDER)
 
 
 def look(label: str) -> Look:
     """The look of a label. One that is new here gets a look that hangs on its text alone, so it never changes."""
+    base, changes = parts(label)
     name = printed(label)
-    if _BEST_OF.search(label):
-        return Look(name, GREY, "d", DOTTED)
+    if _BEST_OF.search(base) and not changes:
+        return Look(name, GREY, "d", DASH_DOT)
+    if base in _LOOKS and changes == (FAIR,):
+        colour, marker, _ = _LOOKS[base]
+        return Look(name, colour, marker, DASHED, open=True)
     if label in _LOOKS:
         return Look(name, *_LOOKS[label])
     digest = hashlib.blake2b(label.encode(), digest_size=3).digest()
@@ -87,24 +133,34 @@ def look(label: str) -> Look:
 
 
 def printed(label: str) -> str:
-    """The name that figures and tables print: `fewshot-darts` is Few-Shot DARTS, an unknown word stays itself, and so
-    do changed settings in brackets, as in `darts(epochs=10)`."""
-    base, bracket, settings = label.partition("(")
+    """The name that figures and tables print: `gm-darts` is GM-NAS, DARTS; `(protocol=fair)` behind it is fair; other
+    changed settings stay in brackets, as in `darts(training.epochs=10)`, and a name that is new here stays itself."""
+    base, changes = parts(label)
     best = _BEST_OF.search(base)
-    words = base[: best.start()] if best else base
-    name = " ".join(_WORDS.get(word, word) for word in words.split("-") if word)
     if best:
-        name = f"{name} best of {best[1]}".strip().capitalize()
-    return f"{name} {bracket}{settings}".strip()
+        words = base[: best.start()].rstrip("-")
+        name = f"{_NAMES.get(words, words)} best of {best[1]}".strip().capitalize()
+    else:
+        name = _NAMES.get(base, base)
+    name += ", fair" if FAIR in changes else ""
+    others = [change for change in changes if change != FAIR]
+    return name + (f" ({', '.join(others)})" if others else "")
 
 
-def order(label: str) -> tuple[int, int, str]:
-    """A sort key: baselines, then single supernets, then all others by name."""
-    base = label.partition("(")[0]
+def parts(label: str) -> tuple[str, tuple[str, ...]]:
+    """A label's method and what was changed in it: `darts(order=2)` is `darts` and `("order=2",)`."""
+    base, bracket, inside = label.partition("(")
+    return base, tuple(inside.removesuffix(")").split(", ")) if bracket else ()
+
+
+def order(label: str) -> tuple[int, int, bool, str]:
+    """A sort key: baselines, then single supernets, then partition searches, then FaDE and its rivals, then all others
+    by name; the fair protocol follows the paper's."""
+    base, changes = parts(label)
     best = _BEST_OF.search(base)
     kind = "best-of" if best else base
     place = _ORDER.index(kind) if kind in _ORDER else len(_ORDER)
-    return place, int(best[1]) if best else 0, label
+    return place, int(best[1]) if best else 0, bool(changes), label
 
 
 @contextmanager
@@ -121,6 +177,7 @@ _PAGE: dict[str, Any] = {
     "font.size": 7.0,
     "axes.titlesize": 7.0,
     "axes.titlelocation": "left",
+    "axes.titley": 1.0,  # not searched for: titles never stand above anything
     "axes.labelsize": 7.5,
     "axes.linewidth": 0.6,
     "axes.edgecolor": "#444444",
@@ -144,7 +201,7 @@ _PAGE: dict[str, Any] = {
     "ytick.major.width": 0.6,
     "legend.fontsize": 6.5,
     "legend.frameon": False,
-    "legend.handlelength": 2.4,
+    "legend.handlelength": 2.8,
     "lines.solid_capstyle": "round",
     "figure.dpi": 300,
     "savefig.dpi": 300,

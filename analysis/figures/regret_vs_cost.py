@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +10,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis import caption, stats, style
+from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, Setting, settings
-from analysis.output import Drawn, write_figure
-from bench.errors import BadRecord
+from analysis.output import Drawn, lay_out, write_figure
+from analysis.runs import curve
 from bench.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.text import Annotation
 
 WIDE = 30.0  # from this ratio of largest to smallest on, an axis is logarithmic
+PANEL = (2.85, 2.35)  # inches
 FLOOR = 0.1  # points of regret below which a logarithmic axis is linear, so that 0 has a place
 _WORDS = {"linear": "linear", "log": "logarithmic", "symlog": "logarithmic"}
 
@@ -30,7 +32,9 @@ MEANING = (
     "images passed through supernets, forward and backward passes counted alike. Thin lines are runs, each held at "
     "its last known proposal until the next; the thick line is their mean, from where all have one until the first "
     "ends. Dots are the final choices of runs, the large marker their mean. A run whose proposals on the way have no "
-    "known truth shows its final choice alone. Horizontal lines are baselines that train no supernet, at their mean."
+    "known truth shows its final choice alone. Outlined markers and dashed lines (fair) are partition searches at the "
+    "budget of their base on one supernet; filled ones have their paper's budget. Horizontal lines are baselines that "
+    "train no supernet, at their mean."
 )
 
 CHART = Chart(
@@ -53,17 +57,18 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     paths: list[Path] = []
     missing: list[str] = []
     for setting, rows in settings(frame, by_target=True):
-        data = prepare(setting, stats.done(rows), results)
+        data = prepare(stats.done(rows), results)
         if data.empty:
             missing.append(f"regret_vs_cost {setting.slug}: no run has a known regret; {RESCORE} with a fuller truth")
             continue
         stem = results.root / "figures" / f"regret_vs_cost-{setting.slug}"
+        partial = groups.mark(setting, rows, data["label"])
         with style.page():
-            paths += write_figure(stem, paint(data), data, describe(setting, rows, data, results.root))
+            paths += write_figure(stem, paint(data, partial), data, describe(setting, rows, data, results.root, partial))
     return Drawn(tuple(paths), tuple(missing))
 
 
-def prepare(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFrame:
+def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
     """All that is drawn: label, kind, seed, images, regret (points), low and high of the interval.
 
     `kind`: `curve` and `final` of a seed, `curve_mean` and `final_mean` over seeds, `level` for a baseline.
@@ -79,10 +84,10 @@ def prepare(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFr
         if not images.any():
             lines.append({"label": label, "kind": "level", "regret": regret.mean})
             continue
-        curves = {int(row["seed"]): _curve(row, setting, results) for _, row in of_label.iterrows()}
-        known = {seed: curve for seed, curve in curves.items() if len(curve) > 1}
-        for seed, curve in known.items():
-            lines += ({"label": label, "kind": "curve", "seed": seed, "images": x, "regret": y} for x, y in curve)
+        curves = {int(row["seed"]): curve(row, results, "regret_test") for _, row in of_label.iterrows()}
+        known = {seed: points for seed, points in curves.items() if len(points) > 1}
+        for seed, points in known.items():
+            lines += ({"label": label, "kind": "curve", "seed": seed, "images": x, "regret": y} for x, y in points)
         if known:
             lines += (
                 {"label": label, "kind": "curve_mean", "images": x, "regret": y} for x, y in mean_steps(known.values())
@@ -96,59 +101,40 @@ def prepare(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFr
 
 def mean_steps(curves: Iterable[list[tuple[float, float]]]) -> Iterator[tuple[float, float]]:
     """The mean of step functions, each holding its last value, where all have begun and none has ended."""
-    held = [pd.Series(dict(curve)).sort_index() for curve in curves]
-    start, end = max(curve.index[0] for curve in held), min(curve.index[-1] for curve in held)
+    held = [pd.Series(dict(points)).sort_index() for points in curves]
+    start, end = max(points.index[0] for points in held), min(points.index[-1] for points in held)
     joined = pd.concat(held, axis=1).sort_index().ffill().loc[start:end]
     yield from zip(joined.index, joined.mean(axis=1), strict=True)
 
 
-def describe(setting: Setting, rows: pd.DataFrame, data: pd.DataFrame, root: Path) -> str:
+def describe(setting: Setting, rows: pd.DataFrame, data: pd.DataFrame, root: Path, partial: str = "") -> str:
     """The caption, in Markdown."""
     images, regret = _scales(data)
     below = f" (linear below {FLOOR:g} points)" if regret == "symlog" else ""
     axes = f"The cost axis is {_WORDS[images]}, the regret axis {_WORDS[regret]}{below}."
-    return "\n\n".join(
-        [
-            f"**Regret against cost.** {caption.setting_of(setting, rows)} {caption.seeds(rows)}",
-            f"{MEANING} {caption.INTERVALS} {axes}",
-            f"Made by: `{caption.command(root)}`\n",
-        ]
-    )
+    return caption.text("Regret against cost.", setting, rows, f"{MEANING} {axes}", root, partial)
 
 
-def paint(data: pd.DataFrame) -> Figure:
-    """The figure: one panel, methods in the legend, baselines named at the right."""
-    from matplotlib.figure import Figure
-
+def paint(data: pd.DataFrame, partial: str = "") -> Figure:
+    """The figure: panels of methods that are worth comparing on the same axes; baselines named at the right of each."""
     methods = data.loc[data["kind"] == "final_mean", "label"].tolist()
-    legend_rows = -(-len(methods) // 3)
-    figure = Figure(figsize=(style.COLUMN_WIDTH, 2.5 + 0.14 * legend_rows), layout="constrained")
-    axes = figure.subplots()
-    _set_scales(axes, data)
-    for label in methods:
-        _method(axes, label, data[data["label"] == label])
     levels = data[data["kind"] == "level"]
-    for label, regret in zip(levels["label"], levels["regret"], strict=True):
-        look = style.look(label)
-        axes.axhline(regret, color=look.colour, linestyle=look.dash, linewidth=0.9, zorder=1)
-    axes.set_xlabel("images passed, forward + backward")
-    axes.set_ylabel("regret (percentage points)")
-    _name_levels(figure, axes, levels)
-    if methods:
-        figure.legend(loc="outside lower center", ncols=min(3, len(methods)), columnspacing=1.2, handletextpad=0.5)
+    panels = groups.panels(methods) or [("", [])]
+    figure, grid = plots.grid(len(panels), PANEL, most=2, extra=0.15, sharex=True, sharey=True)
+    for (title, members), axes in zip(panels, grid, strict=True):
+        _set_scales(axes, data)
+        for label in members:
+            _method(axes, label, data[data["label"] == label])
+        for label, regret in zip(levels["label"], levels["regret"], strict=True):
+            look = style.look(label)
+            axes.axhline(regret, color=look.colour, linestyle=look.dash, linewidth=0.9, zorder=1)
+        axes.set_xlabel("images passed, forward + backward")
+        plots.title(axes, title)
+        plots.own_legend(axes, members)
+    figure.supylabel("regret (percentage points)", fontsize=plots.LABEL)
+    plots.say(figure, partial)
+    _name_levels(figure, grid, levels)
     return figure
-
-
-def _curve(row: pd.Series, setting: Setting, results: Results) -> list[tuple[float, float]]:
-    """(images, regret) of one run wherever its truth is known, the final choice last."""
-    end = float(row["forward_images"] + row["backward_images"])
-    try:
-        points = [(float(p["forward_images"] + p["backward_images"]), p["regret_test"]) for p in row["curve"]]
-    except KeyError as error:
-        path = results.score_path(str(row["key"]), setting.truth)
-        raise BadRecord(f"{path}: a point of the curve lacks {error}; run {RESCORE} again") from None
-    known = [(x, float(y)) for x, y in points if y is not None]
-    return sorted({**dict(known), end: float(row["regret_test"])}.items())
 
 
 def _scales(data: pd.DataFrame) -> tuple[str, str]:
@@ -168,7 +154,7 @@ def _known(data: pd.DataFrame, *columns: str) -> NDArray[np.float64]:
 
 
 def _set_scales(axes: Axes, data: pd.DataFrame) -> None:
-    from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator
+    from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator
 
     across, up = _scales(data)
     images, regret = _known(data, "images"), _known(data, "regret", "low", "high")
@@ -179,6 +165,7 @@ def _set_scales(axes: Axes, data: pd.DataFrame) -> None:
         axes.set_xlim(0, 1.06 * images.max(initial=1))
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    axes.xaxis.set_minor_locator(NullLocator())
     if up == "linear":
         span = max(regret.max(), FLOOR)
         axes.set_ylim(-0.03 * span if regret.min() < 0.05 * span else 0, 1.06 * span)
@@ -189,12 +176,13 @@ def _set_scales(axes: Axes, data: pd.DataFrame) -> None:
     low, high = axes.get_ylim()
     axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
     axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _method(axes: Axes, label: str, data: pd.DataFrame) -> None:
     look = style.look(label)
-    for _, curve in data[data["kind"] == "curve"].groupby("seed"):
-        axes.step(curve["images"], curve["regret"], where="post", color=look.colour, alpha=0.25, linewidth=0.5)
+    for _, run in data[data["kind"] == "curve"].groupby("seed"):
+        axes.step(run["images"], run["regret"], where="post", color=look.colour, alpha=0.25, linewidth=0.5)
     mean = data[data["kind"] == "curve_mean"]
     if len(mean):
         axes.step(
@@ -210,28 +198,28 @@ def _method(axes: Axes, label: str, data: pd.DataFrame) -> None:
     axes.scatter(finals["images"], finals["regret"], s=5, color=look.colour, alpha=0.5, linewidths=0, zorder=2)
     end = data.loc[data["kind"] == "final_mean", ["images", "regret", "low", "high"]].iloc[0].astype(float)
     axes.vlines(end["images"], end["low"], end["high"], color=look.colour, linewidth=1.0, zorder=4)
-    axes.plot(
-        [end["images"]], [end["regret"]], label=look.name, color=look.colour, zorder=5,
-        linestyle=look.dash if len(mean) else "none", marker=look.marker, markeredgecolor="white",
-        markersize=7.5 if look.marker == "*" else 5.5, markeredgewidth=0.5,
-    )  # fmt: skip
+    axes.plot([end["images"]], [end["regret"]], linestyle="none", zorder=5, **plots.marker(look, 5.5))
 
 
-def _name_levels(figure: Figure, axes: Axes, levels: pd.DataFrame) -> None:
+def _name_levels(figure: Figure, grid: Sequence[Axes], levels: pd.DataFrame) -> None:
     """The baselines' names beside the right end of their lines, moved apart where they would overlap."""
-    figure.draw_without_rendering()  # lays the page out, so that heights are known
-    height = axes.get_window_extent().height
     ordered = levels.sort_values("regret")
-    places = [
-        float(axes.transAxes.inverted().transform(axes.transData.transform((1, y)))[1]) for y in ordered["regret"]
-    ]
-    gap = 1.25 * 6 * figure.dpi / 72 / height
-    for label, place, moved in zip(ordered["label"], places, spread(places, gap), strict=True):
-        line = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
-        axes.annotate(
-            style.printed(label), (1, place), (1.04, moved), "axes fraction", "axes fraction",
-            va="center", fontsize=6, color="#444444", arrowprops=line, annotation_clip=False,
-        )  # fmt: skip
+    names = [[_name(axes, str(label)) for label in ordered["label"]] for axes in grid]
+    lay_out(figure)  # with the names, so that there is room for them, and heights are known
+    gap = 1.25 * 6 * figure.dpi / 72 / grid[0].get_window_extent().height
+    for axes, of_axes in zip(grid, names, strict=True):
+        inside = axes.transData + axes.transAxes.inverted()
+        places = [float(inside.transform((1, y))[1]) for y in ordered["regret"]]
+        for name, place, moved in zip(of_axes, places, spread(places, gap), strict=True):
+            name.xy, name.xyann = (1, place), (1.04, moved)
+
+
+def _name(axes: Axes, label: str) -> Annotation:
+    line = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.5, "shrinkA": 0, "shrinkB": 0, "relpos": (0, 0.5)}
+    return axes.annotate(
+        style.printed(label), (1, 0.5), (1.04, 0.5), "axes fraction", "axes fraction",
+        va="center", fontsize=6, color="#444444", annotation_clip=False, arrowprops=line,
+    )  # fmt: skip
 
 
 def spread(places: list[float], gap: float) -> list[float]:

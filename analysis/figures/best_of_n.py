@@ -1,0 +1,121 @@
+"""What choosing the best of N is worth without any search, and where the searches stand with their N finalists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import caption, groups, plots, stats, style
+from analysis.load import RESCORE, settings
+from analysis.output import Drawn, write_figure
+from bench.panel import DRAWS
+from bench.record import Results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAME = "best_of_n"
+APART = 1.075  # the factor between methods of one N beside each other
+
+MEANING = (
+    "The curve is the expected test accuracy of the truly best of N architectures that are drawn uniformly and without "
+    "replacement from all architectures of the space that the truth knows ({known:,} of them): exact, from their order "
+    "statistics, at the dots. It needs N look-ups in the truth and no search. Markers are the mean over seeds of the architecture "
+    "that a method chose by its own estimates, with its interval; the tick that a line joins to it is the mean of the "
+    "best of its finalists by the truth (oracle). They stand at the number of finalists, moved apart where methods "
+    "share it. An oracle's choice is to be held against the curve at its N, an own choice against its left end. "
+    "Horizontal lines: the best known architecture (solid) and the largest (dash-dotted), which the methods `parameters` "
+    "and `multiply-adds` choose too."
+)
+
+
+def draw(frame: pd.DataFrame, results: Results) -> Drawn:
+    """One figure per space, image set, target, scale and truth, below `figures/`."""
+    paths: list[Path] = []
+    missing: list[str] = []
+    for setting, rows in settings(frame, by_target=True):
+        data = prepare(stats.done(rows))
+        if data.empty:
+            missing.append(f"{NAME} {setting.slug}: the truth knows no architecture; {RESCORE} by a fuller one")
+            continue
+        partial = groups.mark(setting, rows, data["label"])
+        shown = rows[rows["label"].isin(data["label"])]
+        known = int(rows["ranked"].max())
+        meaning = f"{MEANING.format(known=known)} {plots.ENDS}"
+        head = "Best of N without a search."
+        words = caption.text(head, setting, shown if len(shown) else rows, meaning, results.root, partial)
+        with style.page():
+            stem = results.root / "figures" / f"{NAME}-{setting.slug}"
+            paths += write_figure(stem, paint(data, partial), data, words)
+    return Drawn(tuple(paths), tuple(missing))
+
+
+def prepare(rows: pd.DataFrame) -> pd.DataFrame:
+    """All that is drawn: label, kind (`random`, `optimum`; of a method `choice`, `oracle`), finalists (N), test (%),
+    low, high, n (runs)."""
+    lines: list[dict[str, Any]] = []
+    known = rows[rows["random_mean"].notna()]
+    if len(known):
+        first = known.iloc[0]
+        curve = [(n, first[f"random_best_of_{n}"]) for n in DRAWS]
+        lines += ({"label": "", "kind": "random", "finalists": n, "test": test} for n, test in curve if test == test)
+        lines.append({"label": "", "kind": "optimum", "test": first["optimum"]})
+    for label in sorted(set(known.loc[known["test"].notna(), "label"]), key=style.order):
+        of_label = known[(known["label"] == label) & known["test"].notna()]
+        shared = {"label": label, "finalists": of_label["n_candidates"].mean()}
+        for kind, column in (("choice", "test"), ("oracle", "test_best_candidate")):
+            mean = stats.mean_of(of_label[column])
+            ends = {"test": mean.mean, "low": mean.low, "high": mean.high, "n": mean.n}
+            lines.append({**shared, "kind": kind, **ends})
+    columns = ["label", "kind", "finalists", "test", "low", "high", "n"]
+    return pd.DataFrame(lines, columns=columns).astype({"n": "Int64"})
+
+
+def paint(data: pd.DataFrame, partial: str) -> Figure:
+    """The figure: the same curve in every panel, methods that are worth comparing on it."""
+    chosen = data[data["kind"] == "choice"]
+    methods = set(chosen["label"]) - {*groups.UNTRAINED, *groups.SIZES}  # random is the curve at N = 1
+    panels = groups.panels(methods) or [("", [])]
+    figure, grid = plots.grid(len(panels), plots.WIDE, 0.15, most=2, sharex=True, sharey=True)
+    drawn = data[data["kind"] != "oracle"]
+    low, high = plots.ends([*drawn["test"], *data.loc[data["kind"] == "oracle", "test"]])
+    for (title, members), axes in zip(panels, grid, strict=True):
+        curve = data[data["kind"] == "random"]
+        axes.plot(curve["finalists"], curve["test"], "o-", color=style.GREY, linewidth=1.4, markersize=1.8, zorder=2)
+        for test in chosen.loc[chosen["label"] == "largest", "test"]:
+            axes.axhline(test, color=style.GREY, linestyle=style.DASH_DOT, linewidth=0.9, zorder=1)
+        for test in data.loc[data["kind"] == "optimum", "test"]:
+            axes.axhline(test, color=plots.QUIET, linewidth=0.7, zorder=1)
+        _methods(axes, members, data)
+        axes.set_xscale("log")
+        ticks = [n for n in (1, 2, 4, 8, 16, 64) if n <= curve["finalists"].max()] if len(curve) else [1]
+        axes.set_xticks(ticks, [str(n) for n in ticks])
+        axes.minorticks_off()
+        axes.set_ylim(low, high)
+        axes.set_xlabel("N: random draws, or finalists")
+        plots.title(axes, title)
+        plots.own_legend(axes, members, with_line=False)
+    figure.supylabel("true test accuracy (%)", fontsize=plots.LABEL)
+    plots.say(figure, partial)
+    return figure
+
+
+def _methods(axes: Axes, members: list[str], data: pd.DataFrame) -> None:
+    """Choice and oracle of every method, methods of one N beside each other."""
+    of = {label: data[data["label"] == label].set_index("kind") for label in members}
+    finalists = {label: float(rows.loc["choice", "finalists"]) for label, rows in of.items()}
+    for label, rows in of.items():
+        look, n = style.look(label), max(finalists[label], 1.0)
+        peers = [other for other in members if finalists[other] == finalists[label]]
+        x = n * APART ** (peers.index(label) - (len(peers) - 1) / 2)
+        choice, oracle = rows.loc["choice"], rows.loc["oracle"]
+        if not np.isnan(choice["low"]):
+            axes.vlines(x, choice["low"], choice["high"], color=look.colour, linewidth=2.4, alpha=0.25, zorder=2)
+        if not np.isnan(oracle["test"]) and oracle["test"] > choice["test"]:
+            axes.plot([x, x], [choice["test"], oracle["test"]], color=look.colour, linewidth=0.9, zorder=3)
+            axes.plot([x], [oracle["test"]], marker="_", markersize=5, color="#222222", zorder=4)
+        axes.plot([x], [choice["test"]], linestyle="none", zorder=5, **plots.marker(look, 4.5))

@@ -1,0 +1,174 @@
+"""Gradient matching at work: distances between the operations of an edge, and how well each edge would be cut."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import caption, groups, plots, stats, style
+from analysis.figures.cells import LOOKS
+from analysis.load import Setting
+from analysis.output import Drawn, write_figure
+from analysis.runs import runs, searches
+from bench import spaces
+from bench.record import Record, Results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAME = "cuts"
+WANTED = ("gm-darts", "gm-snas", "gm-rsps", "hep")
+MOST = 7  # methods, one row each
+GAP = 3.0  # between matrices, in operations: room for their names
+INCH = 0.092  # of one operation in a matrix
+
+MEANING = (
+    "Left: for every edge of the cell (target ← source) the distances between its operations, as the search measured "
+    "them when it first compared the edge: 1 - cos of the gradients that the operations, each alone on the edge, give "
+    "the weights that all share, averaged over batches (or the measure that the method's settings name). White is 0, "
+    "the darkest blue the number beside the method's name. Operations are ordered by the two groups that a cut would "
+    "make, lines part the groups; “cut” marks edges that were cut there. The run with the lowest seed is shown. Right: "
+    "the cut score of every edge, the sum of distances between the two groups, each pair once; dots are runs, "
+    "stars those that cut this edge, dashes the means. GM-NAS compares all edges of the whole space and cuts the one of the "
+    "largest score; HEP-NAS cuts all edges of a node in turn, each measured in the space that the stages before left."
+)
+
+
+def draw(frame: pd.DataFrame, results: Results) -> Drawn:
+    """One figure per space, image set and scale, below `figures/`."""
+    paths: list[Path] = []
+    missing: list[str] = []
+    for setting, rows in searches(frame):
+        data = prepare(setting, stats.done(rows), results)
+        missing += groups.gaps(NAME, setting, rows, WANTED, not data.empty)
+        if data.empty:
+            continue
+        partial = groups.mark(setting, rows, data["label"])
+        shown = rows[rows["label"].isin(data["label"])]
+        words = caption.text("Distances and cut scores.", setting, shown, MEANING, results.root, partial, False)
+        with style.page():
+            stem = results.root / "figures" / f"{NAME}-{setting.slug}"
+            paths += write_figure(stem, paint(data, partial), data, words)
+    return Drawn(tuple(paths), tuple(missing))
+
+
+def prepare(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """All that is drawn: label, seed, edge, kind, first and second (operations), group, value, cut.
+
+    `kind`: `distance` of two operations, of the lowest seed, with the group (0 or 1) of the first of them; `between`
+    and `within` of every run.
+    """
+    space = spaces.get(setting.space)
+    measured = {
+        label: [(int(row["seed"]), found) for row, record in runs(rows[rows["label"] == label], results)
+                if (found := first_splits(record))]
+        for label in set(rows["label"])
+    }  # fmt: skip
+    having = [label for label in sorted(measured, key=style.order) if measured[label]]
+    kept = [label for label in having if label in WANTED or style.parts(label)[0] in WANTED]
+    lines: list[dict[str, Any]] = []
+    for label in (kept or having)[:MOST]:
+        for at, (seed, found) in enumerate(measured[label]):
+            for edge, (split, cut) in sorted(found.items()):
+                name = f"{space.edges[edge].target} ← {space.edges[edge].source}"
+                shared = {"label": label, "seed": seed, "edge": name, "cut": cut}
+                lines += ({**shared, "kind": kind, "value": split[kind]} for kind in ("between", "within"))
+                if at == 0:
+                    lines += ({**shared, "kind": "distance", **pair} for pair in _pairs(split, space.ops))
+    columns = ["label", "seed", "edge", "kind", "first", "second", "group", "value", "cut"]
+    return pd.DataFrame(lines, columns=columns).astype({"group": "Int64"})
+
+
+def first_splits(record: Record) -> dict[int, tuple[dict[str, Any], bool]]:
+    """Edge → its first split with measured distances, shallowest supernets first, and whether it was cut there."""
+    found: dict[int, tuple[dict[str, Any], bool]] = {}
+    for node in record.details.get("tree", ()):
+        cut = node["cut"] or {"edges": [], "splits": {}}
+        for edge, split in cut["splits"].items():
+            if "distances" in split and int(edge) not in found:
+                found[int(edge)] = (split, int(edge) in cut["edges"])
+    return found
+
+
+def _pairs(split: dict[str, Any], ops: Sequence[str]) -> list[dict[str, Any]]:
+    """Every ordered pair of operations with its distance, ordered by group."""
+    place = {op: at for at, op in enumerate(sorted(op for group in split["groups"] for op in group))}
+    ordered = [(number, op) for number, group in enumerate(split["groups"]) for op in group]
+    return [
+        {"first": ops[a], "second": ops[b], "group": group, "value": split["distances"][place[a]][place[b]]}
+        for group, a in ordered
+        for _, b in ordered
+    ]
+
+
+def paint(data: pd.DataFrame, partial: str) -> Figure:
+    """The figure: a row per method, its matrices left and its scores right."""
+    from matplotlib.figure import Figure
+
+    labels = list(dict.fromkeys(data["label"]))
+    edges = sorted(set(data["edge"]))
+    widest = max(data[data["kind"] == "distance"].groupby(["label", "edge"])["first"].nunique())
+    step = widest + GAP
+    wide = len(edges) * step * INCH
+    figure = Figure(figsize=(wide + 1.75, len(labels) * (widest + 7.2) * INCH + 0.35), layout="constrained")
+    grid = figure.subplots(len(labels), 2, squeeze=False, width_ratios=(wide, 1.35))
+    for (left, right), label in zip(grid, labels, strict=True):
+        of_label = data[data["label"] == label]
+        _matrices(left, label, of_label[of_label["kind"] == "distance"], edges, step, widest)
+        _scores(right, label, of_label[of_label["kind"] == "between"], edges)
+    grid[0][1].set_title("cut score of each edge", fontsize=6.5)
+    plots.say(figure, partial)
+    return figure
+
+
+def _matrices(axes: Axes, label: str, data: pd.DataFrame, edges: list[str], step: float, widest: int) -> None:
+    axes.set_axis_off()
+    darkest = max(float(data["value"].max()), 1e-12)
+    axes.text(-2.2, -3.3, style.printed(label), weight="bold", fontsize=6.5, va="center")
+    axes.text(
+        step * len(edges) - GAP, -3.3, f"seed {data['seed'].iloc[0]}, darkest {darkest:.3g}", fontsize=5.5,
+        va="center", ha="right", color=plots.QUIET,
+    )  # fmt: skip
+    for at, edge in enumerate(edges):
+        here = data[data["edge"] == edge]
+        if here.empty:
+            continue
+        x, ops = at * step, list(dict.fromkeys(here["first"]))
+        n, names = len(ops), [LOOKS.get(op, (op,))[0] or op for op in ops]
+        matrix = here["value"].to_numpy(dtype=float).reshape(n, n)
+        axes.imshow(matrix, cmap="Blues", vmin=0, vmax=darkest, extent=(x, x + n, n, 0), interpolation="nearest")
+        part = int((here.drop_duplicates("first")["group"] == 0).sum())
+        for line in (part,):
+            axes.plot([x, x + n], [line, line], color=style.BLACK, linewidth=0.8)
+            axes.plot([x + line, x + line], [0, n], color=style.BLACK, linewidth=0.8)
+        axes.plot([x, x + n, x + n, x, x], [0, 0, n, n, 0], color="#444444", linewidth=0.5)
+        for k, name in enumerate(names):
+            axes.text(x - 0.25, k + 0.55, name, fontsize=4.4, ha="right", va="center")
+            axes.text(x + k + 0.5, n + 0.25, name, fontsize=4.4, ha="center", va="top", rotation=90)
+        cut = bool(here["cut"].iloc[0])
+        axes.text(x, -0.35, f"{edge}, cut" if cut else edge, fontsize=5.8, va="bottom", weight="bold" if cut else None)
+    axes.set_xlim(-2.4, len(edges) * step - GAP + 0.2)
+    axes.set_ylim(widest + 2.2, -3.9)
+    axes.set_aspect("equal", anchor="W")
+
+
+def _scores(axes: Axes, label: str, data: pd.DataFrame, edges: list[str]) -> None:
+    look = style.look(label)
+    place = {edge: at for at, edge in enumerate(edges)}
+    for cut, size, mark in ((False, 5, "o"), (True, 22, "*")):
+        here = data[data["cut"] == cut]
+        x = np.array([place[edge] for edge in here["edge"]]) + 0.18
+        axes.scatter(x, here["value"], s=size, marker=mark, color=look.colour, alpha=0.7, linewidths=0, zorder=3)
+    means = data.groupby("edge")["value"].mean()
+    at = np.array([place[str(edge)] for edge in means.index], dtype=float)
+    axes.hlines(means, at - 0.3, at + 0.02, color="#333333", linewidth=1.3, zorder=4)
+    axes.set_xticks(range(len(edges)), [edge.replace(" ", "") for edge in edges], fontsize=5.0)
+    axes.set_xlim(-0.6, len(edges) - 0.4)
+    axes.set_ylim(0, 1.1 * max(float(data["value"].max()), 1e-12))
+    axes.tick_params(axis="y", labelsize=5.5)
+    axes.grid(visible=False, axis="x")

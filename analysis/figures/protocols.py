@@ -1,0 +1,131 @@
+"""Two protocols side by side: the papers' budgets and equal ones, own choice and the oracle's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import caption, groups, plots, stats, style
+from analysis.load import RESCORE, settings
+from analysis.output import Drawn, write_figure
+from bench.record import Results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAME = "protocols"
+ALONE = ("rsps", "darts", "darts-2nd", "snas")  # one supernet: what the fair protocol gives as many images as
+CUT = ("fewshot", "fewshot-snas", "fewshot-rsps", "gm-darts", "gm-snas", "gm-rsps", "hep")
+WANTED = ALONE + CUT + tuple(groups.fair(CUT))
+COLUMNS = (1.12, 1.24)  # right ends of the columns beside the panel, in widths of it
+LINE = 0.155  # inches: height of a row
+
+MEANING = (
+    "Large markers are the test accuracy, when trained alone, of the architecture that a method chose by its own "
+    "estimates, as means over seeds; bars are their intervals. The arrow leads to the best of the method's finalists "
+    "by the truth (oracle): what some papers print, and no result of the search, since it looks the answers up. No "
+    "arrow: one finalist, or the choice was the best. Filled markers: the paper's budget; outlined ones (fair): all "
+    "epochs shrunk until the search passes as many images as its base on one supernet. At the right: images passed "
+    "through supernets, forward and backward, and finalists, both as means. Vertical lines: the mean of all known "
+    "architectures (dotted), the largest architecture (dash-dotted), the best known one (solid)."
+)
+
+
+def draw(frame: pd.DataFrame, results: Results) -> Drawn:
+    """One figure per space, image set, target, scale and truth, below `figures/`."""
+    paths: list[Path] = []
+    missing: list[str] = []
+    for setting, rows in settings(frame, by_target=True):
+        data = prepare(stats.done(rows))
+        two = set(data["protocol"]) & {"paper", "fair"}
+        missing += groups.gaps(NAME, setting, rows, WANTED, bool(two))
+        if not two:
+            if set(rows["protocol"]) & {"paper", "fair"}:
+                missing.append(f"{NAME} {setting.slug}: no choice has a truth; {RESCORE} by a fuller one")
+            continue
+        partial = groups.mark(setting, rows, WANTED)
+        shown = rows[rows["label"].isin(data["label"])]
+        meaning = f"{MEANING} {plots.ENDS}"
+        words = caption.text("Protocols and the oracle.", setting, shown, meaning, results.root, partial)
+        with style.page():
+            stem = results.root / "figures" / f"{NAME}-{setting.slug}"
+            paths += write_figure(stem, paint(data, partial), data, words)
+    return Drawn(tuple(paths), tuple(missing))
+
+
+def prepare(rows: pd.DataFrame) -> pd.DataFrame:
+    """All that is drawn, a row per method: base, label, protocol, choice (%), low, high, oracle (%), gain (points), n
+    (runs), finalists, images; and as lines of reference labels without a protocol: random_mean, largest, optimum."""
+    lines: list[dict[str, Any]] = []
+    known = rows[rows["test"].notna()]
+    for label in sorted(set(known["label"]), key=style.order):
+        of_label = known[known["label"] == label]
+        base, protocol = of_label["base"].iloc[0], of_label["protocol"].iloc[0]
+        if base not in ALONE + CUT:
+            continue
+        choice, oracle = stats.mean_of(of_label["test"]), stats.mean_of(of_label["test_best_candidate"])
+        gain = None if oracle.mean is None or choice.mean is None else oracle.mean - choice.mean
+        numbers = {
+            "choice": choice.mean, "low": choice.low, "high": choice.high, "oracle": oracle.mean, "gain": gain,
+            "n": choice.n, "finalists": of_label["n_candidates"].mean(),
+            "images": (of_label["forward_images"] + of_label["backward_images"]).mean(),
+        }  # fmt: skip
+        lines.append({"base": base, "label": label, "protocol": protocol, **numbers})
+    largest = known.loc[known["label"] == "largest", "test"]
+    marks = {
+        "random_mean": known["random_mean"].dropna(), "largest": largest, "optimum": known["optimum"].dropna()
+    }  # fmt: skip
+    lines += ({"label": name, "choice": values.mean()} for name, values in marks.items() if len(values))
+    columns = ["base", "label", "protocol", "choice", "low", "high", "oracle", "gain", "n", "finalists", "images"]
+    return pd.DataFrame(lines, columns=columns).astype({"n": "Int64"})
+
+
+def paint(data: pd.DataFrame, partial: str) -> Figure:
+    """The figure: one row per method, the fair protocol below the paper's."""
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import EngFormatter
+
+    methods = data[data["protocol"].notna()]
+    figure = Figure(figsize=(style.TEXT_WIDTH, LINE * len(methods) + 0.75), layout="constrained")
+    axes = figure.subplots()
+    lines = data.loc[data["protocol"].isna() & (data["label"] != "random_mean"), "choice"]
+    axes.set_xlim(*plots.ends([*methods[["choice", "low", "high", "oracle"]].to_numpy().ravel(), *lines]))
+    engineering = EngFormatter(sep="", places=1)
+    for y, row in enumerate(methods.itertuples()):
+        _method(axes, y, row)
+        finalists = f"{row.finalists:.0f}" if row.finalists > 0 else "–"
+        for x, said in ((COLUMNS[0], engineering(float(row.images))), (COLUMNS[1], finalists)):
+            axes.annotate(said, (x, y), xycoords=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6,
+                          annotation_clip=False)  # fmt: skip
+    for x, head in zip(COLUMNS, ("images", "finalists"), strict=True):
+        axes.annotate(head, (x, -1.1), xycoords=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6,
+                      color=plots.QUIET, annotation_clip=False)  # fmt: skip
+    for name, dash in (("random_mean", style.DOTTED), ("largest", style.DASH_DOT), ("optimum", style.SOLID)):
+        for value in data.loc[data["label"] == name, "choice"]:
+            axes.axvline(value, color=plots.QUIET, linestyle=dash, linewidth=0.8, zorder=1)
+    axes.set_yticks(range(len(methods)), [style.printed(str(label)) for label in methods["label"]])
+    axes.set_ylim(len(methods) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.set_xlabel("true test accuracy (%)")
+    bases = methods["base"].tolist()
+    for y in range(1, len(bases)):
+        if bases[y] != bases[y - 1]:
+            axes.axhline(y - 0.5, color="#E4E4E4", linewidth=0.5, zorder=0)
+    plots.say(figure, partial)
+    return figure
+
+
+def _method(axes: Axes, y: int, row: Any) -> None:
+    look = style.look(row.label)
+    if not np.isnan(row.low):
+        axes.hlines(y, row.low, row.high, color=look.colour, linewidth=1.0, alpha=0.6, zorder=2)
+    if not np.isnan(row.oracle) and row.oracle > row.choice:
+        arrow = {"arrowstyle": "-|>,head_length=0.25,head_width=0.13", "color": "#222222", "linewidth": 0.8,
+                 "shrinkA": 0, "shrinkB": 0}  # fmt: skip
+        axes.annotate("", (row.oracle, y), (row.choice, y), arrowprops=arrow, zorder=3)
+    axes.plot([row.choice], [y], linestyle="none", zorder=4, **plots.marker(look, 5.5))

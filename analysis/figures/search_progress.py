@@ -1,0 +1,114 @@
+"""The accuracy of the architecture that a search would choose, as the search goes on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import caption, groups, plots, stats, style
+from analysis.load import RESCORE, settings
+from analysis.output import Drawn, write_figure
+from analysis.runs import curve
+from bench.record import Results
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NAME = "search_progress"
+
+MEANING = (
+    "Each line is the test accuracy, when trained alone, of the architecture that a method would choose at that point "
+    "of its search: the mean over runs, each held at its last known proposal until the next; bands reach from the "
+    "lowest to the highest of three or more runs. The x axis is the share of the images, forward and backward, that "
+    "the whole search passes, so that searches of different cost fit into one panel: `regret_vs_cost` has the cost. "
+    "Outlined markers and dashed lines (fair) have the budget of the base on one supernet. Markers are final choices. "
+    "Proposals without a known truth are skipped; a method whose runs know fewer than two, among them partition "
+    "searches while they train several supernets at once, has no line."
+)
+
+
+def draw(frame: pd.DataFrame, results: Results) -> Drawn:
+    """One figure per space, image set, target, scale and truth, below `figures/`."""
+    paths: list[Path] = []
+    missing: list[str] = []
+    for setting, rows in settings(frame, by_target=True):
+        data = prepare(stats.done(rows), results)
+        if data.empty:
+            missing.append(f"{NAME} {setting.slug}: no run has two proposals with a truth; {RESCORE} by a fuller one")
+            continue
+        partial = groups.mark(setting, rows, data["label"])
+        shown = rows[rows["label"].isin(data["label"])]
+        meaning = f"{MEANING} {plots.ENDS}"
+        words = caption.text("Choice over the search.", setting, shown, meaning, results.root, partial, False)
+        with style.page():
+            stem = results.root / "figures" / f"{NAME}-{setting.slug}"
+            paths += write_figure(stem, paint(data, partial), data, words)
+    return Drawn(tuple(paths), tuple(missing))
+
+
+def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """All that is drawn: label, seed (none for the mean), share of the images (%), test (%), low, high, n (runs)."""
+    lines: list[dict[str, Any]] = []
+    for label in sorted(set(rows["label"]), key=style.order):
+        of_label = rows[rows["label"] == label].sort_values("seed")
+        curves = {int(row["seed"]): curve(row, results, "test") for _, row in of_label.iterrows()}
+        known = {seed: in_percent(points) for seed, points in curves.items() if len(points) > 1}
+        for seed, points in known.items():
+            lines += ({"label": label, "seed": seed, "share": x, "test": y} for x, y in points)
+        lines += ({"label": label, **point} for point in held(list(known.values())))
+    columns = ["label", "seed", "share", "test", "low", "high", "n"]
+    return pd.DataFrame(lines, columns=columns).astype({"seed": "Int64", "n": "Int64"})
+
+
+def in_percent(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """(images, test) with the images as percent of the last."""
+    return [(100 * images / points[-1][0], test) for images, test in points]
+
+
+def held(curves: Sequence[Sequence[tuple[float, float]]]) -> list[dict[str, Any]]:
+    """Mean, lowest and highest of runs, each holding its last value, from where all have begun."""
+    if not curves:
+        return []
+    joined = pd.concat([pd.Series(dict(points)) for points in curves], axis=1).sort_index().ffill().dropna()
+    banded = len(curves) >= stats.LEAST_RUNS
+    return [
+        {
+            "share": share,
+            "test": float(tests.mean()),
+            "low": float(tests.min()) if banded else np.nan,
+            "high": float(tests.max()) if banded else np.nan,
+            "n": len(curves),
+        }
+        for share, tests in joined.iterrows()
+    ]
+
+
+def paint(data: pd.DataFrame, partial: str) -> Figure:
+    """The figure: panels of methods that are worth comparing."""
+    means = data[data["seed"].isna()]
+    panels = groups.panels(means["label"])
+    figure, grid = plots.grid(len(panels), plots.WIDE, 0.15, most=2, sharex=True, sharey=True)
+    low, high = plots.ends(data.loc[data["seed"].notna(), "test"])
+    for (title, members), axes in zip(panels, grid, strict=True):
+        for label in members:
+            _line(axes, label, means[means["label"] == label])
+        axes.set_xlim(0, 103)
+        axes.set_ylim(low, high)
+        axes.set_xlabel("share of the search's images (%)")
+        plots.title(axes, title)
+        plots.own_legend(axes, members)
+    figure.supylabel("true test accuracy of the choice so far (%)", fontsize=plots.LABEL)
+    plots.say(figure, partial)
+    return figure
+
+
+def _line(axes: Axes, label: str, data: pd.DataFrame) -> None:
+    look = style.look(label)
+    axes.fill_between(data["share"], data["low"], data["high"], step="post", color=look.colour, alpha=0.12, linewidth=0)
+    axes.step(data["share"], data["test"], where="post", **plots.line(look, 1.2), zorder=3)
+    axes.plot(data["share"].iloc[-1:], data["test"].iloc[-1:], linestyle="none", zorder=4, **plots.marker(look, 4.5))

@@ -1,0 +1,75 @@
+"""Which methods share a panel, and the line and the mark that say what is missing.
+
+A panel holds what is worth comparing: one relaxation alone, trained longer, and cut by Few-Shot NAS and GM-NAS;
+HEP-NAS with its ablations; FaDE with its rivals. No panel has more than `MOST` methods.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from analysis import missing
+from analysis.load import RESCORE, Setting
+from analysis.style import FAIR, order, parts
+
+MOST = 8
+UNTRAINED = ("random", "largest")  # what needs no supernet and has no opinion
+SIZES = ("parameters", "multiply-adds")  # estimates that cost nothing
+BEST_OF = r"random-best-of-\d+$"  # RSPS with fewer paths to choose from
+STUDY = "nb201-partition"  # the study of every method
+
+PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("RSPS, whole and cut", ("random-best-of-10", "rsps", "rsps-longer", "fewshot-rsps", "gm-rsps", "gm-rsps-random")),
+    (
+        "DARTS 2nd order, whole and cut",
+        ("darts-2nd", "darts-2nd-longer", "fewshot", "gm-darts", "gm-darts-random", "gm-darts-no-restart"),
+    ),
+    ("SNAS, whole and cut", ("snas", "snas-longer", "fewshot-snas", "gm-snas")),
+    ("DARTS 1st order and HEP-NAS", ("darts", "hep", "hep-no-smd", "hep-parent", "hep-siblings")),
+    ("HEP-NAS: edges and order", ("hep", "hep-edgewise", "hep-reversed", "hep-random-order")),
+    ("FaDE and its rivals", ("fade", "fade-dependent", "fade-unregularised", "fade-random", "bayes")),
+)
+
+
+def panels(labels: Iterable[str]) -> list[tuple[str, list[str]]]:
+    """Titles and labels of the panels that show them all: one without a title where `MOST` suffice. A panel that
+    would repeat others alone is left out; labels without a panel follow in some of their own."""
+    present = sorted(set(labels), key=order)
+    if len(present) <= MOST:
+        return [("", present)] if present else []
+    made: list[tuple[str, list[str]]] = []
+    seen: set[str] = set()
+    for title, members in PANELS:
+        inside = [label for label in present if parts(label)[0] in members and parts(label)[1] in ((), (FAIR,))]
+        if set(inside) - seen:
+            made.append((title, inside[:MOST]))
+            seen |= set(inside[:MOST])
+    rest = [label for label in present if label not in seen]
+    chunks = [rest[at : at + MOST] for at in range(0, len(rest), MOST)]
+    return made + [("Others", chunk) for chunk in chunks]
+
+
+def fair(labels: Iterable[str]) -> list[str]:
+    """The same methods at the budget of their base."""
+    return [f"{label}({FAIR})" for label in labels]
+
+
+def gaps(name: str, setting: Setting, rows: pd.DataFrame, wanted: Sequence[str], drawn: bool) -> list[str]:
+    """The line for runs that the figure `name` wants and `rows` lack, with the command that makes them; one in any
+    case where it could not be drawn."""
+    absent = [label for label in wanted if label not in set(rows["label"])]
+    found = missing.progress(setting, rows, wanted)
+    if drawn or not absent or (found is not None and set(absent) <= set(found.study.methods)):
+        return missing.lines(name, setting, rows, wanted)
+    words = " ".join(shlex.quote(label) for label in absent)
+    command = f"python -m bench run {STUDY} --dataset {setting.dataset} --scale {setting.scale} --methods {words}"
+    return [f"{name} {setting.slug}: no run of {', '.join(absent)}; `{command}`, then {RESCORE}"]
+
+
+def mark(setting: Setting, rows: pd.DataFrame, labels: Iterable[str]) -> str:
+    """`n of N runs` of the study that makes these labels, for the figure; empty where all are there."""
+    found = missing.progress(setting, rows, set(labels))
+    return "" if found is None else found.mark

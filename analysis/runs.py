@@ -1,0 +1,69 @@
+"""The records behind the scores, read once however many figures ask."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis.load import RESCORE, Setting
+from bench.errors import BadRecord
+from bench.record import Record, Results, read_record
+
+
+def record_of(results: Results, key: str) -> Record:
+    """The record of a finished run. Raises BadRecord where it cannot be trusted."""
+    return _read(results.run_path(key))
+
+
+def runs(rows: pd.DataFrame, results: Results) -> Iterator[tuple[pd.Series, Record]]:
+    """The rows of scores with their records, by seed."""
+    for _, row in rows.sort_values("seed", kind="stable").iterrows():
+        yield row, record_of(results, str(row["key"]))
+
+
+def searches(frame: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:
+    """The rows of each space, image set and scale, one per run whatever it was scored by: for figures that show the
+    search alone. The setting names no truth."""
+    for values, rows in frame.groupby(["space", "dataset", "scale"], sort=True):
+        yield Setting(*map(str, values), truth=""), rows.drop_duplicates("key")
+
+
+def rounds(record: Record) -> list[Mapping[str, Any]]:
+    """What a search that trains cells together keeps of its rounds: cells (genotypes), weights `[d, k]`, ranks `[k]`
+    and the validation accuracy of the best-ranked one. Empty for other searches."""
+    return list(record.details.get("rounds", ()))
+
+
+def curve(row: pd.Series, results: Results, quantity: str) -> list[tuple[float, float]]:
+    """(images, `test` or `regret_test`) of a run wherever its proposal has a truth, the final choice last; nothing for
+    a run whose choice has none. Raises BadRecord where a point of the score's curve is incomplete."""
+    end = float(row["forward_images"] + row["backward_images"])
+    try:
+        points = [(float(p["forward_images"] + p["backward_images"]), p[quantity]) for p in row["curve"]]
+    except KeyError as error:
+        path = results.score_path(str(row["key"]), str(row["truth"]))
+        raise BadRecord(f"{path}: a point of the curve lacks {error}; run {RESCORE} again") from None
+    known = {images: float(value) for images, value in points if value is not None}
+    return sorted({**known, end: float(row[quantity])}.items()) if row[quantity] == row[quantity] else []
+
+
+def config(value: Any, *path: str) -> Any:
+    """The value of a field of a method's identity, `config` between name and field left out; None without it."""
+    for name in path:
+        value = value.get("config", value) if isinstance(value, Mapping) else None
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+def _read(path: Path) -> Record:
+    state = path.stat()
+    return _cached(path, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=2048)
+def _cached(path: Path, changed_ns: int, size: int) -> Record:
+    return read_record(path)
