@@ -69,9 +69,7 @@ def text(
     """A figure's caption in Markdown: what it is, of what, the meaning of everything drawn, and the command."""
     shown = f"Not all runs are there yet: {partial}." if partial else ""
     body = " ".join(filter(None, (meaning, INTERVALS if intervals else "", shown)))
-    return "\n\n".join(
-        [f"**{head}** {setting_of(setting, rows)} {seeds(rows)}", body, f"Made by: `{command(root)}`\n"]
-    )
+    return "\n\n".join([f"**{head}** {setting_of(setting, rows)} {seeds(rows)}", body, f"Made by: `{command(root)}`\n"])
 
 
 def command(root: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -50,8 +50,10 @@ def write_figure(stem: Path, figure: Figure, data: pd.DataFrame, caption: str) -
     paths = []
     lay_out(figure)
     png, pdf = io.BytesIO(), io.BytesIO()
-    FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})  # savefig would draw everything twice
-    FigureCanvasPdf(figure).print_pdf(pdf, metadata={"CreationDate": None})  # last: it sets the resolution
+    to_png: Any = FigureCanvasAgg(figure).print_png  # savefig would draw everything twice
+    to_pdf: Any = FigureCanvasPdf(figure).print_pdf
+    to_png(png, metadata={"Software": None})
+    to_pdf(pdf, metadata={"CreationDate": None})  # last: it sets the resolution
     for suffix, stream in ((".pdf", pdf), (".png", png)):
         path = Path(f"{stem}{suffix}")  # not with_suffix: the stem may hold dots
         write_atomically(path, stream.getvalue())

@@ -43,7 +43,9 @@ def rows_of(panels: int, most: int = 3) -> tuple[int, int]:
     return -(-panels // across), across
 
 
-def grid(panels: int, panel: tuple[float, float], extra: float = 0.5, most: int = 3, **sharing: Any) -> tuple[Any, Any]:
+def grid(
+    panels: int, panel: tuple[float, float], extra: float = 0.5, most: int = 3, **sharing: Any
+) -> tuple[Figure, list[Axes]]:
     """A figure of panels of that size in inches, `extra` inches of height for what stands around them, and its axes
     in reading order."""
     from matplotlib.figure import Figure
@@ -97,8 +99,9 @@ def own_legend(axes: Axes, labels: Sequence[str], with_line: bool = True) -> Non
         assert figure is not None
         under = axes.transAxes + ScaledTranslation(0, -25 / 72, figure.dpi_scale_trans)
         axes.legend(
-            handles=[handle(label, with_line) for label in labels], loc="upper left", bbox_to_anchor=(-0.14, 0), bbox_transform=under,
-            ncols=2, columnspacing=0.9, handletextpad=0.4, handlelength=2.5, fontsize=5.5, labelspacing=0.4,
+            handles=[handle(label, with_line) for label in labels], ncols=2, fontsize=5.5,
+            loc="upper left", bbox_to_anchor=(-0.14, 0), bbox_transform=under,
+            columnspacing=0.9, handletextpad=0.4, handlelength=2.5, labelspacing=0.4,
         )  # fmt: skip
 
 
@@ -114,6 +117,14 @@ def handle(label: str, with_line: bool = True, with_marker: bool = True) -> Any:
     look = style.look(label)
     drawn = line(look) if with_line else {"linestyle": "none"}
     return Line2D([], [], label=look.name, **{**(marker(look) if with_marker else {}), **drawn})
+
+
+def stroke(colour: str, dash: style.Dash, width: float, label: str) -> Any:
+    """The entry of a line in a legend."""
+    from matplotlib.lines import Line2D
+
+    look: dict[str, Any] = {"color": colour, "linestyle": dash, "linewidth": width}
+    return Line2D([], [], label=label, **look)
 
 
 def say(figure: Figure, text: str) -> None:

@@ -28,8 +28,8 @@ def runs(rows: pd.DataFrame, results: Results) -> Iterator[tuple[pd.Series, Reco
 def searches(frame: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:
     """The rows of each space, image set and scale, one per run whatever it was scored by: for figures that show the
     search alone. The setting names no truth."""
-    for values, rows in frame.groupby(["space", "dataset", "scale"], sort=True):
-        yield Setting(*map(str, values), truth=""), rows.drop_duplicates("key")
+    for (space, dataset, scale), rows in frame.groupby(["space", "dataset", "scale"], sort=True):
+        yield Setting(str(space), str(dataset), str(scale), truth=""), rows.drop_duplicates("key")
 
 
 def rounds(record: Record) -> list[Mapping[str, Any]]:

@@ -100,11 +100,11 @@ _LOOKS: dict[str, tuple[str, str, Dash]] = {
     "hep-edgewise": (PURPLE, "P", DASH_DOT),
     "hep-reversed": (GREEN, "<", DASHED),
     "hep-random-order": (ORANGE, "d", DOTTED),
-    "fade": (GREEN, "*", SOLID),
+    "fade": (GREEN, "*", LONG_DASHED),
     "fade-dependent": (BLUE, "p", DASH_DOT),
     "fade-unregularised": (VERMILLION, "h", DOTTED),
     "fade-random": (GREY, "o", DASHED),
-    "bayes": (ORANGE, "H", LONG_DASHED),
+    "bayes": (ORANGE, "H", SOLID),
 }
 _COLOURS = (BLUE, PURPLE, BLACK, GREEN, VERMILLION, ORANGE, SKY)
 _MARKERS = ("v", "P", "X", "<", ">", "p", "h", "d")
@@ -112,8 +112,8 @@ _DASHES = (DASHED, DASH_DOT, DOTTED)
 _CHOICES: tuple[tuple[Dash, ...], ...] = (_COLOURS, _MARKERS, _DASHES)
 _BEST_OF = re.compile(r"best-of-(\d+)$")
 FAIR = "protocol=fair"
-_ORDER = ("random", "largest", "best-of", "parameters", "multiply-adds")
-_ORDER += tuple(name for name in _NAMES if name not in _ORDER)
+_FIRST = ("random", "largest", "best-of", "parameters", "multiply-adds")
+_ORDER = (*_FIRST, *(name for name in _NAMES if name not in _FIRST))
 
 
 def look(label: str) -> Look:
@@ -123,8 +123,7 @@ def look(label: str) -> Look:
     if _BEST_OF.search(base) and not changes:
         return Look(name, GREY, "d", DASH_DOT)
     if base in _LOOKS and changes == (FAIR,):
-        colour, marker, _ = _LOOKS[base]
-        return Look(name, colour, marker, DASHED, open=True)
+        return Look(name, *_LOOKS[base][:2], DASHED, open=True)
     if label in _LOOKS:
         return Look(name, *_LOOKS[label])
     digest = hashlib.blake2b(label.encode(), digest_size=3).digest()

@@ -307,7 +307,7 @@ def test_the_caption_says_what_the_numbers_mean(drawn: Results) -> None:
         "searched on patches",
         "8 channels, 1 cell a stage, 12,000 training and 6,000 validation images, 0.4 of the papers' epochs",
         "checksum c0ffee, 100.0 % of the space",
-        "3 seeds for each method (Largest 1, RSPS 2). Diverged and left out of every mean: DARTS 1.",
+        "3 seeds for each method (Largest: 1; RSPS: 2). Diverged and left out of every mean: DARTS: 1.",
         "95 % percentile bootstrap",
         "Random baseline (3 draws): patches test 79.00 [70.00, 87.00] %, regret 16.00 [8.00, 25.00] points.",
         "A Processor",
@@ -541,9 +541,9 @@ def test_baselines_alone_and_a_regret_of_zero_are_drawn(results: Results) -> Non
 # Style
 
 
-def test_looks_differ_and_new_ones_hang_on_the_label_alone() -> None:
+def test_looks_differ_inside_a_panel_and_new_ones_hang_on_the_label_alone() -> None:
     known = [
-        style.look(label) for label in ("rsps", "darts", "darts-2nd", "snas", "fewshot", "gmnas", "hepnas", "fade")
+        style.look(label) for label in ("rsps", "darts", "darts-2nd", "snas", "fewshot", "gm-darts", "hep", "fade")
     ]
     assert len({look.marker for look in known}) == len(known)
     assert len({(look.colour, look.dash) for look in known}) == len(known)
@@ -554,19 +554,23 @@ def test_looks_differ_and_new_ones_hang_on_the_label_alone() -> None:
 
 def test_printed_names_and_order() -> None:
     labels = [
-        "gmnas",
+        "gm-snas(protocol=fair)",
+        "new",
+        "fade",
+        "gm-snas",
         "snas",
         "random-best-of-10",
         "darts-2nd",
         "random-best-of-2",
         "largest",
+        "gm-snas(final=3, protocol=fair)",
         "rsps",
         "darts",
         "random",
     ]
     assert [style.printed(label) for label in sorted(labels, key=style.order)] == [
         "Random", "Largest", "Random best of 2", "Random best of 10", "RSPS", "DARTS", "DARTS 2nd order", "SNAS",
-        "GM-NAS",
+        "GM-NAS, SNAS", "GM-NAS, SNAS, fair (final=3)", "GM-NAS, SNAS, fair", "FaDE", "new",
     ]  # fmt: skip
 
 

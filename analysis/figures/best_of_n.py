@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
+from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, write_figure
 from bench.panel import DRAWS
@@ -24,12 +25,21 @@ APART = 1.075  # the factor between methods of one N beside each other
 MEANING = (
     "The curve is the expected test accuracy of the truly best of N architectures that are drawn uniformly and without "
     "replacement from all architectures of the space that the truth knows ({known:,} of them): exact, from their order "
-    "statistics, at the dots. It needs N look-ups in the truth and no search. Markers are the mean over seeds of the architecture "
-    "that a method chose by its own estimates, with its interval; the tick that a line joins to it is the mean of the "
-    "best of its finalists by the truth (oracle). They stand at the number of finalists, moved apart where methods "
-    "share it. An oracle's choice is to be held against the curve at its N, an own choice against its left end. "
-    "Horizontal lines: the best known architecture (solid) and the largest (dash-dotted), which the methods `parameters` "
-    "and `multiply-adds` choose too."
+    "statistics, at the dots. It needs N look-ups in the truth and no search. Markers are the mean over seeds of the "
+    "architecture that a method chose by its own estimates, with its interval; the tick that a line joins to it is the "
+    "mean of the best of its finalists by the truth (oracle). They stand at the number of finalists, moved apart where "
+    "methods share it. An oracle's choice is to be held against the curve at its N, an own choice against its left "
+    "end. Horizontal lines: the best known architecture (solid) and the largest (dash-dotted), which the methods "
+    "`parameters` and `multiply-adds` choose too."
+)
+
+CHART = Chart(
+    x=Axis("finalists", "N: random draws, or finalists", scale="log"),
+    y=Axis("test", "true test accuracy (%)", far=plots.FAR),
+    marks=(("random", "line"), ("choice", "marker"), ("oracle", "star")),
+    low="low",
+    high="high",
+    tell=("n",),
 )
 
 
@@ -107,7 +117,7 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
 def _methods(axes: Axes, members: list[str], data: pd.DataFrame) -> None:
     """Choice and oracle of every method, methods of one N beside each other."""
     of = {label: data[data["label"] == label].set_index("kind") for label in members}
-    finalists = {label: float(rows.loc["choice", "finalists"]) for label, rows in of.items()}
+    finalists = {label: float(rows["finalists"].iloc[0]) for label, rows in of.items()}
     for label, rows in of.items():
         look, n = style.look(label), max(finalists[label], 1.0)
         peers = [other for other in members if finalists[other] == finalists[label]]

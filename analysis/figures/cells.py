@@ -120,8 +120,8 @@ def _cell(axes: Axes, x: float, y: float, data: pd.DataFrame) -> None:
     rank = "" if np.isnan(first["rank"]) else f", rank {first['rank']:,.0f}"
     test = "no truth" if np.isnan(first["test"]) else f"{first['test']:.2f} %{rank}"
     axes.text(x - 0.35, y + 1.72, f"seed {first['seed']}: {test}", fontsize=5.3, color=plots.QUIET, va="center")
-    for edge in data.itertuples():
-        _edge(axes, x, y, int(edge.source), int(edge.target), str(edge.operation), bool(edge.live))
+    for edge in data.to_dict("records"):
+        _edge(axes, x, y, edge["source"], edge["target"], edge["operation"], edge["live"])
     for node in sorted({*data["source"], *data["target"]}):
         axes.text(
             x + node, y, str(node), fontsize=5.0, ha="center", va="center", zorder=4,
@@ -154,10 +154,9 @@ def _edge(axes: Axes, x: float, y: float, source: int, target: int, operation: s
 
 
 def _key(figure: Figure, operations: list[str]) -> None:
-    from matplotlib.lines import Line2D
 
     handles = [
-        Line2D([], [], color=colour, linestyle=dash, linewidth=width, label=f"{short} {operation}".strip())
+        plots.stroke(colour, dash, width, label=f"{short} {operation}".strip())
         for operation in operations
         for short, colour, dash, width in [LOOKS[operation]]
     ]

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 CUT = 2.0  # percentile of the true accuracies below which nothing is shown
 FAR = 3.0  # nor what lies further below the lower quartile than so many interquartile ranges
 PANEL = (1.8, 1.55)  # inches
+MANY = 13  # panels: from so many on four in a row
 NAME_FITS = 23  # letters above a panel
 DARK = "#333333"
 DENSE = 2_000  # from this many points on they are an image inside the PDF
@@ -139,10 +140,10 @@ def describe(setting: Setting, rows: pd.DataFrame, panels: Sequence[Panel], star
 
 
 def paint(panels: Sequence[Panel], start: float) -> Figure:
-    """The figure: panels in rows of up to three, one x axis for all."""
+    """The figure: panels in rows of up to three, or four where there are many, one x axis for all."""
     from matplotlib.figure import Figure
 
-    across = len(panels) if len(panels) < 4 else 2 if len(panels) == 4 else 3
+    across = len(panels) if len(panels) < 4 else 2 if len(panels) == 4 else 3 if len(panels) < MANY else 4
     down = -(-len(panels) // across)
     width = max(across * PANEL[0], style.COLUMN_WIDTH)
     figure = Figure(figsize=(width, down * PANEL[1] + 0.6), layout="constrained")

@@ -24,10 +24,10 @@ WANTED = ("fade", "fade-dependent", "fade-unregularised", "fade-random")
 POINTS = 160  # of a density curve
 
 MEANING = (
-    "p is the architecture weight of a cell in its row of a trained hyper-architecture; the weights of the k cells of a "
-    "row add up to 1, so that p = 1/k (vertical line) where none is preferred. Curves are Gaussian kernel densities "
-    "(Scott's bandwidth) of p over all cells, rounds and runs, one for each row of the hyper-architecture: row 1 is the "
-    "first that the image passes. The ticks below are the weights themselves."
+    "p is the architecture weight of a cell in its row of a trained hyper-architecture; the weights of the k cells of "
+    "a row add up to 1, so that p = 1/k (vertical line) where none is preferred. Curves are Gaussian kernel densities "
+    "(Scott's bandwidth) of p over all cells, rounds and runs, one for each row of the hyper-architecture: row 1 is "
+    "the first that the image passes. The ticks below are the weights themselves."
 )
 
 
@@ -81,7 +81,6 @@ def density(values: list[float]) -> list[tuple[float, float]]:
 
 def paint(data: pd.DataFrame, partial: str) -> Figure:
     """The figure: a panel per method."""
-    from matplotlib.lines import Line2D
     from matplotlib.ticker import MaxNLocator
 
     labels = list(dict.fromkeys(data["label"]))
@@ -96,7 +95,7 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     handles = []
     for depth in depths:
         colour, dash = DEPTHS[(depth - 1) % len(DEPTHS)]
-        handles.append(Line2D([], [], color=colour, linestyle=dash, linewidth=1.3, label=f"row {depth}"))
+        handles.append(plots.stroke(colour, dash, 1.3, label=f"row {depth}"))
     plots.legend(figure, handles, columns=len(handles))
     plots.say(figure, partial)
     return figure

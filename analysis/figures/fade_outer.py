@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
+from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, write_figure
 from analysis.runs import rounds, runs
@@ -27,12 +28,19 @@ KINDS = {
 }
 
 MEANING = (
-    "A round of FaDE trains one hyper-architecture of k cells; a round of Bayesian optimisation trains one cell alone, "
-    "at about a k-th of the cost. All accuracies are of cells trained alone, on the test images of the truth. Left: the "
-    "mean over the cells of a round. Middle: the highest among all cells that were looked at until then, which the "
-    "search does not know. Right: the cell that the search would choose then, by validation accuracy on the "
+    "A round of FaDE trains one hyper-architecture of k cells; a round of Bayesian optimisation trains one cell "
+    "alone, at about a k-th of the cost. All accuracies are of cells trained alone, on the test images of the truth. "
+    "Left: the mean over the cells of a round. Middle: the highest among all cells that were looked at until then, "
+    "which the search does not know. Right: the cell that the search would choose then, by validation accuracy on the "
     "supernet. Lines are means over runs, bands reach from the lowest to the highest of three or more runs. Cells "
     f"without a known truth are left out; a round without any is a gap. {plots.ENDS}"
+)
+
+CHART = Chart(
+    x=Axis("round", "round"),
+    y=Axis("test", "true test accuracy (%)", far=plots.FAR),
+    marks=(("mean", "line"), ("best", "line"), ("choice", "line")),
+    panel="kind",
 )
 
 
@@ -81,7 +89,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
 def progress(row: pd.Series, record: Record) -> list[dict[str, Any]]:
     """The points of one run by kind and round, where a truth is known; nothing for a search without rounds."""
     each = tests_of_rounds(row, record)
-    best = np.fmax.accumulate([max(tests, default=np.nan) for tests in each]) if each else []
+    best: Any = np.fmax.accumulate([max(tests, default=np.nan) for tests in each]) if each else []
     choice = [np.nan if point["test"] is None else float(point["test"]) for point in row["curve"]]
     values = {
         "mean": [float(np.mean(tests)) if tests else np.nan for tests in each],

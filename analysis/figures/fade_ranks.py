@@ -11,6 +11,7 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from analysis import caption, groups, plots, stats, style
+from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, write_figure
 from analysis.runs import rounds, runs
@@ -27,14 +28,22 @@ LEAST = 2  # cells with a known truth: fewer have no order
 DOT = 420.0  # square points of a mark that would hold half of a panel's cells
 
 MEANING = (
-    "Each round of FaDE trains one hyper-architecture of k cells. Its predicted ranks order the cells by FaDE-rank, the "
-    "product of a cell's weights over the rows (1 is the largest); the evaluated ranks order them by test accuracy when "
-    "trained alone (1 is the best; ties share their mean rank). Both are among the cells of the round whose truth is "
-    "known, since FaDE-ranks of different hyper-architectures cannot be compared. The area of a mark is the share of "
-    "cells at that place; all on the dashed diagonal would be agreement. τ is Kendall's tau-b and ρ Spearman's "
+    "Each round of FaDE trains one hyper-architecture of k cells. Its predicted ranks order the cells by FaDE-rank, "
+    "the product of a cell's weights over the rows (1 is the largest); the evaluated ranks order them by test accuracy "
+    "when trained alone (1 is the best; ties share their mean rank). Both are among the cells of the round whose truth "
+    "is known, since FaDE-ranks of different hyper-architectures cannot be compared. The area of a mark is the share "
+    "of cells at that place; all on the dashed diagonal would be agreement. τ is Kendall's tau-b and ρ Spearman's "
     "correlation inside a round, averaged over the rounds of a run and then over runs; rounds in which one side is "
     "constant are left out, n counts those averaged. FaDE, random cells, draws its cells uniformly; the others draw "
     "them around a point that moves, so that later cells are more alike."
+)
+
+CHART = Chart(
+    x=Axis("predicted", "predicted rank"),
+    y=Axis("evaluated", "evaluated rank"),
+    marks=(("cell", "dots"),),
+    panel="label",
+    tell=("round",),
 )
 
 
@@ -48,7 +57,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         missing += groups.gaps(NAME, setting, rows, WANTED, bool(having))
         if data.empty:
             if having:
-                missing.append(f"{NAME} {setting.slug}: no round has {LEAST} cells with a truth; {RESCORE} by a fuller one")
+                missing.append(
+                    f"{NAME} {setting.slug}: no round has {LEAST} cells with a truth; {RESCORE} by a fuller one"
+                )
             continue
         partial = groups.mark(setting, rows, data["label"])
         shown = rows[rows["label"].isin(data["label"])]
@@ -123,7 +134,13 @@ def _panel(axes: Axes, label: str, data: pd.DataFrame, most: int) -> None:
     share = places["count"] / places["count"].sum()
     axes.plot([1, most], [1, most], color=plots.QUIET, linestyle=style.DASHED, linewidth=0.7, zorder=1)
     axes.scatter(
-        places["predicted"], places["evaluated"], s=2 * DOT * share, color=look.colour, alpha=0.75, linewidths=0, zorder=2
+        places["predicted"],
+        places["evaluated"],
+        s=2 * DOT * share,
+        color=look.colour,
+        alpha=0.75,
+        linewidths=0,
+        zorder=2,
     )
     axes.set_xlim(0.5, most + 0.5)
     axes.set_ylim(most + 0.5, 0.5)

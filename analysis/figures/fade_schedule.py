@@ -87,10 +87,11 @@ def paint(data: pd.DataFrame) -> Figure:
     for mode, axes in zip(modes, panels, strict=True):
         of_mode = data[data["mode"] == mode]
         axes.axhline(0, color=plots.QUIET, linewidth=0.6)
-        lines = of_mode.groupby("row")
-        for row, line in lines if mode == "dependent" else [(0, of_mode[of_mode["row"] == 1])]:
-            colour, dash = DEPTHS[(int(row) - 1) % len(DEPTHS)] if row else (style.BLACK, style.SOLID)
-            name = f"row {row}" if row else "all rows"
+        for row in sorted(set(of_mode["row"])) if mode == "dependent" else [1]:
+            line = of_mode[of_mode["row"] == row]
+            alike = mode == "independent"
+            colour, dash = (style.BLACK, style.SOLID) if alike else DEPTHS[(row - 1) % len(DEPTHS)]
+            name = "all rows" if alike else f"row {row}"
             axes.plot(line["epoch"], line["factor"], color=colour, linestyle=dash, linewidth=1.3, label=name)
         axes.set_xlabel("epoch")
         axes.legend(loc="upper right", borderaxespad=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -95,10 +96,9 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     lines = data.loc[data["protocol"].isna() & (data["label"] != "random_mean"), "choice"]
     axes.set_xlim(*plots.ends([*methods[["choice", "low", "high", "oracle"]].to_numpy().ravel(), *lines]))
     engineering = EngFormatter(sep="", places=1)
-    for y, row in enumerate(methods.itertuples()):
+    for y, row in enumerate(methods.to_dict("records")):
         _method(axes, y, row)
-        finalists = f"{row.finalists:.0f}" if row.finalists > 0 else "–"
-        for x, said in ((COLUMNS[0], engineering(float(row.images))), (COLUMNS[1], finalists)):
+        for x, said in ((COLUMNS[0], engineering(row["images"])), (COLUMNS[1], f"{row['finalists']:.0f}")):
             axes.annotate(said, (x, y), xycoords=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6,
                           annotation_clip=False)  # fmt: skip
     for x, head in zip(COLUMNS, ("images", "finalists"), strict=True):
@@ -120,12 +120,12 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     return figure
 
 
-def _method(axes: Axes, y: int, row: Any) -> None:
-    look = style.look(row.label)
-    if not np.isnan(row.low):
-        axes.hlines(y, row.low, row.high, color=look.colour, linewidth=1.0, alpha=0.6, zorder=2)
-    if not np.isnan(row.oracle) and row.oracle > row.choice:
-        arrow = {"arrowstyle": "-|>,head_length=0.25,head_width=0.13", "color": "#222222", "linewidth": 0.8,
-                 "shrinkA": 0, "shrinkB": 0}  # fmt: skip
-        axes.annotate("", (row.oracle, y), (row.choice, y), arrowprops=arrow, zorder=3)
-    axes.plot([row.choice], [y], linestyle="none", zorder=4, **plots.marker(look, 5.5))
+def _method(axes: Axes, y: int, row: Mapping[Any, Any]) -> None:
+    look = style.look(row["label"])
+    if not np.isnan(row["low"]):
+        axes.hlines(y, row["low"], row["high"], color=look.colour, linewidth=1.0, alpha=0.6, zorder=2)
+    if row["oracle"] > row["choice"]:
+        arrow = {"arrowstyle": "-|>,head_length=0.25,head_width=0.13", "color": "#222222", "linewidth": 0.8}
+        ends = {"shrinkA": 0, "shrinkB": 0}
+        axes.annotate("", (row["oracle"], y), (row["choice"], y), arrowprops={**arrow, **ends}, zorder=3)
+    axes.plot([row["choice"]], [y], linestyle="none", zorder=4, **plots.marker(look, 5.5))

@@ -64,7 +64,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         stem = results.root / "figures" / f"regret_vs_cost-{setting.slug}"
         partial = groups.mark(setting, rows, data["label"])
         with style.page():
-            paths += write_figure(stem, paint(data, partial), data, describe(setting, rows, data, results.root, partial))
+            paths += write_figure(
+                stem, paint(data, partial), data, describe(setting, rows, data, results.root, partial)
+            )
     return Drawn(tuple(paths), tuple(missing))
 
 

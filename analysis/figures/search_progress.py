@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
+from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, write_figure
 from analysis.runs import curve
@@ -29,6 +30,12 @@ MEANING = (
     "Outlined markers and dashed lines (fair) have the budget of the base on one supernet. Markers are final choices. "
     "Proposals without a known truth are skipped; a method whose runs know fewer than two, among them partition "
     "searches while they train several supernets at once, has no line."
+)
+
+CHART = Chart(
+    x=Axis("share", "share of the search's images (%)"),
+    y=Axis("test", "true test accuracy of the choice so far (%)", far=plots.FAR),
+    marks=(("run", "thin steps"), ("mean", "steps")),
 )
 
 
@@ -52,16 +59,16 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
 
 
 def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """All that is drawn: label, seed (none for the mean), share of the images (%), test (%), low, high, n (runs)."""
+    """All that is drawn: label, kind (`run`, `mean`), seed, share of the images (%), test (%), low, high, n (runs)."""
     lines: list[dict[str, Any]] = []
     for label in sorted(set(rows["label"]), key=style.order):
         of_label = rows[rows["label"] == label].sort_values("seed")
         curves = {int(row["seed"]): curve(row, results, "test") for _, row in of_label.iterrows()}
         known = {seed: in_percent(points) for seed, points in curves.items() if len(points) > 1}
         for seed, points in known.items():
-            lines += ({"label": label, "seed": seed, "share": x, "test": y} for x, y in points)
-        lines += ({"label": label, **point} for point in held(list(known.values())))
-    columns = ["label", "seed", "share", "test", "low", "high", "n"]
+            lines += ({"label": label, "kind": "run", "seed": seed, "share": x, "test": y} for x, y in points)
+        lines += ({"label": label, "kind": "mean", **point} for point in held(list(known.values())))
+    columns = ["label", "kind", "seed", "share", "test", "low", "high", "n"]
     return pd.DataFrame(lines, columns=columns).astype({"seed": "Int64", "n": "Int64"})
 
 
@@ -90,10 +97,10 @@ def held(curves: Sequence[Sequence[tuple[float, float]]]) -> list[dict[str, Any]
 
 def paint(data: pd.DataFrame, partial: str) -> Figure:
     """The figure: panels of methods that are worth comparing."""
-    means = data[data["seed"].isna()]
+    means = data[data["kind"] == "mean"]
     panels = groups.panels(means["label"])
     figure, grid = plots.grid(len(panels), plots.WIDE, 0.15, most=2, sharex=True, sharey=True)
-    low, high = plots.ends(data.loc[data["seed"].notna(), "test"])
+    low, high = plots.ends(data.loc[data["kind"] == "run", "test"])
     for (title, members), axes in zip(panels, grid, strict=True):
         for label in members:
             _line(axes, label, means[means["label"] == label])

@@ -27,8 +27,8 @@ MEANING = (
     "accuracy of every child of a stage on the validation images, as a mixture of its operations, just before all but "
     "the best are dropped. Boxes hold the middle half of a stage's children over all runs, with the median as a line "
     "and whiskers to the furthest child within 1.5 box lengths; filled points are the children that were kept, "
-    "outlined ones those that were dropped. The numbers above the axis count the children of a run (their mean). SMD is search "
-    "space mutual distillation: by parent and siblings in HEP-NAS, by one of them or none in its ablations."
+    "outlined ones those that were dropped. The numbers above the axis count the children of a run (their mean). SMD "
+    "is search space mutual distillation: by parent and siblings in HEP-NAS, by one of them or none in its ablations."
 )
 
 
@@ -87,10 +87,11 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     _sizes(panels[0], data, labels)
     limits = data["accuracy"].min(), data["accuracy"].max()
     margin = 0.06 * max(limits[1] - limits[0], 1.0)
-    for label, axes in zip(labels, panels[1:], strict=True):
+    across = plots.rows_of(len(panels))[1]
+    for at, (label, axes) in enumerate(zip(labels, panels[1:], strict=True), 1):
         _children(axes, label, data[data["label"] == label])
         axes.set_ylim(limits[0] - 2.5 * margin, limits[1] + margin)
-        if axes is panels[1] or axes.get_subplotspec().is_first_col():
+        if at == 1 or at % across == 0:
             axes.set_ylabel("validation accuracy (%)")
     plots.legend(figure, [plots.handle(label) for label in labels])
     plots.say(figure, partial)
@@ -105,7 +106,8 @@ def _sizes(axes: Axes, data: pd.DataFrame, labels: list[str]) -> None:
         of_label = kept[kept["label"] == label]
         for _, run in of_label.groupby("seed"):
             axes.plot(run["stage"], run["size"], color=look.colour, linewidth=0.4, alpha=0.4)
-        means = np.exp(np.log(of_label["size"].astype(float)).groupby(of_label["stage"]).mean())
+        logs = of_label.assign(log=np.log(of_label["size"].astype(float))).groupby("stage")["log"]
+        means = np.exp(logs.mean())
         x = means.index.to_numpy(dtype=float) + shift * (at - (len(labels) - 1) / 2)
         axes.plot(x, means, **{**plots.line(look, 0.9), **plots.marker(look, 4.5)})
     axes.set_yscale("log")

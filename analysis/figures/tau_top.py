@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
+from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, write_figure
 from bench.record import Results
@@ -22,11 +23,20 @@ COLUMNS = {100: "tau", **{top: f"tau_top{top}" for top in (50, 20, 10, 5, 1)}}  
 SPREAD = 0.07  # of the places of methods beside each other
 
 MEANING = (
-    "τ is Kendall's tau-b between a method's estimates (validation accuracy on supernet weights) and test accuracy when "
-    "trained alone, over those architectures of the probe that are in the true top k % of it, ties with the last of "
-    "them included; 100 % is the whole probe. A share that holds fewer than two architectures, or estimates that are "
-    "all equal there, have no tau. Markers are means over seeds; outlined ones (fair) have the budget of the base on "
-    "one supernet. Grey lines without markers rank by size alone."
+    "τ is Kendall's tau-b between a method's estimates (validation accuracy on supernet weights) and test accuracy "
+    "when trained alone, over those architectures of the probe that are in the true top k % of it, ties with the last "
+    "of them included; 100 % is the whole probe. A share that holds fewer than two architectures, or estimates that "
+    "are all equal there, have no tau. Markers are means over seeds; outlined ones (fair) have the budget of the base "
+    "on one supernet. Grey lines without markers rank by size alone."
+)
+
+CHART = Chart(
+    x=Axis("top", "true top (%)", scale="log"),
+    y=Axis("tau", "tau-b of estimates with truth"),
+    marks=(("run", "dots"), ("mean", "marker")),
+    low="low",
+    high="high",
+    tell=("n",),
 )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
+from analysis.chart import Axis, Chart
 from analysis.load import Setting, settings
 from analysis.output import Drawn, write_figure
 from analysis.runs import config, record_of
@@ -21,7 +22,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "tau_vs_supernets"
-BASES = {("Rsps", None): "RSPS", ("Darts", 1): "DARTS 1st order", ("Darts", 2): "DARTS 2nd order", ("Snas", None): "SNAS"}
+BASES = {
+    ("Rsps", None): "RSPS",
+    ("Darts", 1): "DARTS 1st order",
+    ("Darts", 2): "DARTS 2nd order",
+    ("Snas", None): "SNAS",
+}
 WANTED = (
     *("rsps", "rsps-longer", "fewshot-rsps", "gm-rsps", "darts-2nd", "darts-2nd-longer", "fewshot", "gm-darts"),
     *("snas", "snas-longer", "fewshot-snas", "gm-snas"),
@@ -37,6 +43,16 @@ MEANING = (
     "the base on one supernet; “longer” is one supernet with the epochs of all supernets of Few-Shot NAS. The line "
     "“ceiling” is the tau-b between means of disjoint halves of the truth's training seeds; “parameters” and "
     "“multiply-adds” are the tau-b of ranking by size alone."
+)
+
+CHART = Chart(
+    x=Axis("supernets", "number of supernets"),
+    y=Axis("tau", "tau-b of estimates with truth"),
+    marks=(("run", "dots"), ("mean", "marker")),
+    panel="base",
+    low="low",
+    high="high",
+    tell=("images",),
 )
 
 
@@ -55,7 +71,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         partial = groups.mark(setting, rows, data["label"])
         with style.page():
             figure = paint(data, partial)
-            paths += write_figure(stem, figure, data, describe(setting, rows[rows["label"].isin(data["label"])], partial, results.root))
+            paths += write_figure(
+                stem, figure, data, describe(setting, rows[rows["label"].isin(data["label"])], partial, results.root)
+            )
     return Drawn(tuple(paths), tuple(missing))
 
 
@@ -152,12 +170,12 @@ def _method(axes: Axes, x: float, label: str, data: pd.DataFrame) -> None:
 
 def _references(axes: Axes, data: pd.DataFrame) -> None:
     """The ceiling and the rankings by size as named lines."""
-    for row in data[data["kind"].isin(["ceiling", "size"])].itertuples():
-        look = style.look(str(row.label)) if row.kind == "size" else style.Look("ceiling", "#000000", "", "solid")
-        axes.axhline(float(row.tau), color=look.colour, linestyle=look.dash, linewidth=0.8, zorder=1)
-        below = {"parameters"}  # the two sizes rank almost alike: one name above its line, one below
+    for row in data[data["kind"].isin(["ceiling", "size"])].to_dict("records"):
+        label, tau = row["label"], float(row["tau"])
+        look = style.look(label) if label else style.Look("ceiling", style.BLACK, "", style.SOLID)
+        axes.axhline(tau, color=look.colour, linestyle=look.dash, linewidth=0.8, zorder=1)
+        below = label == "parameters"  # the two sizes rank almost alike: one name above its line, one below
         axes.annotate(
-            FREE.get(str(row.label), "ceiling"), (0.99, float(row.tau)), (0, -1.5 if row.label in below else 1.5),
-            axes.get_yaxis_transform(), "offset points", ha="right", va="top" if row.label in below else "bottom",
-            fontsize=5.5, color=plots.QUIET,
+            FREE.get(label, "ceiling"), (0.99, tau), (0, -1.5 if below else 1.5), axes.get_yaxis_transform(),
+            "offset points", ha="right", va="top" if below else "bottom", fontsize=5.5, color=plots.QUIET,
         )  # fmt: skip
