@@ -343,7 +343,7 @@ def test_the_page_of_a_run_tells_its_record(study: Results, root: Node) -> None:
 def test_runs_without_a_choice_and_what_is_missing_are_listed(root: Node) -> None:
     said = root.by_id("missing").text
     assert "DARTS, seed 3, patches, scale small: diverged" in said
-    assert "Few-Shot, seed 0, patches, scale small: failed" in said
+    assert "Few-Shot, DARTS, seed 0, patches, scale small: failed" in said
     assert "1 failed or interrupted (fewshot seed 0)" in said
     assert "no random baseline" not in said
 
