@@ -53,6 +53,7 @@ class Run(Common):
     device: str = "auto"  # auto, cpu or cuda
     threads: int = 1  # torch threads of one run; 1 is repeatable to the bit
     data: Path | None = None  # folder of image files
+    steps: Literal["ordinary", "captured", "masked"] = "ordinary"  # of training; the others are meant for GPUs
 
     def __call__(self) -> int:
         from rich.console import Console
@@ -75,7 +76,7 @@ class Run(Common):
         _check_images(study.dataset, self.data)
         device_named(self.device)
         Results(self.results).check_writable()
-        settings = Settings(self.results, self.device, self.threads, self.data)
+        settings = Settings(self.results, self.device, self.threads, self.data, self.steps)
         jobs = [partial(make, spec, settings, debug=self.debug) for spec in specs]
         pool = Serial() if self.pool == "serial" else Processes(self.workers)
         workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]

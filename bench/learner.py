@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -23,9 +23,12 @@ from bench.errors import BadRegion, Diverged
 from bench.images.batches import Batch, Batches
 from bench.meter import Meter
 from bench.nets.cell import Norm
-from bench.nets.supernet import Supernet
+from bench.nets.precision import arithmetic
+from bench.nets.supernet import Precision, Supernet
 from bench.nets.sweep import scores
 from bench.space import Genotype, Region, Space
+from bench.spec import added
+from bench.steps import Feeds, Stepper
 from bench.streams import numpy_stream, torch_stream
 
 
@@ -50,6 +53,12 @@ class Training:
     alpha_decay: float = 1e-3
     alpha_start: float = 1e-3  # standard deviation of the initial alpha; 0 as in the DARTS paper
     norm: Norm = Norm()
+    precision: Precision = added("fp32")  # of training passes; scoring is always in single precision
+
+
+Static = Literal["no", "mixture", "path"]
+"""What a captured step may take for granted of `Relaxation.theta`. mixture: it is a function of alpha and of what
+`Learner.given` gives, on the learner's whole region; path: it draws a path of weight 1; no: nothing."""
 
 
 class Relaxation(ABC):
@@ -57,6 +66,7 @@ class Relaxation(ABC):
 
     version: ClassVar[int]
     trains_alpha: ClassVar[bool] = True
+    static: ClassVar[Static] = "no"
 
     @property
     def single_level(self) -> bool:
@@ -120,9 +130,17 @@ class Learner:
             momentum=training.momentum,
             nesterov=training.nesterov and training.momentum > 0,
             weight_decay=training.weight_decay,
+            fused=True,  # a few kernels for all weights, and nothing that waits for the device
         )
+        if training.momentum:
+            for w in self.weights:  # before the first gradient: which weights get one differs from path to path
+                self.optimiser.state[w]["momentum_buffer"] = torch.zeros_like(w)
         self.alpha_optimiser = torch.optim.Adam(
-            [self.alpha], lr=training.alpha_rate, betas=training.alpha_betas, weight_decay=training.alpha_decay
+            [self.alpha],
+            lr=training.alpha_rate,
+            betas=training.alpha_betas,
+            weight_decay=training.alpha_decay,
+            fused=True,
         )
         self.steps = 0
         self.paths = numpy_stream(seed, f"paths/{name}")
@@ -130,6 +148,8 @@ class Learner:
         self._visitors = numpy_stream(seed, f"aside/paths/{name}"), torch_stream(seed, f"aside/noise/{name}")
         self._valid_stream: Iterator[Batch] = valid.endless()
         self.curve: list[dict[str, float]] = []
+        self.stepper: Stepper = Stepper()  # how the updates of a step are carried out
+        self.feeds: Feeds | None = None  # while a captured step is written down or run
 
     @property
     def progress(self) -> float:
@@ -148,26 +168,37 @@ class Learner:
         Raises Diverged when the loss or alpha is no longer finite at the end of an epoch.
         """
         self.supernet.train()
-        for _ in range(self.epochs if epochs is None else epochs):
-            total = torch.zeros((), device=self.alpha.device)
-            for batch in self.train.epoch():
-                if alpha and self.relaxation.trains_alpha and not self.relaxation.single_level:
-                    with self.meter.phase("alpha"):
-                        self.relaxation.step(self, batch, next(self._valid_stream))
-                total += self._weight_step(batch, lesson, alpha)
-            loss = float(total) / len(self.train)  # the only wait for the device in an epoch
-            if not (np.isfinite(loss) and bool(torch.isfinite(self.alpha).all())):
-                raise Diverged(
-                    f"the loss of supernet {self.name} is {loss} after {self.steps} steps; lower the learning rate"
-                )
-            self.curve.append({"step": self.steps, "train_loss": loss})
-            if each_epoch is not None:
-                each_epoch()
+        with arithmetic(self.alpha.device, self.training.precision):
+            for _ in range(self.epochs if epochs is None else epochs):
+                self._epoch(lesson, alpha)
+                if each_epoch is not None:
+                    each_epoch()
         return self
 
-    def _weight_step(self, batch: Batch, lesson: Lesson | None, alpha: bool) -> Tensor:
-        self._schedule()
-        theta, region = self.relaxation.theta(self)
+    def _epoch(self, lesson: Lesson | None, alpha: bool) -> None:
+        total = torch.zeros((), device=self.alpha.device)
+        for batch in self.train.epoch():
+            if alpha and self.relaxation.trains_alpha and not self.relaxation.single_level:
+                with self.meter.phase("alpha"):
+                    self.stepper.alpha(self, batch, next(self._valid_stream))
+            self._schedule()
+            total += self.stepper.weights(self, batch, lesson, alpha)
+            self.steps += 1
+        loss = float(total) / len(self.train)  # the only wait for the device in an epoch
+        if not (np.isfinite(loss) and bool(torch.isfinite(self.alpha).all())):
+            raise Diverged(
+                f"the loss of supernet {self.name} is {loss} after {self.steps} steps; lower the learning rate"
+            )
+        self.curve.append({"step": self.steps, "train_loss": loss})
+
+    def update_weights(self, batch: Batch, lesson: Lesson | None = None, alpha: bool = True) -> Tensor:
+        """One step of the weights, and of alpha where both follow one loss; the loss of the batch, without a graph."""
+        return self.descend(batch, *self.relaxation.theta(self), lesson, alpha)
+
+    def descend(
+        self, batch: Batch, theta: Tensor | None, region: Region, lesson: Lesson | None = None, alpha: bool = True
+    ) -> Tensor:
+        """`update_weights` at given architecture weights. Nothing in it waits for the device."""
         joint = alpha and self.relaxation.single_level
         logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
         loss = F.cross_entropy(logits, batch.labels)
@@ -179,8 +210,19 @@ class Learner:
         self.optimiser.step()
         if joint:
             self.alpha_optimiser.step()
-        self.steps += 1
         return loss.detach()
+
+    def update_alpha(self, gradient: Tensor) -> None:
+        """One Adam step of alpha along `gradient` `[E, O]`."""
+        self.alpha.grad = gradient.contiguous()  # a fused optimiser reads memory as it lies
+        self.alpha_optimiser.step()
+
+    def given(self, make: Callable[[], Tensor]) -> Tensor:
+        """What the host makes anew for every step (noise, a temperature), on the device: `make` is called here, or
+        before every replay of a captured step."""
+        if self.feeds is not None:
+            return self.feeds(make)
+        return make().to(self.alpha.device)
 
     def _schedule(self) -> None:
         """Cosine between the two learning rates, updated at every step (as the NAS-Bench-201 code does).
@@ -189,8 +231,12 @@ class Learner:
         """
         high, low = self.training.learning_rate, self.training.learning_rate_end
         share = self.steps / (self.epochs * len(self.train))
+        rate = float(low + (high - low) * 0.5 * (1 + np.cos(np.pi * share)))
         for group in self.optimiser.param_groups:
-            group["lr"] = low + (high - low) * 0.5 * (1 + np.cos(np.pi * share))
+            if isinstance(group["lr"], Tensor):  # a captured step reads it there
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
     @torch.no_grad()
     def adopt(self, parent: Learner, state: bool) -> Self:
@@ -203,6 +249,7 @@ class Learner:
                 (self.alpha_optimiser, parent.alpha_optimiser),
             ):
                 own.load_state_dict(copy.deepcopy(theirs.state_dict()))  # load_state_dict alone would share tensors
+            self.stepper.forget()
             self.steps, self.epochs = parent.steps, parent.epochs
         return self
 
@@ -214,7 +261,8 @@ class Learner:
         self.paths, self.noise = self._visitors
         self.supernet.train()
         try:
-            yield
+            with arithmetic(self.alpha.device, self.training.precision):
+                yield
         finally:
             self.paths, self.noise = own
             for buffer, value in zip(self.supernet.buffers(), kept, strict=True):
@@ -260,7 +308,8 @@ class Learner:
         right = nats = torch.zeros((), device=self.alpha.device)
         count = 0
         for batch in self.valid.in_order(EVALUATION_BATCH, images):
-            logits = self.supernet(batch.images, None, region)
+            with arithmetic(self.alpha.device, "fp32"):
+                logits = self.supernet(batch.images, None, region)
             right = right + (logits.argmax(1) == batch.labels).sum()
             nats = nats + F.cross_entropy(logits, batch.labels, reduction="sum")
             count += len(batch.labels)
@@ -271,7 +320,9 @@ class Learner:
         one function on shared weights are computed, and paid for, once (`bench.nets.sweep`)."""
         self.supernet.eval()
         batches = self.valid.in_order(EVALUATION_BATCH, images)
-        return scores(self.supernet, batches, [self.space.check(g) for g in genotypes], self.meter.charge_forward)
+        checked = [self.space.check(g) for g in genotypes]
+        with arithmetic(self.alpha.device, "fp32"):
+            return scores(self.supernet, batches, checked, self.meter.charge_forward)
 
 
 EVALUATION_BATCH = 500

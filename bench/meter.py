@@ -2,7 +2,7 @@
 
 Image and multiply-add counts are exact and independent of the machine; seconds and bytes are measured.
 A phase charges exclusively: while a phase runs inside another, only the inner one pays, so phases add up to the
-total.
+total. On a GPU seconds are taken between events on its stream, so that no phase waits for the device.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,11 @@ import torch
 
 if TYPE_CHECKING:
     from bench.nets.supernet import Supernet
+
+AROUND = ""
+"""In a written account: the phase that was open around it."""
+
+UNREAD = 4_096  # readings of a GPU's clock that are kept before they are looked at
 
 
 @dataclass
@@ -31,7 +36,7 @@ class Cost:
     supernets: int = 0  # supernets made
     parameters: int = 0  # weights in them, architecture weights apart
     wall_s: float = 0.0
-    device_s: float = 0.0  # CPU seconds of the process, or wall seconds between synchronised readings on a GPU
+    device_s: float = 0.0  # CPU seconds of the process, or seconds between events on a GPU's stream
     peak_bytes: int = 0  # resident set of the process, or memory allocated on the GPU
 
     def __add__(self, other: Cost) -> Cost:
@@ -47,7 +52,9 @@ class Meter:
         self.device = device
         self.phases: dict[str, Cost] = {}
         self._stack: list[str] = []
-        self._since: tuple[float, float] | None = None
+        self._since: Any = None  # a reading of the clock
+        self._unread: list[tuple[Cost, Any, Any]] = []  # stretches of a GPU's time, with who pays
+        self._timed = True
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -72,8 +79,27 @@ class Meter:
             if stack:
                 self._since = self._now()
 
+    @contextmanager
+    def written(self) -> Iterator[dict[str, Cost]]:
+        """Passes inside are not charged but written down, for `charge`: images and multiply-adds by phase."""
+        kept, self.phases, self._stack, self._timed = (self.phases, self._stack, self._timed), {}, [AROUND], False
+        try:
+            yield self.phases
+        finally:
+            self.phases, self._stack, self._timed = kept
+
+    def charge(self, account: Mapping[str, Cost]) -> None:
+        """Charge a written account, as if its passes had been made now."""
+        for name, cost in account.items():
+            own = self._current() if name == AROUND else self.phases.setdefault(name, Cost())
+            if own is not None:
+                own.forward_images += cost.forward_images
+                own.backward_images += cost.backward_images
+                own.gmacs += cost.gmacs
+
     def total(self) -> Cost:
         """The sum over phases."""
+        self._read()
         return sum(self.phases.values(), Cost())
 
     def watch(self, supernet: Supernet) -> None:
@@ -94,6 +120,7 @@ class Meter:
     def state(self) -> dict[str, dict[str, Any]]:
         """All phases as plain numbers: for a checkpoint or a record."""
         self._charge_time()
+        self._read()
         return {name: vars(cost).copy() for name, cost in self.phases.items()}
 
     def restore(self, state: dict[str, dict[str, Any]]) -> None:
@@ -120,24 +147,39 @@ class Meter:
             cost.backward_images += images
             cost.gmacs += 2 * gmacs
 
-    def _now(self) -> tuple[float, float]:
+    def _now(self) -> Any:
         if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-            now = time.perf_counter()
-            return now, now
+            event = torch.cuda.Event(enable_timing=True)
+            event.record(torch.cuda.current_stream(self.device))
+            return event
         return time.perf_counter(), time.process_time()
 
     def _charge_time(self) -> None:
+        if not self._timed:
+            return
         cost = self._current()
         if cost is None and self._since is None:
             self._since = self._now()
             return
         now = self._now()
         if cost is not None and self._since is not None:
-            cost.wall_s += now[0] - self._since[0]
-            cost.device_s += now[1] - self._since[1]
+            self._unread.append((cost, self._since, now))
             cost.peak_bytes = max(cost.peak_bytes, self._peak())
+            if self.device.type != "cuda" or len(self._unread) > UNREAD:
+                self._read()
         self._since = now
+
+    def _read(self) -> None:
+        """Charge the stretches of time that are over; waits for a GPU to reach the last of them."""
+        for cost, start, end in self._unread:
+            if self.device.type == "cuda":
+                end.synchronize()
+                wall = device = start.elapsed_time(end) / 1_000
+            else:
+                wall, device = end[0] - start[0], end[1] - start[1]
+            cost.wall_s += wall
+            cost.device_s += device
+        self._unread.clear()
 
     def _peak(self) -> int:
         if self.device.type == "cuda":

@@ -26,6 +26,7 @@ from bench.meter import Meter
 from bench.record import Candidate, Record, Results, Status, write_atomically
 from bench.space import Genotype, Space
 from bench.spec import RunSpec, Scale
+from bench.steps import Steps
 from bench.streams import numpy_stream
 from bench.task import Found, SearchImages, Task
 
@@ -41,6 +42,7 @@ class Settings:
     device: str = "auto"
     threads: int = 1  # torch threads of one run; 1 makes a run on a CPU repeatable to the bit
     data: Path | None = None  # folder of the image files
+    steps: Steps = "ordinary"  # see bench.steps: results differ by rounding at most
 
 
 def device_named(name: str) -> torch.device:
@@ -72,7 +74,8 @@ def execute(
     torch.set_num_threads(settings.threads)
     device = device_named(settings.device)
     space, loaded = spaces.get(spec.space), images.load(spec.dataset, settings.data)
-    task = Task(space, _visible(loaded, spec.scale), spec.scale, spec.seed, device, Meter(device), progress)
+    visible, meter = _visible(loaded, spec.scale), Meter(device)
+    task = Task(space, visible, spec.scale, spec.seed, device, meter, progress, steps=settings.steps)
     started = datetime.now(UTC)
 
     def record_of(
@@ -208,6 +211,7 @@ def _place(device: torch.device, settings: Settings, loaded: ImageSet, started: 
         "device": device.type,
         "device_name": name,
         "threads": settings.threads,
+        "steps": settings.steps,
         "images": loaded.title,
         "images_digest": loaded.digest,
         "split": loaded.split,

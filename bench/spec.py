@@ -1,5 +1,7 @@
 """What identifies a run: method with every field, space, image set, seed and scale, as one canonical JSON text.
 
+A field that came later is spelt out only where it differs from what was done before it came (`added`).
+
 The key of a run is a hash of that text, so two runs share a key exactly when nothing that is written here differs.
 Not in the key: the code's digest, the machine, the pool. A change of behaviour raises `version` of the method.
 """
@@ -13,13 +15,22 @@ import math
 import types
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from bench.errors import BadSpec, UnknownName
 
 SCHEMA = 1
 """Raised when the meaning of a spec's text changes."""
+
+
+T = TypeVar("T")
+
+
+def added(default: T) -> T:
+    """A field that was added when records existed. At its default, which must be what the code did before, it is left
+    out of the identity: those records keep their keys, and are found by the specs of today."""
+    return field(default=default, metadata={"added": True})
 
 
 @dataclass(frozen=True)
@@ -115,12 +126,16 @@ def described(part: Any) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """A dataclass, nested or not, as JSON values; every field spelt out, defaults included.
+    """A dataclass, nested or not, as JSON values; every field spelt out, defaults included (see `added`).
 
     A field that holds one of several kinds of part, told by its `version`, says which kind it holds.
     """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        inside = {f.name: getattr(value, f.name) for f in dataclasses.fields(value)}
+        inside = {
+            f.name: getattr(value, f.name)
+            for f in dataclasses.fields(value)
+            if not (f.metadata.get("added") and getattr(value, f.name) == f.default)
+        }
         return {name: described(v) if hasattr(v, "version") else plain(v) for name, v in inside.items()}
     if isinstance(value, (list, tuple)):
         return [plain(v) for v in value]

@@ -24,6 +24,7 @@ from bench.nets.chain import supernet_of
 from bench.nets.supernet import Shape
 from bench.space import Genotype, Region, Space
 from bench.spec import Scale
+from bench.steps import Steps, stepper_for
 from bench.streams import numpy_stream, torch_stream
 
 Estimator = Callable[[Sequence[Genotype], int | None], NDArray[np.float64]]
@@ -77,12 +78,14 @@ class Task:
         meter: Meter | None = None,
         progress: Callable[[float], None] = lambda share: None,
         name: str = "",
+        steps: Steps = "ordinary",
     ) -> None:
         self.name = name  # before the names of its streams; empty but for a search within a search
         self.space, self.images, self.scale, self.seed, self.device = space, images, scale, seed, device
         self.region = space.region
         self.meter = Meter(device) if meter is None else meter
         self.progress = progress  # tells the share done, 0 to 1; for bars only
+        self.steps: Steps = steps  # how training steps are carried out; results differ by rounding at most
         self.trace: list[dict[str, Any]] = []
         self._supernets = 0
         self._on_device: dict[tuple[str, int], Batches] = {}
@@ -108,11 +111,11 @@ class Task:
         self._supernets += 1
         _, channels, size, _ = self.images.train.pixels.shape
         shape = Shape(self.scale.channels, self.scale.cells, self.images.classes, channels, size)
-        supernet = supernet_of(self.space, shape, training.norm, self.seed, f"weights/{name}")
+        supernet = supernet_of(self.space, shape, training.norm, self.seed, f"weights/{name}", training.precision)
         supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.meter.watch(supernet)
         epochs = self.scale.epochs_of(training.epochs) if epochs is None else epochs
-        return Learner(
+        made = Learner(
             self.space,
             region,
             supernet,
@@ -125,6 +128,8 @@ class Task:
             self.seed,
             name,
         )
+        made.stepper = stepper_for(self.steps)
+        return made
 
     def _batches(self, part: Literal["train", "valid"], batch: int, stream: str) -> Batches:
         """One part of the images, on the device once however many supernets read it."""
@@ -145,6 +150,7 @@ class Task:
     def on(self, space: Space, name: str) -> Task:
         """The same images and meter on another space: a search within a search, with streams of its own name."""
         inner = Task(space, self.images, self.scale, self.seed, self.device, self.meter, name=f"{self.name}{name}/")
+        inner.steps = self.steps
         inner._on_device = self._on_device
         return inner
 

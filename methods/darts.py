@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 from bench.images.batches import Batch
-from bench.learner import Learner
+from bench.learner import Learner, Static
 from bench.space import Region
 from methods.oneshot import OneShot
 
@@ -36,6 +36,7 @@ class Darts(OneShot):
     """Softmax relaxation with alternating gradient steps."""
 
     version: ClassVar[int] = 1
+    static: ClassVar[Static] = "mixture"
     order: Literal[1, 2] = 1
     eps: float = 0.01  # numerator of the finite difference's step, section 2.3
 
@@ -50,8 +51,7 @@ class Darts(OneShot):
 
     def step(self, learner: Learner, train: Batch, valid: Batch) -> None:
         """One Adam step on alpha."""
-        learner.alpha.grad = self.gradient(learner, train, valid)
-        learner.alpha_optimiser.step()
+        learner.update_alpha(self.gradient(learner, train, valid))
 
     def gradient(self, learner: Learner, train: Batch, valid: Batch) -> Tensor:
         """The gradient `[E, O]` that alpha follows."""
@@ -62,12 +62,12 @@ class Darts(OneShot):
 
     def unrolled(self, learner: Learner, train: Batch, valid: Batch) -> Tensor:
         """The second-order gradient of alpha `[E, O]` (eqs. 7 and 8)."""
-        weights, xi = learner.weights, float(learner.optimiser.param_groups[0]["lr"])
+        weights, xi = learner.weights, learner.optimiser.param_groups[0]["lr"]
         kept = [w.detach().clone() for w in weights]
         gradients = torch.autograd.grad(self._loss(learner, train), weights, allow_unused=True)
         with torch.no_grad():
             for w, g in zip(weights, gradients, strict=True):
-                momentum = learner.optimiser.state[w].get("momentum_buffer")
+                momentum = learner.optimiser.state[w].get("momentum_buffer")  # zeros before the first gradient
                 move = learner.training.weight_decay * w
                 move += 0 if g is None else g
                 if momentum is not None:

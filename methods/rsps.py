@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bench.errors import BadSpec
 from bench.images.batches import Batch
-from bench.learner import Learner, Training
+from bench.learner import Learner, Static, Training
 from bench.space import Genotype, Region
 from methods.oneshot import OneShot
 
@@ -28,6 +28,7 @@ class Rsps(OneShot):
 
     version: ClassVar[int] = 1
     trains_alpha: ClassVar[bool] = False
+    static: ClassVar[Static] = "path"
     training: Training = Training(epochs=250)
     candidates: int = 100
 

@@ -16,7 +16,7 @@ from scipy.stats import norm
 
 from bench.errors import BadGenotype, BadSpec
 from bench.learner import Learner, Training
-from bench.nets.cell import Norm
+from bench.nets.cell import Gates, Norm
 from bench.nets.chain import ChainSupernet, supernet_of
 from bench.nets.supernet import Shape, Supernet
 from bench.space import Region
@@ -114,10 +114,10 @@ def test_a_row_is_the_weighted_sum_of_its_cells() -> None:
     assert torch.allclose(net(images, one_hot, THREE.region), path, atol=1e-5)
     row = net.stages[0][0]  # type: ignore[index]
     x = torch.randn(5, 4, 8, 8)
-    weights = [torch.tensor(w) for w in (0.2, 0.3, 0.5)]
+    weights = torch.tensor([0.2, 0.3, 0.5])
     parts = [row(x, None, Region.of([{c}] * 3)) for c in range(3)]
     wanted = sum(w * part for w, part in zip(weights, parts, strict=True))
-    assert torch.allclose(row(x, [weights] * 3, THREE.region), wanted, atol=1e-5)
+    assert torch.allclose(row(x, Gates(weights.expand(3, 3), x.dtype), THREE.region), wanted, atol=1e-5)
 
 
 def test_cells_share_no_weights_and_hold_no_others() -> None:

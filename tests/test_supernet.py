@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.nets.cell import Norm
+from bench.nets.cell import Gates, Group, Norm
 from bench.nets.supernet import Shape, Supernet
 from bench.space import Genotype, Region, Space
 from bench.spaces.nb201 import SPACE as NB201
@@ -69,6 +69,20 @@ def test_lean_form_is_the_plain_form(region: Region, seed: int, norm: Norm, weig
     if weighted:
         theta = torch.randn(6, 5, generator=torch.Generator().manual_seed(seed), dtype=torch.float64).requires_grad_()
     _assert_equal(_loss_and_gradients(lean, theta, region), _loss_and_gradients(plain, theta, region))
+
+
+@pytest.mark.parametrize("edge", range(6))
+@pytest.mark.parametrize("op", [2, 3])
+def test_one_convolution_in_the_whole_region(edge: int, op: int) -> None:
+    """A scale of one weight repeated must not be a view of it: normalisation would read the memory behind it."""
+    lean, plain = _nets(NB201, Norm())
+    region = Region.of([{op, 1} if e == edge else {1} for e in range(6)])
+    theta = torch.full((6, 5), 0.5, dtype=torch.float64, requires_grad=True)
+    _assert_equal(_loss_and_gradients(lean, theta, region), _loss_and_gradients(plain, theta, region))
+    group = Group(op, (edge,))
+    (scale,) = Gates(torch.rand(6, 5), torch.float32).scales((group,), 7)
+    assert scale.is_contiguous()
+    assert scale.untyped_storage().nbytes() >= 7 * 4
 
 
 def test_lean_form_is_the_plain_form_at_32_pixels_and_two_cells() -> None:

@@ -25,9 +25,6 @@ from bench.space import Region, Space
 KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}  # ReLU-Conv-BN operations by kernel size
 POOL, SKIP, NONE = "avg_pool_3x3", "skip_connect", "none"
 
-Gates = Sequence[Sequence[Tensor]]
-"""Architecture weights as scalars, `gates[edge][operation]`."""
-
 Used = tuple[tuple[int, ...], ...]
 """The operations that are computed, per edge."""
 
@@ -60,19 +57,48 @@ class Conv(nn.Module):
         self.register_buffer("var", torch.ones(channels) if running else None)
 
 
-def batch_norm(x: Tensor, convs: list[Conv], gates: list[Tensor] | None, training: bool) -> Tensor:
-    """Normalise `[B, len(convs) * C, H, W]` group by group and scale group k by the scalar `gates[k]`.
+class Gates:
+    """The architecture weights of one forward pass: scalars for single terms, scales for normalised groups.
+
+    theta: `[E, O]`; dtype: that of the activations. What cells of one width ask alike is made once.
+    """
+
+    def __init__(self, theta: Tensor, dtype: torch.dtype) -> None:
+        self._theta, self._dtype = theta, dtype
+        self._scales: dict[tuple[tuple[Group, ...], int], tuple[Tensor, ...]] = {}
+        self._scalars: dict[torch.dtype, list[tuple[Tensor, ...]]] = {}
+
+    def scalar(self, edge: int, op: int) -> Tensor:
+        """The weight of one operation, in the type of the activations."""
+        return self._rows(self._dtype)[edge][op]
+
+    def scales(self, groups: tuple[Group, ...], channels: int) -> tuple[Tensor, ...]:
+        """Per group, the weight of each of its operations repeated over its `channels`."""
+        if (groups, channels) not in self._scales:
+            rows = self._rows(self._theta.dtype)
+            weights = torch.stack([rows[edge][group.op] for group in groups for edge in group.edges])
+            # Contiguous, whatever their number: torch's normalisation reads its scale as if it were.
+            wide = weights.repeat_interleave(channels, output_size=channels * len(weights))
+            self._scales[groups, channels] = wide.split([channels * len(group.edges) for group in groups])
+        return self._scales[groups, channels]
+
+    def _rows(self, dtype: torch.dtype) -> list[tuple[Tensor, ...]]:
+        if dtype not in self._scalars:
+            self._scalars[dtype] = [row.unbind() for row in self._theta.to(dtype).unbind()]
+        return self._scalars[dtype]
+
+
+def batch_norm(x: Tensor, convs: Sequence[Conv], scales: Tensor | None, training: bool) -> Tensor:
+    """Normalise `[B, len(convs) * C, H, W]` channel by channel and scale the result by `scales` `[len(convs) * C]`.
 
     Running statistics, where kept, are updated while training, as torch.nn.BatchNorm2d does.
     """
     channels = len(convs[0].kernel)
-    scale = shift = None
+    scale, shift = scales, None
     affine: list[Tensor] = [c.affine for c in convs if c.affine is not None]
     if affine:
-        both = torch.cat(affine if gates is None else [a * g for a, g in zip(affine, gates, strict=True)], dim=1)
-        scale, shift = both.unbind()
-    elif gates is not None:
-        scale = torch.stack(gates).repeat_interleave(channels, output_size=channels * len(convs))
+        both = torch.cat(affine, dim=1) if len(affine) > 1 else affine[0]
+        scale, shift = (both if scales is None else both * scales).unbind()
     kept = [(c.mean, c.var) for c in convs if c.mean is not None and c.var is not None]
     if not kept:
         return F.batch_norm(x, None, None, scale, shift, True)
@@ -83,6 +109,19 @@ def batch_norm(x: Tensor, convs: list[Conv], gates: list[Tensor] | None, trainin
             m.copy_(new_m)
             v.copy_(new_v)
     return y
+
+
+def convolve(x: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
+    """Convolution with half padding, in the type of x.
+
+    On a CPU a 1x1 kernel on at most 8x8 pixels is a matrix product: there the set-up of a convolution costs most.
+    """
+    kernel = kernel.to(x.dtype)
+    if kernel.shape[-1] == 1 and x.shape[-1] <= 8 and x.device.type == "cpu" and stride == 1:
+        rows = x.permute(0, 2, 3, 1)
+        if rows.is_contiguous():
+            return F.linear(rows, kernel.flatten(1)).permute(0, 3, 1, 2)
+    return F.conv2d(x, kernel, stride=stride, padding=kernel.shape[-1] // 2)
 
 
 class Cell(nn.Module):
@@ -135,47 +174,75 @@ class Cell(nn.Module):
             for op in used[e]:
                 if op in self.sizes:
                     conv = self.conv(e, op)
-                    y = F.conv2d(F.relu(source), conv.kernel, padding=conv.size // 2)
+                    y = F.conv2d(F.relu(source), conv.kernel.to(x.dtype), padding=conv.size // 2)
                     y = batch_norm(y, [conv], None, self.training)
                 elif op == self.pool:
                     y = F.avg_pool2d(source, 3, 1, 1, count_include_pad=False)
                 else:
                     y = source
-                nodes[edge.target] = _plus(nodes[edge.target], y if gates is None else gates[e][op] * y)
+                nodes[edge.target] = _plus(nodes[edge.target], y if gates is None else gates.scalar(e, op) * y)
         output = nodes[self.nodes]
         return torch.zeros_like(x) if output is None else output
 
     def _lean(self, x: Tensor, gates: Gates | None, used: Used) -> Tensor:
+        plan = plan_of(self.space, used)
+        groups = tuple(group for leaving in plan for group in leaving.groups)
+        width = x.shape[1]
+        scales: dict[Group, Tensor] = {}
+        if gates is not None and groups:
+            scales = dict(zip(groups, gates.scales(groups, width), strict=True))
         whole: list[list[Tensor]] = [[] for _ in range(self.nodes + 1)]  # terms of weight 1, by target node
         gated: list[list[tuple[Tensor, Tensor]]] = [[] for _ in range(self.nodes + 1)]  # terms with their weight
-        for node in range(self.nodes):
+        for node, leaving in enumerate(plan):
             h = x if node == 0 else weighted_sum(whole[node], gated[node])
             if h is None:
                 continue
-            leaving = [e for e, edge in enumerate(self.space.edges) if edge.source == node]
-            for op in (op for op in (self.skip, self.pool) if op is not None):
-                edges = [e for e in leaving if op in used[e]]
-                y = average_pool(h) if edges and op == self.pool else h
+            for op, edges in leaving.linear:
+                y = average_pool(h) if op == self.pool else h
                 for e in edges:
                     target = self.space.edges[e].target
                     if gates is None:
                         whole[target].append(y)
                     else:
-                        gated[target].append((y, gates[e][op]))
-            rectified: Tensor | None = None
-            for op, size in self.sizes.items():
-                edges = [e for e in leaving if op in used[e]]
-                if not edges:
-                    continue
-                rectified = F.relu(h) if rectified is None else rectified
-                convs = [self.conv(e, op) for e in edges]
-                y = F.conv2d(rectified, _joined([c.kernel for c in convs]), padding=size // 2)
-                scales = None if gates is None else [gates[e][op] for e in edges]
-                y = batch_norm(y, convs, scales, self.training)
-                for e, part in zip(edges, y.split(len(convs[0].kernel), dim=1), strict=True):
+                        gated[target].append((y, gates.scalar(e, op)))
+            rectified = F.relu(h) if leaving.groups else h
+            for group in leaving.groups:
+                convs = [self.conv(e, group.op) for e in group.edges]
+                y = convolve(rectified, _joined([c.kernel for c in convs]))
+                y = batch_norm(y, convs, scales.get(group), self.training)
+                for e, part in zip(group.edges, y.split(width, dim=1), strict=True):
                     whole[self.space.edges[e].target].append(part)
         output = weighted_sum(whole[self.nodes], gated[self.nodes])
         return torch.zeros_like(x) if output is None else output
+
+
+@dataclass(frozen=True)
+class Group:
+    """One weighted operation on edges out of one node: one convolution and one normalisation."""
+
+    op: int
+    edges: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Leaving:
+    """What is computed from one node: skips and pooling with their edges, and groups of convolutions."""
+
+    linear: tuple[tuple[int, tuple[int, ...]], ...]
+    groups: tuple[Group, ...]
+
+
+@lru_cache(maxsize=4096)
+def plan_of(space: Space, used: Used) -> tuple[Leaving, ...]:
+    """What the lean form computes, node by node."""
+    plan = []
+    for node in range(max(edge.target for edge in space.edges)):
+        leaving = [e for e, edge in enumerate(space.edges) if edge.source == node]
+        by_op = [(op, tuple(e for e in leaving if op in used[e])) for op in range(len(space.ops))]
+        some = [(op, edges) for op, edges in by_op if edges]
+        linear = tuple((op, edges) for op, edges in some if space.ops[op] not in KERNELS)
+        plan.append(Leaving(linear, tuple(Group(op, edges) for op, edges in some if space.ops[op] in KERNELS)))
+    return tuple(plan)
 
 
 @lru_cache(maxsize=4096)
@@ -222,9 +289,13 @@ class _WeightedSum(torch.autograd.Function):
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    """The inner product of two `[B, C, H, W]`, read as they lie in memory where that is one stretch."""
+    """The inner product of two `[B, C, H, W]`, read as they lie in memory where that is one stretch; of bfloat16 in
+    single precision, which is also several times faster on a CPU."""
     order = (0, 2, 3, 1) if b.is_contiguous(memory_format=torch.channels_last) else (0, 1, 2, 3)
-    return torch.dot(a.permute(order).reshape(-1), b.permute(order).reshape(-1))
+    a, b = a.permute(order).reshape(-1), b.permute(order).reshape(-1)
+    if a.dtype == torch.bfloat16:
+        return torch.dot(a.float(), b.float()).to(a.dtype)
+    return torch.dot(a, b)
 
 
 def weighted_sum(whole: Sequence[Tensor], gated: Sequence[tuple[Tensor, Tensor]]) -> Tensor | None:
@@ -239,15 +310,38 @@ def weighted_sum(whole: Sequence[Tensor], gated: Sequence[tuple[Tensor, Tensor]]
 def average_pool(x: Tensor) -> Tensor:
     """3x3 average pooling, stride 1, that does not count its padding.
 
-    On a CPU and from 16x16 pixels, a depthwise convolution with a correction at the border takes less than half
-    the time of `avg_pool2d`; elsewhere it is no faster.
+    On a CPU, at 5 to 8 pixels a side one matrix between pixels, and from 16 a depthwise convolution with a correction
+    at the border, which takes less than half the time of `avg_pool2d`; elsewhere neither is faster.
     """
     size = x.shape[-1]
+    if x.device.type == "cpu" and 4 < size <= 8:
+        rows = x.permute(0, 2, 3, 1).flatten(1, 2)
+        return (_pixel_means(size, x.dtype) @ rows).view(-1, size, size, x.shape[1]).permute(0, 3, 1, 2)
     if x.device.type != "cpu" or size < 16:
         return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
-    ones = x.new_ones(1, 1, *x.shape[2:])
-    counted = F.conv2d(ones, x.new_ones(1, 1, 3, 3), padding=1)  # pixels under each window
-    return F.conv2d(x, x.new_ones(x.shape[1], 1, 3, 3), padding=1, groups=x.shape[1]) / counted
+    share = _pixel_shares(size, x.dtype)
+    return F.conv2d(x, x.new_ones(x.shape[1], 1, 3, 3), padding=1, groups=x.shape[1]) * share
+
+
+def _near(size: int) -> Tensor:
+    line = torch.arange(size)
+    return ((line[:, None] - line).abs() <= 1).double()
+
+
+@lru_cache
+def _pixel_means(size: int, dtype: torch.dtype) -> Tensor:
+    """`[H * H, H * H]`: pooling as a matrix between the pixels of an image, row by row."""
+    with torch.inference_mode(False):  # what is kept may be asked for in training later
+        mean = _near(size) / _near(size).sum(1, keepdim=True)
+        return torch.kron(mean, mean).to(dtype)
+
+
+@lru_cache
+def _pixel_shares(size: int, dtype: torch.dtype) -> Tensor:
+    """`[H, H]`: 1 over the number of pixels under each window."""
+    with torch.inference_mode(False):
+        count = _near(size).sum(1)
+        return (1 / torch.outer(count, count)).to(dtype)
 
 
 def _plus(total: Tensor | None, term: Tensor) -> Tensor:

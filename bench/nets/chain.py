@@ -10,7 +10,7 @@ from functools import lru_cache
 from torch import Tensor, nn
 
 from bench.nets.cell import Gates, Norm, weighted_sum
-from bench.nets.supernet import STAGES, Draw, Shape, Supernet, cell_at, skeleton_multiply_adds, taps
+from bench.nets.supernet import STAGES, Draw, Precision, Shape, Supernet, cell_at, skeleton_multiply_adds, taps
 from bench.space import Genotype, Region, Space
 from bench.spaces.cells import Chain
 
@@ -31,7 +31,7 @@ class Row(nn.Module):
             for cell in self.cells[op]:  # type: ignore[attr-defined]  # a ModuleList
                 y = cell(y, None, self.alone[op])
             outputs.append((op, y))
-        gated = [] if gates is None else [(y, gates[self.row][op]) for op, y in outputs]
+        gated = [] if gates is None else [(y, gates.scalar(self.row, op)) for op, y in outputs]
         total = weighted_sum([y for _, y in outputs] if gates is None else [], gated)
         assert total is not None  # a region has a cell in every row
         return total
@@ -80,7 +80,9 @@ def _stage_taps(space: Chain, region: Region) -> tuple[int, ...]:
     return tuple(sum(map(of_row, rows_of(space, stage))) for stage in range(STAGES))
 
 
-def supernet_of(space: Space, shape: Shape, norm: Norm, seed: int, name: str) -> Supernet:
+def supernet_of(
+    space: Space, shape: Shape, norm: Norm, seed: int, name: str, precision: Precision = "fp32"
+) -> Supernet:
     """The supernet that holds all architectures of `space`."""
     kind = ChainSupernet if isinstance(space, Chain) else Supernet
-    return kind(space, shape, norm, seed, name)
+    return kind(space, shape, norm, seed, name, precision=precision)

@@ -11,16 +11,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.nets.cell import KERNELS, Cell, Norm, used_operations
+from bench.nets.cell import KERNELS, Cell, Gates, Norm, convolve, used_operations
 from bench.space import Region, Space
 from bench.streams import torch_stream
 
 STAGES = 3
+
+Precision = Literal["fp32", "tf32", "bf16"]
+"""The arithmetic of training passes. fp32: single precision throughout. tf32: single precision whose products a GPU
+may round to 10 bits of mantissa; nothing else on a CPU. bf16: activations and products in bfloat16, weights,
+statistics, head and loss in single precision. Networks in evaluation mode compute in the type of their images."""
 
 Draw = Callable[[str, int, int, int], Tensor]
 """The initial kernel `[outputs, inputs, size, size]` of a place, given as (place, outputs, inputs, size)."""
@@ -44,8 +50,18 @@ class Supernet(nn.Module):
     draws them: a weight's start does not depend on which others exist.
     """
 
-    def __init__(self, space: Space, shape: Shape, norm: Norm, seed: int, name: str = "weights/0", lean: bool = True):
+    def __init__(
+        self,
+        space: Space,
+        shape: Shape,
+        norm: Norm,
+        seed: int,
+        name: str = "weights/0",
+        lean: bool = True,
+        precision: Precision = "fp32",
+    ) -> None:
         super().__init__()
+        self.precision = precision
         self.space = space
         self.shape = shape
 
@@ -82,14 +98,16 @@ class Supernet(nn.Module):
         images: `[B, C, H, W]`, normalised. theta: `[E, O]` weights of the operations; None means weight 1 on all
         that `region` allows, which for a region of one genotype is that architecture.
         """
-        gates = None if theta is None else [row.unbind() for row in theta.unbind()]
-        x = self.stem_norm(F.conv2d(images, self.stem, padding=1))
+        if self.precision == "bf16" and self.training:
+            images = images.to(torch.bfloat16)
+        gates = None if theta is None else Gates(theta, images.dtype)
+        x = self.stem_norm(convolve(images, self.stem))
         for stage, cells in enumerate(self.stages):
             if stage:
                 x = self.reductions[stage - 1](x)
             for cell in cells:  # type: ignore[attr-defined]
                 x = cell(x, gates, region)
-        logits: Tensor = self.head(F.relu(self.head_norm(x)).mean((2, 3)))
+        logits: Tensor = self.head(F.relu(self.head_norm(x)).mean((2, 3), dtype=self.head.weight.dtype))
         return logits
 
     def _stage(self, stage: int, width: int, norm: Norm, kernel: Draw, lean: bool) -> nn.ModuleList:
@@ -134,9 +152,9 @@ class Reduction(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, C, H, W]` to `[B, 2C, H/2, W/2]`."""
-        y: Tensor = self.first_norm(F.conv2d(F.relu(x), self.first, stride=2, padding=1))
-        y = self.second_norm(F.conv2d(F.relu(y), self.second, padding=1))
-        return y + F.conv2d(F.avg_pool2d(x, 2, 2), self.shortcut)
+        y: Tensor = self.first_norm(convolve(F.relu(x), self.first, stride=2))
+        y = self.second_norm(convolve(F.relu(y), self.second))
+        return y + convolve(F.avg_pool2d(x, 2, 2), self.shortcut)
 
 
 def _skeleton_norm(width: int, norm: Norm) -> nn.BatchNorm2d:
