@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis import stats
+from analysis import missing, stats
 from analysis.load import Setting
 from analysis.style import order, printed
 
@@ -70,6 +70,12 @@ def text(
     shown = f"Not all runs are there yet: {partial}." if partial else ""
     body = " ".join(filter(None, (meaning, INTERVALS if intervals else "", shown)))
     return "\n\n".join([f"**{head}** {setting_of(setting, rows)} {seeds(rows)}", body, f"Made by: `{command(root)}`\n"])
+
+
+def progress(setting: Setting, rows: pd.DataFrame, methods: Sequence[str] = ()) -> str:
+    """`Partial: 12 of 40 runs of study nb201 are in it.`, or nothing where none is missing."""
+    found = missing.progress(setting, rows, methods)
+    return f"Partial: {found.mark} are in it." if found is not None and found.mark else ""
 
 
 def command(root: Path) -> str:

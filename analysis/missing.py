@@ -56,6 +56,7 @@ def progress(setting: Setting, rows: pd.DataFrame, methods: Collection[str] = ()
     by_size = sorted(known, key=lambda s: len(s.methods) * len(s.seeds))
     study = next((s for s in by_size if wanted <= set(s.methods) and seeds <= set(s.seeds)), by_size[-1])
     labels = [label for label in study.methods if not methods or label in methods]
+    labels += [label for label in methods if label not in somewhere]  # made by the same command, of no study's own
     lacking = [(label, tuple(s for s in study.seeds if (label, s) not in runs)) for label in labels]
     missing = sum(len(seeds) for _, seeds in lacking)
     total = len(labels) * len(study.seeds)

@@ -10,6 +10,7 @@ import pyarrow.parquet
 
 from analysis.load import RESCORE
 from bench.errors import BadRecord
+from bench.panel import Ranking
 
 TREND_BINS = 20  # of the running median, equal in number of architectures
 LEAST_IN_BIN = 5
@@ -33,6 +34,19 @@ def read_pairs(path: Path, expected: int) -> pd.DataFrame:
     if not (pairs["test"].between(0, 100).all() and pairs["estimate"].between(0, 1).all()):
         raise BadRecord(f"{path} holds an accuracy out of range; run {RESCORE} again")
     return pairs.assign(estimate=100 * pairs["estimate"]).round(DECIMALS)
+
+
+def read_ranking(path: Path, estimate: str = "estimate") -> Ranking:
+    """The pairs as what the panel is computed from; a size takes the place of the estimate where `estimate` names it:
+    "parameters" or "multiply_adds". Of architectures without an opinion there is nothing in it. Raises BadRecord."""
+    columns = sorted({estimate, "test", "cell_class", "parameters"})
+    try:
+        table = pyarrow.parquet.read_table(path, columns=columns)
+        data = {name: np.asarray(table[name].to_numpy(), dtype=np.float64) for name in columns}
+    except (OSError, ValueError, KeyError) as error:
+        raise BadRecord(f"{path} is no table of pairs ({str(error).splitlines()[0]}); run {RESCORE} again") from None
+    known = np.isfinite(data[estimate]) & np.isfinite(data["test"])
+    return Ranking(*(data[name][known] for name in (estimate, "test", "cell_class", "parameters")))
 
 
 def running_median(pairs: pd.DataFrame) -> pd.DataFrame:

@@ -140,6 +140,14 @@ DEFINITIONS: Mapping[str, str] = {name: text for name, (text, _) in (*_RANKING.i
 
 def panel(ranking: Ranking | None, choice: Choice) -> dict[str, float | None]:
     """All names of `DEFINITIONS`; None where a value is undefined, or where there are no estimates."""
-    ranked = {name: math.nan if ranking is None else of(ranking) for name, (_, of) in _RANKING.items()}
     chosen = {name: of(choice) for name, (_, of) in _CHOICE.items()}
-    return {name: float(value) if math.isfinite(value) else None for name, value in {**ranked, **chosen}.items()}
+    return {**ranked(ranking), **_plain(chosen)}
+
+
+def ranked(ranking: Ranking | None) -> dict[str, float | None]:
+    """The part of the panel that compares estimates with the truth."""
+    return _plain({name: math.nan if ranking is None else of(ranking) for name, (_, of) in _RANKING.items()})
+
+
+def _plain(values: Mapping[str, float]) -> dict[str, float | None]:
+    return {name: float(value) if math.isfinite(value) else None for name, value in values.items()}

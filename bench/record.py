@@ -172,7 +172,8 @@ class Results:
 
     def pairs_path(self, key: str, truth: str, target: str) -> Path:
         """Where the probe estimates of a run stand beside the truth: columns `position` (int32), `estimate`
-        (accuracy, [0, 1]), `cross_entropy` (nats), `test` (percent)."""
+        (accuracy, [0, 1]), `cross_entropy` (nats), `test` (percent), `cell_class` (equal where cells are equal when
+        trained alone), `parameters` and `multiply_adds` (per pair of channels, and pixel)."""
         return self.root / "pairs" / f"{key}.{truth}.{target}.parquet"
 
     def failed_path(self, key: str) -> Path:

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from bench import metrics, spaces
 from bench.errors import BadRecord, NoSuchEntry
 from bench.nets.cell import KERNELS
+from bench.nets.supernet import taps
 from bench.panel import Choice, Ranking, panel
 from bench.record import Record, Results, Score, write_atomically
 from bench.run import estimates_digest
-from bench.space import Genotype
+from bench.space import Genotype, Region
 from bench.truth import GroundTruth
 
 
@@ -153,7 +154,7 @@ def _agreement(
     positions, values = estimates
     accuracy, true = values[:, 0], test[positions]
     path = results.pairs_path(record.key, truth.name, target)
-    write_atomically(path, _pairs(positions, values, true))
+    write_atomically(path, _pairs(truth.space.name, positions, values, true))
     both = np.isfinite(accuracy) & np.isfinite(true)
     guess, real, rows = accuracy[both], true[both], positions[both]
     ranking = Ranking(guess, real, _classes(truth.space.name)[rows], _parameters(truth.space.name)[rows])
@@ -185,11 +186,18 @@ def _parameters(space: str) -> NDArray[np.float64]:
     return np.array([sum(weights[op] for op in g) for g in known.region.genotypes()], dtype=np.float64)
 
 
+@lru_cache
+def _multiply_adds(space: str) -> NDArray[np.float64]:
+    """`[N]` multiply-adds per pixel and pair of channels, of operations from which a way leads to the output."""
+    known = spaces.get(space)
+    return np.array([taps(known, Region.of([{op} for op in g])) for g in known.region.genotypes()], dtype=np.float64)
+
+
 def _or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _pairs(positions: NDArray[np.int32], values: NDArray[np.float64], true: NDArray[np.float64]) -> bytes:
+def _pairs(space: str, positions: NDArray[np.int32], values: NDArray[np.float64], true: NDArray[np.float64]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -198,6 +206,9 @@ def _pairs(positions: NDArray[np.int32], values: NDArray[np.float64], true: NDAr
         "estimate": values[:, 0].astype("f4"),
         "cross_entropy": values[:, 1].astype("f4"),
         "test": true.astype("f4"),
+        "cell_class": _classes(space)[positions].astype("i4"),
+        "parameters": _parameters(space)[positions].astype("i4"),
+        "multiply_adds": _multiply_adds(space)[positions].astype("i4"),
     }
     stream = io.BytesIO()
     pq.write_table(pa.table(columns), stream, compression="zstd")

@@ -59,6 +59,7 @@ def made_up_run(
     choice_estimate: float | None = 0.5,
     status: Any = "done",
     scored: bool = True,
+    details: Mapping[str, Any] | None = None,
     **others: Any,
 ) -> str:
     """Write a record, its scores by one truth and its pairs; `others` are fields of `Score` or names of its panel.
@@ -72,7 +73,8 @@ def made_up_run(
         "scale": plain(scale),
     }
     key = key_of(identity)
-    cost = {"forward_images": images[0], "backward_images": images[1], "device_s": 10.0 + seed, "supernets": 2}
+    supernets = others.pop("supernets", 2)
+    cost = {"forward_images": images[0], "backward_images": images[1], "device_s": 10.0 + seed, "supernets": supernets}
     results.save(
         Record(
             key=key,
@@ -84,7 +86,7 @@ def made_up_run(
             architecture="a cell",
             candidates=(Candidate((1,) * 6, 0.4), Candidate((0,) * 6, choice_estimate)),
             trace=(),
-            details={},
+            details=details or {},
             cost=cost,
             estimates=None,
             place={"device": "cpu", "device_name": "A Processor"},
@@ -158,6 +160,9 @@ def parquet(estimates: Sequence[float], tests: Sequence[float]) -> bytes:
         "estimate": np.array(estimates, dtype=np.float32),
         "cross_entropy": np.ones(len(tests), dtype=np.float32),
         "test": np.array(tests, dtype=np.float32),
+        "cell_class": np.arange(len(tests), dtype=np.int32),
+        "parameters": np.arange(len(tests), dtype=np.int32) % 7,
+        "multiply_adds": np.arange(len(tests), dtype=np.int32) % 11,
     }
     stream = BytesIO()
     pyarrow.parquet.write_table(pa.table(columns), stream)
@@ -240,7 +245,7 @@ def test_cells_are_the_means_worked_out_by_hand(study: Results) -> None:
     choice, ranking, cost = map(cells, table(study))
     assert list(choice) == ["Random", "Largest", "RSPS", "DARTS"]
     darts = choice["DARTS"]
-    assert darts["n (done / diverged)"] == "3 / 1"
+    assert darts["n (done / diverged / failed)"] == "3 / 1 / 0"
     # Of the 27 equally likely resamples of three values one holds the lowest thrice: 3.7 %, more than 2.5 %.
     assert darts["test (%)"] == "91.00 [90.00, 92.00]"
     assert darts["valid (%)"] == "90.00 [89.00, 91.00]"
@@ -297,8 +302,8 @@ def test_targets_stand_side_by_side_the_searched_one_first_and_costs_once(result
         "Ranking, imagenet16-120 (transfer)",
         "Cost of the search",
     ]
-    assert cells(grids[0])["Random"]["n (done / diverged)"] == "2 / 0"
-    assert cells(grids[-1])["Random"]["n (done / diverged)"] == "2 / 0"
+    assert cells(grids[0])["Random"]["n (done / diverged / failed)"] == "2 / 0 / 0"
+    assert cells(grids[-1])["Random"]["n (done / diverged / failed)"] == "2 / 0 / 0"
 
 
 def test_the_caption_says_what_the_numbers_mean(drawn: Results) -> None:
@@ -352,7 +357,7 @@ def test_latex_compiles(results: Results, tmp_path: Path) -> None:
         made_up_run(results, HOSTILE, seed, test=90.0 + seed)
     draw_tables(results)
     body = written(results, "main-", ".tex").read_text()
-    document = f"\\documentclass{{article}}\\usepackage{{booktabs}}\\begin{{document}}{body}\\end{{document}}"
+    document = f"\\documentclass{{article}}\\usepackage{{booktabs,graphicx}}\\begin{{document}}{body}\\end{{document}}"
     (tmp_path / "table.tex").write_text(document)
     command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "table.tex"]
     assert subprocess.run(command, cwd=tmp_path, stdout=subprocess.DEVNULL, timeout=60).returncode == 0

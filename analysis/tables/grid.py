@@ -24,19 +24,26 @@ _LATEX = str.maketrans(
         "|": r"\textbar{}",
         **{mark: f"{{{mark}}}" for mark in "[]*"},  # else they would mean something right after a row's end
         "\N{EN DASH}": r"\textendash{}",
+        "\N{MINUS SIGN}": "$-$",
+        "\N{PLUS-MINUS SIGN}": r"$\pm$",
+        "\N{ALMOST EQUAL TO}": r"$\approx$",
+        "\N{GREATER-THAN OR EQUAL TO}": r"$\geq$",
+        "\N{DAGGER}": r"\dag{}",
     }
 )
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What a cell says, and the interval that may stand behind or below it."""
+    """What a cell says, the interval that may stand behind or below it, and notes: what a paper says, a verdict."""
 
     value: str
     interval: str = ""
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.value} {self.interval}".rstrip()
+        said = f"{self.value} {self.interval}".rstrip()
+        return f"{said} ({'; '.join(self.notes)})" if self.notes else said
 
 
 @dataclass(frozen=True)
@@ -67,19 +74,21 @@ def markdown(grid: Grid) -> str:
 
 
 def latex(grid: Grid) -> str:
-    """A `tabular` with the rules of booktabs under its title; intervals stand below their means."""
+    """A `tabular` with the rules of booktabs under its title, no wider than the text; intervals stand below their
+    means."""
     heads = " & ".join(_stacked(_halves(latex_escaped(head)), r"\relax") for head in grid.heads)
     rows = [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in grid.rows]
     return "\n".join(
         [
             rf"\textbf{{{latex_escaped(grid.title)}}}\\[2pt]",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{@{{}}l{'r' * (len(grid.heads) - 1)}@{{}}}}",
             r"\toprule",
             rf"{heads} \\",
             r"\midrule",
             *rows,
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
             "",
         ]
     )
@@ -115,7 +124,8 @@ def _padded(text: str, width: int, at: int) -> str:
 
 def _latex_cell(cell: Cell) -> str:
     value = latex_escaped(cell.value)
-    return _stacked([value, latex_escaped(cell.interval)], r"\tiny") if cell.interval else value
+    below = [latex_escaped(text) for text in (cell.interval, *cell.notes) if text]
+    return _stacked([value, *below], r"\tiny") if below else value
 
 
 def _stacked(lines: list[str], size: str) -> str:

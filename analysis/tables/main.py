@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -11,9 +10,12 @@ from rich.console import Console
 
 from analysis import caption, stats
 from analysis.load import RESCORE, Setting, is_searched, settings, targets_of
-from analysis.output import Drawn, csv_text, write_text
-from analysis.style import order, printed
-from analysis.tables.grid import UNKNOWN, Cell, Grid, latex, latex_escaped, markdown, show
+from analysis.missing import lines
+from analysis.output import Drawn
+from analysis.style import printed
+from analysis.tables.columns import RUNS, Column, by_label, counts, once_per_run, runs_cell
+from analysis.tables.grid import Cell, Grid, show
+from analysis.tables.sheet import Sheet
 from bench.record import Results
 
 DEFINITIONS = (
@@ -28,36 +30,6 @@ DEFINITIONS = (
     "Images are those passed through supernets, forward and backward; seconds are CPU seconds of the process, or GPU "
     "seconds."
 )
-
-
-@dataclass(frozen=True)
-class Column:
-    """A quantity of the table: the frame's column it averages, and how the mean is printed."""
-
-    source: str
-    head: str  # "{ranked}" stands for the number of ranked architectures
-    unit: str
-    digits: int = 0
-    factor: float = 1.0
-    interval: bool = False
-
-    def mean(self, rows: pd.DataFrame) -> stats.Mean:
-        """Over the runs that are done, in the column's unit."""
-        return stats.mean_of(stats.done(rows)[self.source] * self.factor)
-
-    def cell(self, rows: pd.DataFrame) -> Cell:
-        """The mean as text, with the number of its values where it is not that of the runs done."""
-        mean = self.mean(rows)
-        if mean.mean is None:
-            return Cell(UNKNOWN)
-        fewer = f" (n = {mean.n})" if mean.n < stats.count(rows, "done") else ""
-        if not self.interval or mean.low is None or mean.high is None:
-            return Cell(self._text(mean.mean) + fewer)
-        return Cell(self._text(mean.mean) + fewer, f"[{self._text(mean.low)}, {self._text(mean.high)}]")
-
-    def _text(self, value: float) -> str:
-        text = f"{value:,.{self.digits}f}"
-        return text.removeprefix("-") if not text.strip("-0.") else text  # no minus before a zero
 
 
 CHOICE = (
@@ -98,12 +70,10 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
             missing.append(
                 f"main {setting.slug}: no random baseline; `python -m bench run` a study with one, then {RESCORE}"
             )
-        stem = results.root / "tables" / f"main-{setting.slug}"
-        made = list(grids(setting, rows))
+        missing += lines("main", setting, rows)
         words = describe(setting, rows, results.root)
-        paths.append(write_text(Path(f"{stem}.md"), "\n".join([*map(markdown, made), words, ""])))
-        paths.append(write_text(Path(f"{stem}.tex"), _document_part(made, setting, words, results.root)))
-        paths.append(write_text(Path(f"{stem}.csv"), csv_text(numbers(setting, rows))))
+        made = Sheet("main", setting, tuple(grids(setting, rows)), words, numbers(setting, rows))
+        paths += made.write(results.root)
     return Drawn(tuple(paths), tuple(missing))
 
 
@@ -123,15 +93,15 @@ def grids(setting: Setting, rows: pd.DataFrame) -> Iterator[Grid]:
         searched = f" (searched on {one.dataset})" if is_searched(one.dataset, one.target) else " (transfer)"
         yield _grid(f"Choice, {one.target}{searched}", CHOICE, part)
         yield _grid(f"Ranking, {one.target}{searched}", RANKING, part)
-    yield _grid("Cost of the search", COST, _once_per_run(rows))
+    yield _grid("Cost of the search", COST, once_per_run(rows))
 
 
 def numbers(setting: Setting, rows: pd.DataFrame) -> pd.DataFrame:
     """The same as data: per method, target and quantity the mean, its interval and its n; costs have no target."""
-    lines: list[dict[str, object]] = []
+    found: list[dict[str, object]] = []
     parts = [(one.target, CHOICE + RANKING + ONLY_IN_CSV, part) for one, part in targets_of(setting, rows)]
-    for target, columns, part in [*parts, ("", COST, _once_per_run(rows))]:
-        for label, of_label in _by_label(part):
+    for target, columns, part in [*parts, ("", COST, once_per_run(rows))]:
+        for label, of_label in by_label(part):
             shared = {
                 "space": setting.space,
                 "dataset": setting.dataset,
@@ -140,24 +110,28 @@ def numbers(setting: Setting, rows: pd.DataFrame) -> pd.DataFrame:
                 "truth_checksum": of_label["truth_checksum"].iloc[0] if target else "",
                 "target": target,
                 "label": label,
-                **{status: stats.count(of_label, status) for status in ("done", "diverged")},
+                **counts(of_label),
             }
-            lines += ({**shared, "quantity": c.source, "unit": c.unit, **vars(c.mean(of_label))} for c in columns)
-    return pd.DataFrame(lines)
+            found += ({**shared, "quantity": c.source, "unit": c.unit, **vars(c.mean(of_label))} for c in columns)
+    return pd.DataFrame(found)
 
 
 def describe(setting: Setting, rows: pd.DataFrame, root: Path) -> str:
     """The caption: what was searched and scored, seeds, intervals, definitions, the random baseline, the command."""
     return " ".join(
-        [
-            caption.setting_of(setting, rows),
-            caption.seeds(rows),
-            caption.INTERVALS,
-            DEFINITIONS,
-            f"Devices: {', '.join(sorted(set(rows['device'])))}.",
-            _random_baseline(setting, rows),
-            f"Made by: {caption.command(root)}.",
-        ]
+        filter(
+            None,
+            [
+                caption.setting_of(setting, rows),
+                caption.seeds(rows),
+                caption.progress(setting, rows),
+                caption.INTERVALS,
+                DEFINITIONS,
+                f"Devices: {', '.join(sorted(set(rows['device'])))}.",
+                _random_baseline(setting, rows),
+                f"Made by: {caption.command(root)}.",
+            ],
+        )
     )
 
 
@@ -174,35 +148,12 @@ def _random_baseline(setting: Setting, rows: pd.DataFrame) -> str:
     )
 
 
-def _document_part(made: list[Grid], setting: Setting, words: str, root: Path) -> str:
-    lines = [
-        f"% {caption.command(root)}",
-        r"% needs \usepackage{booktabs}",
-        r"\begin{table*}",
-        r"\centering\scriptsize\setlength{\tabcolsep}{4pt}",
-        "\\par\\medskip\n".join(map(latex, made)) + rf"\caption{{{latex_escaped(words)}}}",
-        rf"\label{{tab:main-{setting.slug}}}",
-        r"\end{table*}",
-        "",
-    ]
-    return "\n".join(lines)
-
-
 def _grid(title: str, columns: tuple[Column, ...], rows: pd.DataFrame) -> Grid:
     ranked = rows["ranked"].dropna().unique()
     of = f" of {ranked[0]:,.0f}" if len(ranked) == 1 else ""
-    heads = ("Method", "n (done / diverged)", *(column.head.format(ranked=of) for column in columns))
-    lines = []
-    for label, part in _by_label(rows):
-        runs = f"{stats.count(part, 'done')} / {stats.count(part, 'diverged')}"
-        lines.append((Cell(printed(label)), Cell(runs), *(column.cell(part) for column in columns)))
-    return Grid(title, heads, tuple(lines))
-
-
-def _by_label(rows: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    for label in sorted(set(rows["label"]), key=order):
-        yield label, rows[rows["label"] == label]
-
-
-def _once_per_run(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.drop_duplicates("key")
+    heads = ("Method", RUNS, *(column.head.format(ranked=of) for column in columns))
+    body = [
+        (Cell(printed(label)), runs_cell(part), *(column.cell(part) for column in columns))
+        for label, part in by_label(rows)
+    ]
+    return Grid(title, heads, tuple(body))

@@ -1,0 +1,143 @@
+"""What the papers print, beside what we measure: the numbers of `published.csv` and the verdict on each of ours.
+
+Every number there names its table or figure, the source it was taken from and how sure that is. What nobody could
+find stays "not found"; what somebody merely remembers is not in the file, and is refused if it ever is.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Literal
+
+from analysis.load import Setting
+from analysis.stats import LEAST_RUNS, Mean
+from bench.errors import BadRecord
+
+FILE = Path(__file__).parent / "published.csv"
+NOT_FOUND = "not found"
+APPROXIMATE = "read off figure (approximate)"
+CONFIDENCES = (
+    "reported by a third page",
+    APPROXIMATE,
+    "read in author log",
+    "read in issue thread",
+    "computed by us from author-released files",
+    NOT_FOUND,
+)
+COLUMNS = ("label", "name", "target", "quantity", "unit", "value", "std", "paper", "where", "source", "confidence")
+
+Word = Literal["within", "above", "below", "not comparable"]
+
+
+@dataclass(frozen=True)
+class Published:
+    """One number of a paper. value is None where it is not found."""
+
+    label: str  # our method of the same kind; empty for a method that we do not run
+    name: str  # as the source prints it
+    target: str
+    quantity: str  # a column of our frame, or "cost"
+    unit: str
+    value: float | None
+    std: float | None  # over the paper's runs
+    paper: str
+    where: str  # table or figure
+    source: str  # where it was read
+    confidence: str
+
+    @property
+    def text(self) -> str:
+        """The number as it is printed: `54.30 ± 0.00`, `≈ 87`, `not found`."""
+        if self.value is None:
+            return NOT_FOUND
+        digits = 2 if self.unit == "%" else 3
+        text = f"{self.value:g}" if self.confidence == APPROXIMATE else f"{self.value:.{digits}f}"
+        about = "\N{ALMOST EQUAL TO} " if self.confidence == APPROXIMATE else ""
+        return about + text + ("" if self.std is None else f" \N{PLUS-MINUS SIGN} {self.std:.{digits}f}")
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one of our means stands to a published number."""
+
+    word: Word
+    why: tuple[str, ...] = ()  # of "not comparable"
+
+
+@lru_cache
+def published() -> tuple[Published, ...]:
+    """All numbers, in the order of the file."""
+    return read(FILE)
+
+
+def read(path: Path) -> tuple[Published, ...]:
+    """The numbers in a file. Raises BadRecord in one line at the first that says too little, or is only remembered."""
+    with path.open(newline="", encoding="utf-8") as stream:
+        rows = csv.DictReader(stream)
+        if tuple(rows.fieldnames or ()) != COLUMNS:
+            raise BadRecord(f"{path} has columns {rows.fieldnames}; it takes {', '.join(COLUMNS)}")
+        return tuple(_checked(row, f"{path} line {number}") for number, row in enumerate(rows, 2))
+
+
+def find(label: str, target: str, quantity: str) -> Published | None:
+    """The first number of the file for one of our methods, one that was found before one that was not."""
+    known = [p for p in published() if (p.label, p.target, p.quantity) == (label, target, quantity)]
+    return next((p for p in known if p.value is not None), known[0] if known else None)
+
+
+def others(target: str, quantity: str, where: Iterable[str]) -> list[Published]:
+    """The numbers of methods that we do not run, from these tables."""
+    wanted = set(where)
+    return [
+        p for p in published() if not p.label and (p.target, p.quantity) == (target, quantity) and p.where in wanted
+    ]
+
+
+def verdict(ours: Mean, theirs: Published, setting: Setting, scale: Mapping[str, Any]) -> Verdict:
+    """Within where the published value lies in our interval over seeds, or our mean within one published standard
+    deviation of it; else above or below. Not comparable where scale, images or truth are others than the paper's,
+    where either number is missing, or where we have fewer than three runs."""
+    why = list(differences(setting, scale, theirs.target))
+    if theirs.value is None:
+        why.append("the published number was not found")
+    if ours.mean is None:
+        why.append("no run of ours has it")
+    elif ours.low is None or ours.high is None:
+        why.append(f"fewer than {LEAST_RUNS} runs of ours")
+    if why or theirs.value is None or ours.mean is None or ours.low is None or ours.high is None:
+        return Verdict("not comparable", tuple(why))
+    near = theirs.std is not None and abs(ours.mean - theirs.value) <= theirs.std
+    if ours.low <= theirs.value <= ours.high or near:
+        return Verdict("within")
+    return Verdict("above" if ours.mean > theirs.value else "below")
+
+
+def differences(setting: Setting, scale: Mapping[str, Any], target: str) -> Iterable[str]:
+    """What of a setting is not as in the papers: each a reason not to compare."""
+    if setting.scale != "paper":
+        yield (
+            f"scale {setting.scale}: {scale['channels']} channels, cells per stage {scale['cells']}, "
+            f"{scale['train_images']:,} training images, {scale['epochs']:g} of the papers' epochs"
+        )
+    if setting.dataset not in ("cifar10", target):  # searched on CIFAR-10 and transferred, or on each
+        yield f"searched on {setting.dataset}, the paper on cifar10"
+    if setting.target and setting.target != target:
+        yield f"scored on {setting.target}, the paper on {target}"
+
+
+def _checked(row: Mapping[str, str], place: str) -> Published:
+    confidence = row["confidence"]
+    if confidence not in CONFIDENCES:
+        raise BadRecord(
+            f"{place}: a number of confidence {confidence!r} is not printed; known: {', '.join(CONFIDENCES)}"
+        )
+    if (confidence == NOT_FOUND) != (row["value"] == ""):
+        raise BadRecord(f"{place}: a value and 'not found' exclude each other")
+    if confidence != NOT_FOUND and not (row["where"] and row["source"]):
+        raise BadRecord(f"{place}: a published number names its table or figure and its source")
+    numbers = {name: float(row[name]) if row[name] else None for name in ("value", "std")}
+    return Published(**{**{name: row[name] for name in COLUMNS}, **numbers})  # type: ignore[arg-type]

@@ -1,0 +1,57 @@
+"""Ours beside the published number: the notes of a cell, its data, and the letters that give reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis import published
+from analysis.load import Setting
+from analysis.tables.columns import Column
+
+VERDICTS = (
+    "Behind a cell stands what the papers print for the method, and the verdict: within, where the published value "
+    "lies in our interval or our mean within one published standard deviation of it; above or below otherwise; not "
+    "comparable for the reasons that letters stand for."
+)
+
+
+def beside(
+    column: Column, rows: pd.DataFrame, label: str, setting: Setting, reasons: dict[str, str]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Our mean beside the published number: as data, and as the notes of a cell. `reasons` collects why two numbers
+    are not comparable under the letters that notes use."""
+    mean = column.mean(rows)
+    numbers = {"quantity": column.source, "unit": column.unit, **vars(mean), "std": column.std(rows)}
+    theirs = published.find(label, setting.target, column.source)
+    if theirs is None:
+        return numbers, ()
+    said = published.verdict(mean, theirs, setting, rows["scale_numbers"].iloc[0])
+    letters = ", ".join(reasons.setdefault(reason, _letter(len(reasons))) for reason in said.why)
+    notes = (f"published {theirs.text}", f"{said.word} {letters}".rstrip())
+    told = {
+        "published": theirs.value,
+        "published_std": theirs.std,
+        "published_name": theirs.name,
+        "published_where": f"{theirs.paper}, {theirs.where}",
+        "published_source": theirs.source,
+        "confidence": theirs.confidence,
+        "verdict": said.word,
+        "why": "; ".join(said.why),
+    }
+    return {**numbers, **told}, notes
+
+
+def legend(reasons: Mapping[str, str], targets: list[str]) -> str:
+    """What the letters stand for; or that no paper has such numbers."""
+    if not any(p.target in targets for p in published.published()):
+        return f"No paper prints numbers for {', '.join(targets)}, so there is no published number and no verdict."
+    return (
+        f"Not comparable: {'; '.join(f'{letter} {reason}' for reason, letter in reasons.items())}." if reasons else ""
+    )
+
+
+def _letter(number: int) -> str:
+    return chr(ord("a") + number) if number < 26 else f"r{number}"

@@ -1,0 +1,145 @@
+"""The central claim of each paper as a paired comparison, with its interval and a verdict; and whether each search
+beats an architecture drawn at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis import stats
+from analysis.load import Setting, settings, targets_of
+from analysis.missing import lines
+from analysis.output import Drawn
+from analysis.style import order, printed
+from analysis.tables import pairing
+from analysis.tables.columns import Column, shared
+from analysis.tables.fade import ordered, with_rounds
+from analysis.tables.grid import UNKNOWN, Cell, Grid
+from analysis.tables.sheet import Sheet, describe
+from bench.record import Results
+
+TAU = Column("tau", "tau", "", 3, interval=True)
+TAU_TOP = Column("tau_top10", "tau in the top 10 %", "", 3, interval=True)
+TEST = Column("test", "test accuracy (points)", "points", 2, interval=True)
+CORRELATION = Column("rank_correlation", "Spearman of FaDE-ranks", "", 3, interval=True)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """`first` has more of a quantity than `second`; than nothing where there is no second."""
+
+    paper: str
+    words: str
+    first: str
+    second: str
+    column: Column
+
+
+CLAIMS = (
+    Claim("DARTS", "the second order chooses better than the first", "darts-2nd", "darts", TEST),
+    Claim(
+        "Few-Shot NAS", "sub-supernets rank better than one supernet trained longer", "fewshot-rsps", "rsps-longer", TAU
+    ),
+    Claim("Few-Shot NAS", "the same among the best architectures", "fewshot-rsps", "rsps-longer", TAU_TOP),
+    Claim("Few-Shot NAS", "sub-supernets choose better than one trained longer", "fewshot", "darts-2nd-longer", TEST),
+    Claim("Few-Shot NAS", "sub-supernets choose better than one trained longer", "fewshot-snas", "snas-longer", TEST),
+    Claim("GM-NAS", "gradient matching ranks better than a random cut", "gm-rsps", "gm-rsps-random", TAU),
+    Claim("GM-NAS", "gradient matching chooses better than a random cut", "gm-rsps", "gm-rsps-random", TEST),
+    Claim("GM-NAS", "gradient matching chooses better than a random cut", "gm-darts", "gm-darts-random", TEST),
+    Claim("GM-NAS", "cutting by gradients chooses better than exhaustively", "gm-darts", "fewshot", TEST),
+    Claim("HEP-NAS", "mutual distillation chooses better than none", "hep", "hep-no-smd", TEST),
+    Claim("HEP-NAS", "hierarchies choose better than single edges", "hep", "hep-edgewise", TEST),
+    Claim("HEP-NAS", "the hierarchical search chooses better than GM-NAS", "hep", "gm-darts", TEST),
+    Claim("FaDE", "FaDE-ranks correlate with the truth", "fade", "", CORRELATION),
+    Claim("FaDE", "the pseudo-gradient chooses better than random cells", "fade", "fade-random", TEST),
+)
+METHODS = tuple(dict.fromkeys(label for c in CLAIMS for label in (c.first, c.second) if label))
+HEADS = (
+    "Paper",
+    "Claim",
+    "First",
+    "Second",
+    "quantity",
+    "n pairs",
+    "first less second",
+    "p",
+    "P(better)",
+    "images, first / second",
+    "verdict",
+)
+DEFINITIONS = (
+    "Each line compares two methods that were run from the same seeds. Verdict: for, where the interval of the mean "
+    "difference lies above 0; against, where it lies below; undecided otherwise, or with too few pairs. It is a "
+    "verdict at this scale, on these images, and on no other. Tau is Kendall's tau-b of estimates with test accuracy "
+    "over the probe; test accuracy is that of the method's own choice; Spearman of FaDE-ranks is within "
+    "hyper-architectures, compared with 0. Images, first / second: how many times the images of the second the first "
+    "passed through supernets: a claim at unequal cost is a weaker one. No correction is made for the number of lines."
+)
+
+
+def draw(frame: pd.DataFrame, results: Results) -> Drawn:
+    """Write one table for each setting in which some claim has runs, or something stands beside a random choice."""
+    paths: list[Path] = []
+    missing: list[str] = []
+    for setting, rows in settings(frame, by_target=False):
+        missing += lines("claims", setting, rows, (*METHODS, "random"))
+        paths += sheet(setting, rows, results).write(results.root)
+    return Drawn(tuple(paths), tuple(missing))
+
+
+def compared(claim: Claim, rows: pd.DataFrame) -> tuple[stats.Paired, stats.Mean]:
+    """The two sides of a claim on one target; a frame with `rank_correlation` where the claim is about it."""
+    first = rows[rows["label"] == claim.first]
+    if claim.second:
+        return pairing.compared(first, rows[rows["label"] == claim.second], claim.column.source)
+    values = pairing.by_seed(first, claim.column.source)
+    zero = dict.fromkeys(values, 0.0)
+    return stats.paired(values, zero), stats.probability_of_improvement([(list(values.values()), list(zero.values()))])
+
+
+def beats_random(rows: pd.DataFrame) -> list[Claim]:
+    """Every other method of one target against a random architecture."""
+    labels = sorted(set(rows["label"]) - {"random"}, key=order)
+    return [Claim("", "chooses better than a random architecture", label, "random", TEST) for label in labels]
+
+
+def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
+    """The table of one setting: the claims, and every method against a random choice, for each target."""
+    some = ordered(rows, results) if not with_rounds(rows).empty else rows.assign(rank_correlation=float("nan"))
+    some = some.assign(images=some["forward_images"] + some["backward_images"])
+    grids: list[Grid] = []
+    data: list[dict[str, Any]] = []
+    for one, part in targets_of(setting, some):
+        for title, claims in (("Claims of the papers", list(CLAIMS)), ("Better than random?", beats_random(part))):
+            body = []
+            for claim in claims:
+                found, chance = compared(claim, part)
+                first, second = (part[part["label"] == label] for label in (claim.first, claim.second))
+                ratio = _ratio(first, second)
+                texts = (claim.paper, claim.words, printed(claim.first), printed(claim.second) if claim.second else "0")
+                cells = [*texts, claim.column.head, str(found.difference.n)]
+                verdict = found.verdict if not first.empty and (not claim.second or not second.empty) else "not run"
+                told = pairing.cells(found, chance, claim.column)
+                body.append(
+                    (*map(Cell, cells), *told, Cell(UNKNOWN if ratio is None else f"{ratio:.2f}"), Cell(verdict))
+                )
+                line = {
+                    **shared(one, claim.first, first),
+                    "target": one.target,
+                    "paper": claim.paper,
+                    "claim": claim.words,
+                }
+                line |= {"second": claim.second, "quantity": claim.column.source, "unit": claim.column.unit}
+                data.append({**line, **pairing.data(found, chance), "verdict": verdict, "images_ratio": ratio})
+            if body:
+                grids.append(Grid(f"{title}, {one.target}", HEADS, tuple(body)))
+    words = describe(setting, rows, results.root, (DEFINITIONS, pairing.WORDS), (*METHODS, "random"))
+    return Sheet("claims", setting, tuple(grids), words, pd.DataFrame(data))
+
+
+def _ratio(first: pd.DataFrame, second: pd.DataFrame) -> float | None:
+    a, b = (stats.mean_of(stats.done(rows)["images"]).mean for rows in (first, second))
+    return None if a is None or not b else a / b

@@ -1,0 +1,242 @@
+"""How well estimates rank, in the layout of GM-NAS, Table 7: split criterion, splits, supernets, and tau and Spearman
+inside the true top 0.2 to 100 %; then the metrics that say what tau does not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis import caption, published, stats
+from analysis.load import RESCORE, Setting, settings, targets_of
+from analysis.missing import lines
+from analysis.output import Drawn
+from analysis.pairs import read_ranking
+from analysis.style import printed
+from analysis.tables.beside import VERDICTS, beside, legend
+from analysis.tables.columns import RUNS, Column, by_label, runs_cell, shared
+from analysis.tables.grid import UNKNOWN, Cell, Grid
+from analysis.tables.sheet import Sheet, describe
+from bench import metrics, panel
+from bench.record import Results
+
+TOPS = ("0.2", "0.5", "1", "5", "10")
+SIZES = {"parameters": "parameters", "multiply-adds": "multiply_adds"}
+"""Methods that cost nothing, and the column of the pairs that is their estimate."""
+ORDER = "\N{DAGGER}"
+
+
+def _inside(metric: str, whole: str) -> tuple[Column, ...]:
+    tops = tuple(Column(f"{metric}_top{top}", f"top {top} %", "", 2, interval=True) for top in TOPS)
+    return (*tops, Column(whole, "100 %", "", 3, interval=True))
+
+
+TAU, SPEARMAN = _inside("tau", "tau"), _inside("spearman", "spearman")
+OTHERS = (
+    *(Column(f"sparse_tau_{step}", f"sparse tau {step} %", "", 3, interval=True) for step in ("0.1", "0.5", "1")),
+    Column("tau_unique", "tau, equal cells once", "", 3, interval=True),
+    Column("partial_tau_parameters", "tau given parameters", "", 3, interval=True),
+    *(Column(f"precision_top{top}", f"P@{top} %", "", 2, interval=True) for top in ("1", "5", "10")),
+    *(Column(f"best_rank_{k}", f"best rank @{k}", "", 0) for k in (1, 10, 100)),
+    Column("ties", "ties (%)", "%", 0, 100.0),
+    Column("coverage", "coverage (%)", "%", 0, 100.0),
+    Column("probe_n", "probe n", ""),
+    Column("ceiling", "ceiling", "", 3),
+)
+DEFINITIONS = (
+    "Estimates are those of the search for the architectures of the probe; truth is test accuracy. Tau is Kendall's "
+    "tau-b, Spearman his rank correlation; inside the true top x % both are over those of the probe's architectures "
+    "alone that the truth puts there, with all that tie with the last: of few architectures they say little. "
+    f"Criterion is how operations are grouped into children, split the number of edges cut, supernets those that the "
+    f"estimates come from. {ORDER} marks estimates that are an order (a size, a FaDE-rank, a regression) and no "
+    "measured accuracies: ranks mean the same, accuracies nothing. Parameter count and multiply-adds train nothing; "
+    "where they were not run as methods they are computed from the probe itself. Sparse tau rounds the truth; "
+    f"tau, equal cells once: {panel.DEFINITIONS['tau_unique']}; tau given parameters: "
+    f"{panel.DEFINITIONS['partial_tau_parameters']}; P@x %: the share of the estimated top x % that lies in the true "
+    "top x %, what ties leave open averaged over all orders; best rank @k: the best true rank within the probe among "
+    "the k best estimates; ties: the share of estimates that equal another one; coverage: the share of the probe on "
+    "which the method has an opinion, on which alone all of these are; probe n: architectures with an opinion and a "
+    "truth. Ceiling is tau-b between means of disjoint halves of the truth's training seeds, the noise of the truth "
+    "itself. Over architectures: the mean of tau over seeds with the 95 % normal interval that another draw of "
+    "architectures, rather than of seeds, would move it in."
+)
+
+
+def draw(frame: pd.DataFrame, results: Results) -> Drawn:
+    """Write one table for each setting in which some method has an opinion."""
+    paths: list[Path] = []
+    missing: list[str] = []
+    for setting, rows in settings(frame, by_target=False):
+        ranked = with_opinion(rows)
+        if ranked.empty:
+            missing.append(
+                f"ranking {setting.slug}: no run has estimates of the probe; `python -m bench run` one, then {RESCORE}"
+            )
+            continue
+        paths += sheet(setting, rows, results).write(results.root)
+        missing += lines("ranking", setting, rows, sorted(set(ranked["label"]) | set(SIZES)))
+    return Drawn(tuple(paths), tuple(missing))
+
+
+def with_opinion(rows: pd.DataFrame) -> pd.DataFrame:
+    """All rows of the methods that have estimates of the probe in some run."""
+    return rows[rows["label"].isin(set(rows.loc[rows["pairs"].notna(), "label"]))]
+
+
+def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
+    """The table of one setting: three grids for each target."""
+    reasons: dict[str, str] = {}
+    grids: list[Grid] = []
+    data: list[dict[str, Any]] = []
+    parts = targets_of(setting, with_opinion(rows))
+    for one, part in parts:
+        for title, columns in (
+            (f"Tau inside the true top, {one.target}", TAU),
+            (f"Spearman inside the true top, {one.target}", SPEARMAN),
+        ):
+            heads = ("Method", RUNS, "criterion", "split", "supernets", *(column.head for column in columns))
+            body = []
+            for label, of_label in by_label(part):
+                cells = [_name(label, of_label), runs_cell(of_label), *map(Cell, kind_of(of_label))]
+                for column in columns:
+                    numbers, notes = beside(column, of_label, label, one, reasons)
+                    cells.append(column.cell(of_label, *notes))
+                    data.append({**shared(one, label, of_label), "target": one.target, **numbers})
+                body.append(tuple(cells))
+            body += _sizes(one, part, columns, results, 3, data)
+            body += _not_found(one.target, columns)
+            grids.append(Grid(title, heads, tuple(body)))
+        body = []
+        for label, of_label in by_label(part):
+            wide = over_architectures(one, of_label, results)
+            data.append(
+                {
+                    **shared(one, label, of_label),
+                    "target": one.target,
+                    "quantity": "tau_over_architectures",
+                    **vars(wide),
+                }
+            )
+            data += [
+                {
+                    **shared(one, label, of_label),
+                    "target": one.target,
+                    "quantity": column.source,
+                    "unit": column.unit,
+                    **vars(column.mean(of_label)),
+                }
+                for column in OTHERS
+            ]
+            body.append((_name(label, of_label), *(column.cell(of_label) for column in OTHERS), _wide_cell(wide)))
+        body += [(*row, Cell(UNKNOWN)) for row in _sizes(one, part, OTHERS, results, -1, data)]
+        heads = ("Method", *(column.head for column in OTHERS), "tau over architectures")
+        grids.append(Grid(f"Other ranking metrics, {one.target}", heads, tuple(body)))
+    texts = (caption.INTERVALS, DEFINITIONS, VERDICTS, legend(reasons, [one.target for one, _ in parts]))
+    methods = sorted(set(with_opinion(rows)["label"]) | set(SIZES))
+    words = describe(setting, with_opinion(rows), results.root, texts, methods)
+    return Sheet("ranking", setting, tuple(grids), words, pd.DataFrame(data))
+
+
+def over_architectures(setting: Setting, rows: pd.DataFrame, results: Results) -> stats.Mean:
+    """The mean tau of the finished runs, with its interval over the architectures that all of them rank."""
+    done = stats.done(rows)
+    done = done[done["pairs"].notna()].sort_values("seed")
+    rankings = [read_ranking(results.pairs_path(key, setting.truth, setting.target)) for key in done["key"]]
+    return stats.tau_over_architectures([(r.estimate, r.truth) for r in rankings])
+
+
+def kind_of(rows: pd.DataFrame) -> tuple[str, str, str]:
+    """Split criterion, number of edges cut, and supernets behind the estimates, in words."""
+    config: Mapping[str, Any] = rows["method_id"].iloc[0]["config"]
+    supernets = stats.mean_of(stats.done(rows)["supernets"]).mean
+    trained = UNKNOWN if supernets is None else f"{supernets:.0f}"
+    if "grouping" not in config:
+        return "none", "0", trained
+    criterion = _CRITERIA.get(_last(config["grouping"]["name"]), _last(config["grouping"]["name"]))
+    edges = config["edges"]["config"]
+    levels = len(config["levels"])
+    split = (
+        str(len(edges["edges"])) if "edges" in edges else str(levels) if "by" in edges else f"all, in {levels} stages"
+    )
+    if config["keep"] == "best":  # a rejected child still ranks the part that it was given
+        return criterion, split, trained
+    leaves = stats.mean_of(stats.done(rows)["n_candidates"]).mean
+    return criterion, split, UNKNOWN if leaves is None else f"{leaves:.0f}"
+
+
+_CRITERIA = {"Exhaustive": "exhaustive", "Matching": "gradient matching", "RandomGroups": "random"}
+
+
+def _last(name: str) -> str:
+    return name.rpartition(".")[2]
+
+
+def _name(label: str, rows: pd.DataFrame) -> Cell:
+    measured = rows["estimates_measured"].dropna()
+    return Cell(printed(label) + ("" if measured.empty or bool(measured.all()) else ORDER))
+
+
+def _wide_cell(mean: stats.Mean) -> Cell:
+    column = Column("tau", "", "", 3, interval=True)
+    return Cell(UNKNOWN) if mean.mean is None else Cell(column.text(mean.mean), column.interval_of(mean))
+
+
+def _sizes(
+    setting: Setting,
+    rows: pd.DataFrame,
+    columns: tuple[Column, ...],
+    results: Results,
+    words: int,
+    data: list[dict[str, Any]],
+) -> Iterator[tuple[Cell, ...]]:
+    """A row for each size that was not run as a method, computed from the probe of any run: the same for all seeds.
+    words: how many columns of words stand before the numbers; -1: neither these nor the runs."""
+    some = rows[rows["pairs"].notna() & (rows["coverage"] == 1)].sort_values(["seed", "key"])
+    for label, column_of_pairs in SIZES.items():
+        if label in set(rows["label"]) or some.empty:
+            continue
+        path = results.pairs_path(str(some["key"].iloc[0]), setting.truth, setting.target)
+        ranking = read_ranking(path, column_of_pairs)
+        values = {
+            **panel.ranked(ranking),
+            "tau": metrics.tau_b(ranking.estimate, ranking.truth),
+            "spearman": metrics.spearman(ranking.estimate, ranking.truth),
+            "coverage": 1.0,
+            "probe_n": len(ranking.truth),
+            "ceiling": some["ceiling"].iloc[0],
+        }
+        row = pd.DataFrame([{**values, "status": "done", "key": ""}]).astype(dict.fromkeys(values, "float64"))
+        before = [Cell(printed(label) + ORDER), Cell("computed"), Cell("none"), Cell("0"), Cell("0")][: 2 + words]
+        yield (*before, *(column.cell(row) for column in columns))
+        data += [
+            {
+                **shared(setting, label, row),
+                "done": 0,
+                "target": setting.target,
+                "quantity": c.source,
+                "unit": c.unit,
+                **vars(c.mean(row)),
+            }
+            for c in columns
+        ]
+
+
+def _not_found(target: str, columns: tuple[Column, ...]) -> Iterator[tuple[Cell, ...]]:
+    """Published rows of Table 7 that are no method of ours, as far as they are known."""
+    found = {
+        p.quantity: p for p in published.published() if p.where == "Table 7" and not p.label and p.target == target
+    }
+    if not found or not any(column.source in found for column in columns):
+        return
+    name = next(iter(found.values())).name
+    texts = [found[column.source].text if column.source in found else UNKNOWN for column in columns]
+    yield (
+        Cell(f"{name} (published)"),
+        Cell(UNKNOWN),
+        Cell("gradient matching"),
+        Cell("4"),
+        Cell("16"),
+        *map(Cell, texts),
+    )
