@@ -211,6 +211,16 @@ GM = {
 }
 
 
+def test_lost_pairs_leave_a_gap_and_a_line(results: Results) -> None:
+    for seed in range(3):
+        made_up_run(results, "rsps", seed, pairs=some_pairs(60, seed), tau=0.5, coverage=1.0)
+    next((results.root / "pairs").iterdir()).unlink()
+    drawn = ranking.draw(load(results).frame, results)
+    assert any("1 runs lack their pairs" in said and "`python -m bench score`" in said for said in drawn.missing)
+    others = cells(the_sheet(ranking, results).grids[2])
+    assert others["RSPS"]["tau over architectures"] == "\N{EN DASH}"
+
+
 def test_an_order_is_marked_as_no_accuracy(results: Results) -> None:
     made_up_run(results, "fade", 0, pairs=some_pairs(60, 0), tau=0.3, coverage=0.1, estimates_measured=False)
     assert "FaDE†" in cells(the_sheet(ranking, results).grids[0])
@@ -425,6 +435,19 @@ def test_every_table_compiles(everything: Results, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, errors="replace")
     assert done.returncode == 0, done.stdout[-2000:]
     assert not re.search(r"Missing character|Float too large", done.stdout + (tmp_path / "tables.log").read_text())
+
+
+def test_a_baseline_alone_leaves_only_what_it_allows(results: Results) -> None:
+    made_up_run(results, "random", 0, images=(0, 0), n_candidates=1)
+    frame = load(results).frame
+    said: dict[str, tuple[str, ...]] = {}
+    for name, drawing in drawings():
+        if drawing.__name__.startswith("analysis.tables."):  # type: ignore[attr-defined]
+            said[name] = drawing.draw(frame, results).missing
+    made = {path.name.partition("-nb201-")[0] for path in (results.root / "tables").iterdir()}
+    assert made == {"main", "nb201", "cost", "claims"}
+    for name in ("ranking", "selection", "protocol"):
+        assert any("`python -m bench run" in words for words in said[name]), name
 
 
 def test_a_long_grid_goes_on_in_another_table() -> None:

@@ -60,13 +60,13 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
     body: list[tuple[Cell, ...]] = []
     data: list[dict[str, Any]] = []
     for label, of_label in by_label(once_per_run(rows)):
+        same = shared(setting, label, of_label)
         for phase, part in phases(of_label):
             name = Cell(printed(label) if phase == TOTAL else f"    {phase}")
             runs = runs_cell(of_label) if phase == TOTAL else Cell("")
             body.append((name, runs, *(column.cell(part) for column in COLUMNS)))
             data += [
-                {**shared(setting, label, of_label), "phase": phase, "quantity": column.source, "unit": column.unit}
-                | vars(column.mean(part))
+                {**same, "phase": phase, "quantity": column.source, "unit": column.unit} | vars(column.mean(part))
                 for column in COLUMNS
             ]
     heads = ("Method and phase", RUNS, *(column.head for column in COLUMNS))

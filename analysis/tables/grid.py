@@ -81,7 +81,7 @@ def latex(grid: Grid) -> str:
     return "\n".join(
         [
             rf"\textbf{{{latex_escaped(grid.title)}}}\\[2pt]",
-            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{\relax",
             rf"\begin{{tabular}}{{@{{}}l{'r' * (len(grid.heads) - 1)}@{{}}}}",
             r"\toprule",
             rf"{heads} \\",

@@ -67,16 +67,16 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
     for label, of_label in by_label(rows):
         cells = [Cell(printed(label)), runs_cell(once_per_run(of_label))]
         for one, part in targets_of(setting, of_label):
+            same = {**shared(setting, label, part), "target": one.target}
             for column in ACCURACIES:
                 numbers, notes = beside(column, part, label, one, reasons)
                 cells.append(column.cell(part, *notes))
-                data.append({**shared(setting, label, part), "target": one.target, **numbers})
+                data.append({**same, **numbers})
         run = once_per_run(of_label)
+        same = {**shared(setting, label, run), "target": ""}
         for column in COSTS:
             cells.append(column.cell(run))
-            data.append(
-                {**shared(setting, label, run), "target": "", "quantity": column.source, **vars(column.mean(run))}
-            )
+            data.append({**same, "quantity": column.source, **vars(column.mean(run))})
         body.append(tuple(cells))
     names = [one.target for one, _ in parts]
     words = describe(

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import caption
-from analysis.load import BOTH, RESCORE, Setting, settings, targets_of
+from analysis.load import RESCORE, Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
 from analysis.style import order, printed
@@ -59,8 +59,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
 
 def with_both(rows: pd.DataFrame) -> list[str]:
     """The labels of the methods that have runs under both protocols."""
-    known = rows[rows["protocol"] != BOTH].groupby("base")["protocol"].agg(set)
-    bases = set(known[known == {PAPER, FAIR}].index)
+    known = set(zip(rows["base"], rows["protocol"], strict=True))
+    bases = {base for base, _ in known if {(base, PAPER), (base, FAIR)} <= known}
     return sorted(set(rows.loc[rows["base"].isin(bases), "label"]), key=order)
 
 

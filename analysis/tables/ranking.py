@@ -75,6 +75,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
                 f"ranking {setting.slug}: no run has estimates of the probe; `python -m bench run` one, then {RESCORE}"
             )
             continue
+        absent = [path for path in pairs_of(setting, ranked, results) if not path.exists()]
+        if absent:
+            missing.append(f"ranking {setting.slug}: {len(absent)} runs lack their pairs, as {absent[0]}; {RESCORE}")
         paths += sheet(setting, rows, results).write(results.root)
         missing += lines("ranking", setting, rows, sorted(set(ranked["label"]) | set(SIZES)))
     return Drawn(tuple(paths), tuple(missing))
@@ -100,10 +103,11 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
             body = []
             for label, of_label in by_label(part):
                 cells = [_name(label, of_label), runs_cell(of_label), *map(Cell, kind_of(of_label))]
+                same = {**shared(one, label, of_label), "target": one.target}
                 for column in columns:
                     numbers, notes = beside(column, of_label, label, one, reasons)
                     cells.append(column.cell(of_label, *notes))
-                    data.append({**shared(one, label, of_label), "target": one.target, **numbers})
+                    data.append({**same, **numbers})
                 body.append(tuple(cells))
             body += _sizes(one, part, columns, results, 3, data)
             body += _not_found(one.target, columns)
@@ -111,24 +115,9 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
         body = []
         for label, of_label in by_label(part):
             wide = over_architectures(one, of_label, results)
-            data.append(
-                {
-                    **shared(one, label, of_label),
-                    "target": one.target,
-                    "quantity": "tau_over_architectures",
-                    **vars(wide),
-                }
-            )
-            data += [
-                {
-                    **shared(one, label, of_label),
-                    "target": one.target,
-                    "quantity": column.source,
-                    "unit": column.unit,
-                    **vars(column.mean(of_label)),
-                }
-                for column in OTHERS
-            ]
+            same = {**shared(one, label, of_label), "target": one.target}
+            data.append({**same, "quantity": "tau_over_architectures", **vars(wide)})
+            data += [{**same, "quantity": c.source, "unit": c.unit, **vars(c.mean(of_label))} for c in OTHERS]
             body.append((_name(label, of_label), *(column.cell(of_label) for column in OTHERS), _wide_cell(wide)))
         body += [(*row, Cell(UNKNOWN)) for row in _sizes(one, part, OTHERS, results, -1, data)]
         heads = ("Method", *(column.head for column in OTHERS), "tau over architectures")
@@ -139,11 +128,21 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
     return Sheet("ranking", setting, tuple(grids), words, pd.DataFrame(data))
 
 
-def over_architectures(setting: Setting, rows: pd.DataFrame, results: Results) -> stats.Mean:
-    """The mean tau of the finished runs, with its interval over the architectures that all of them rank."""
+def pairs_of(setting: Setting, rows: pd.DataFrame, results: Results) -> list[Path]:
+    """The side files of the finished runs, by seed."""
     done = stats.done(rows)
-    done = done[done["pairs"].notna()].sort_values("seed")
-    rankings = [read_ranking(results.pairs_path(key, setting.truth, setting.target)) for key in done["key"]]
+    done = done[done["pairs"].notna()].sort_values(["seed", "key"])
+    files = zip(done["key"], done["target"], strict=True)
+    return [results.pairs_path(key, setting.truth, target) for key, target in files]
+
+
+def over_architectures(setting: Setting, rows: pd.DataFrame, results: Results) -> stats.Mean:
+    """The mean tau of the finished runs, with its interval over the architectures that all of them rank; nothing
+    where a side file is not at hand."""
+    files = pairs_of(setting, rows, results)
+    if not all(path.exists() for path in files):
+        return stats.Mean(None, None, None, 0)
+    rankings = [read_ranking(path) for path in files]
     return stats.tau_over_architectures([(r.estimate, r.truth) for r in rankings])
 
 
@@ -193,12 +192,12 @@ def _sizes(
 ) -> Iterator[tuple[Cell, ...]]:
     """A row for each size that was not run as a method, computed from the probe of any run: the same for all seeds.
     words: how many columns of words stand before the numbers; -1: neither these nor the runs."""
-    some = rows[rows["pairs"].notna() & (rows["coverage"] == 1)].sort_values(["seed", "key"])
+    some = rows[rows["coverage"] == 1]
+    files = [path for path in pairs_of(setting, some, results) if path.exists()]
     for label, column_of_pairs in SIZES.items():
-        if label in set(rows["label"]) or some.empty:
+        if label in set(rows["label"]) or not files:
             continue
-        path = results.pairs_path(str(some["key"].iloc[0]), setting.truth, setting.target)
-        ranking = read_ranking(path, column_of_pairs)
+        ranking = read_ranking(files[0], column_of_pairs)
         values = {
             **panel.ranked(ranking),
             "tau": metrics.tau_b(ranking.estimate, ranking.truth),
