@@ -57,12 +57,12 @@ def fair(labels: Iterable[str]) -> list[str]:
     return [f"{label}({FAIR})" for label in labels]
 
 
-def gaps(name: str, setting: Setting, rows: pd.DataFrame, wanted: Sequence[str], drawn: bool) -> list[str]:
-    """The line for runs that the figure `name` wants and `rows` lack, with the command that makes them; one in any
-    case where it could not be drawn."""
+def gaps(name: str, setting: Setting, rows: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
+    """The line for runs that the figure `name` wants and `rows` lack, with the command that makes them: those of the
+    setting's study, or methods that no study has at this setting."""
     absent = [label for label in wanted if label not in set(rows["label"])]
     found = missing.progress(setting, rows, wanted)
-    if drawn or not absent or (found is not None and set(absent) <= set(found.study.methods)):
+    if not absent or (found is not None and set(absent) <= set(found.study.methods)):
         return missing.lines(name, setting, rows, wanted)
     words = " ".join(shlex.quote(label) for label in absent)
     command = f"python -m bench run {STUDY} --dataset {setting.dataset} --scale {setting.scale} --methods {words}"

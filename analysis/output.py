@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,13 @@ class Drawn:
 
     paths: tuple[Path, ...]
     missing: tuple[str, ...] = ()
+
+
+def as_frame(lines: Sequence[Mapping[str, Any]], columns: Sequence[str], integers: Sequence[str] = ()) -> pd.DataFrame:
+    """What a figure plots: columns without a value are float64, `integers` may lack values."""
+    data = pd.DataFrame(lines, columns=list(columns))
+    empty = [name for name in columns if data[name].isna().all()]
+    return data.astype({**dict.fromkeys(empty, "float64"), **dict.fromkeys(integers, "Int64")})
 
 
 def csv_text(data: pd.DataFrame) -> str:

@@ -59,6 +59,8 @@ def made_up_run(
     choice_estimate: float | None = 0.5,
     status: Any = "done",
     scored: bool = True,
+    name: str = "made_up",
+    genotype: tuple[int, ...] = (0,) * 6,
     details: Mapping[str, Any] | None = None,
     **others: Any,
 ) -> str:
@@ -66,7 +68,7 @@ def made_up_run(
     Returns the key."""
     identity = {
         "schema": 1,
-        "method": {"name": "made_up", "version": 1, "config": {"label": label, **(config or {})}},
+        "method": {"name": name, "version": 1, "config": {"label": label, **(config or {})}},
         "space": "nb201",
         "dataset": dataset,
         "seed": seed,
@@ -82,9 +84,9 @@ def made_up_run(
             identity=identity,
             status=status,
             message="",
-            genotype=(0,) * 6,
+            genotype=genotype,
             architecture="a cell",
-            candidates=(Candidate((1,) * 6, 0.4), Candidate((0,) * 6, choice_estimate)),
+            candidates=(Candidate((1,) * 6, 0.4), Candidate(genotype, choice_estimate)),
             trace=(),
             details=details or {},
             cost=cost,

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from bench.panel import DRAWS
 from bench.record import Results
 
@@ -82,7 +82,7 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
             ends = {"test": mean.mean, "low": mean.low, "high": mean.high, "n": mean.n}
             lines.append({**shared, "kind": kind, **ends})
     columns = ["label", "kind", "finalists", "test", "low", "high", "n"]
-    return pd.DataFrame(lines, columns=columns).astype({"n": "Int64"})
+    return as_frame(lines, columns, ("n",))
 
 
 def paint(data: pd.DataFrame, partial: str) -> Figure:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
 from analysis.load import Setting, settings, targets_of
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import record_of
 from bench import spaces
 from bench.record import Results
@@ -76,7 +76,7 @@ def prepare(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFr
             ends = {"edge": number, "source": edge.source, "target": edge.target}
             lines.append({**shared, **ends, "operation": space.ops[op], "live": live[number]})
     columns = ["label", "seed", "test", "rank", "ranked", "edge", "source", "target", "operation", "live"]
-    return pd.DataFrame(lines, columns=columns)
+    return as_frame(lines, columns)
 
 
 def middle(rows: pd.DataFrame) -> pd.Series:

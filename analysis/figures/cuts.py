@@ -12,7 +12,7 @@ import pandas as pd
 from analysis import caption, groups, plots, stats, style
 from analysis.figures.cells import LOOKS
 from analysis.load import Setting
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import runs, searches
 from bench import spaces
 from bench.record import Record, Results
@@ -45,7 +45,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     missing: list[str] = []
     for setting, rows in searches(frame):
         data = prepare(setting, stats.done(rows), results)
-        missing += groups.gaps(NAME, setting, rows, WANTED, not data.empty)
+        missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             continue
         partial = groups.mark(setting, rows, data["label"])
@@ -81,7 +81,7 @@ def prepare(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFr
                 if at == 0:
                     lines += ({**shared, "kind": "distance", **pair} for pair in _pairs(split, space.ops))
     columns = ["label", "seed", "edge", "kind", "first", "second", "group", "value", "cut"]
-    return pd.DataFrame(lines, columns=columns).astype({"group": "Int64"})
+    return as_frame(lines, columns, ("group",))
 
 
 def first_splits(record: Record) -> dict[int, tuple[dict[str, Any], bool]]:

@@ -11,7 +11,7 @@ from scipy.stats import gaussian_kde
 
 from analysis import caption, groups, plots, stats, style
 from analysis.figures.fade_schedule import DEPTHS
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import rounds, runs, searches
 from bench.record import Results
 
@@ -37,7 +37,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     missing: list[str] = []
     for setting, rows in searches(frame):
         data = prepare(stats.done(rows), results)
-        missing += groups.gaps(NAME, setting, rows, WANTED, not data.empty)
+        missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             continue
         partial = groups.mark(setting, rows, data["label"])
@@ -67,7 +67,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
             for p, d in density(values)
         )
     columns = ["label", "row", "kind", "seed", "round", "cells", "p", "density"]
-    return pd.DataFrame(lines, columns=columns).astype({"seed": "Int64", "round": "Int64", "cells": "Int64"})
+    return as_frame(lines, columns, ("seed", "round", "cells"))
 
 
 def density(values: list[float]) -> list[tuple[float, float]]:

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import rounds, runs
 from bench.record import Record, Results
 
@@ -51,7 +51,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     for setting, rows in settings(frame, by_target=True):
         having = set(rows["label"]) & set(WANTED)
         data = prepare(stats.done(rows), results) if having else pd.DataFrame()
-        missing += groups.gaps(NAME, setting, rows, WANTED, bool(having))
+        missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             if having:
                 missing.append(f"{NAME} {setting.slug}: no cell of a round has a truth; {RESCORE} by a fuller one")
@@ -83,7 +83,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
             shared = {"label": label, "kind": kind, "round": number, "test": tests.mean()}
             lines.append({**shared, "low": ends[0], "high": ends[1], "n": len(tests)})
     columns = ["label", "kind", "seed", "round", "test", "low", "high", "n"]
-    return pd.DataFrame(lines, columns=columns).astype({"seed": "Int64", "n": "Int64"})
+    return as_frame(lines, columns, ("seed", "n"))
 
 
 def progress(row: pd.Series, record: Record) -> list[dict[str, Any]]:

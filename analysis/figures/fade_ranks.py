@@ -13,7 +13,7 @@ from scipy.stats import rankdata
 from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import rounds, runs
 from bench import metrics
 from bench.record import Record, Results
@@ -54,7 +54,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     for setting, rows in settings(frame, by_target=True):
         data = prepare(stats.done(rows), results)
         having = set(rows["label"]) & set(WANTED)
-        missing += groups.gaps(NAME, setting, rows, WANTED, bool(having))
+        missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             if having:
                 missing.append(
@@ -100,7 +100,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
                 ends = {"value": mean.mean, "low": mean.low, "high": mean.high}
                 lines.append({"label": label, "kind": f"mean_{kind}", **ends, "n": count[kind]})
     columns = ["label", "kind", "seed", "round", "predicted", "evaluated", "value", "low", "high", "n"]
-    return pd.DataFrame(lines, columns=columns).astype({"seed": "Int64", "round": "Int64", "n": "Int64"})
+    return as_frame(lines, columns, ("seed", "round", "n"))
 
 
 def judged_rounds(

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import config, searches
 from bench.record import Results
 
@@ -42,7 +42,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     missing: list[str] = []
     for setting, rows in searches(frame):
         data = prepare(stats.done(rows))
-        missing += groups.gaps(NAME, setting, rows, WANTED, not data.empty)
+        missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             continue
         shown = rows[rows["label"].isin(data["label"])]
@@ -71,7 +71,7 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
         for t in np.linspace(0, 1, STEPS + 1):
             for row, factor in enumerate(factors(depth, float(t), mode), 1):
                 lines.append({**shared, "row": row, "epoch": t * epochs, "factor": factor})
-    return pd.DataFrame(lines, columns=["label", "mode", "strength", "row", "epoch", "factor"])
+    return as_frame(lines, ["label", "mode", "strength", "row", "epoch", "factor"])
 
 
 def factors(rows: int, progress: float, mode: str) -> list[float]:

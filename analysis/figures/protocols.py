@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
 from analysis.load import RESCORE, settings
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from bench.record import Results
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     for setting, rows in settings(frame, by_target=True):
         data = prepare(stats.done(rows))
         two = set(data["protocol"]) & {"paper", "fair"}
-        missing += groups.gaps(NAME, setting, rows, WANTED, bool(two))
+        missing += groups.gaps(NAME, setting, rows, WANTED)
         if not two:
             if set(rows["protocol"]) & {"paper", "fair"}:
                 missing.append(f"{NAME} {setting.slug}: no choice has a truth; {RESCORE} by a fuller one")
@@ -82,7 +82,7 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
     }  # fmt: skip
     lines += ({"label": name, "choice": values.mean()} for name, values in marks.items() if len(values))
     columns = ["base", "label", "protocol", "choice", "low", "high", "oracle", "gain", "n", "finalists", "images"]
-    return pd.DataFrame(lines, columns=columns).astype({"n": "Int64"})
+    return as_frame(lines, columns, ("n",))
 
 
 def paint(data: pd.DataFrame, partial: str) -> Figure:
@@ -91,7 +91,7 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     from matplotlib.ticker import EngFormatter
 
     methods = data[data["protocol"].notna()]
-    figure = Figure(figsize=(style.TEXT_WIDTH, LINE * len(methods) + 0.75), layout="constrained")
+    figure = Figure(figsize=(style.TEXT_WIDTH, max(LINE * len(methods) + 0.75, 1.5)), layout="constrained")
     axes = figure.subplots()
     lines = data.loc[data["protocol"].isna() & (data["label"] != "random_mean"), "choice"]
     axes.set_xlim(*plots.ends([*methods[["choice", "low", "high", "oracle"]].to_numpy().ravel(), *lines]))

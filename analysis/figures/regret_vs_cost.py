@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, Setting, settings
-from analysis.output import Drawn, lay_out, write_figure
+from analysis.output import Drawn, as_frame, lay_out, write_figure
 from analysis.runs import curve
 from bench.record import Results
 
@@ -97,7 +97,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
         finals = zip(of_label["seed"], images, of_label["regret_test"], strict=True)
         lines += ({"label": label, "kind": "final", "seed": s, "images": x, "regret": y} for s, x, y in finals)
         lines.append({"label": label, "kind": "final_mean", "images": images.mean(), **ends})
-    data = pd.DataFrame(lines, columns=["label", "kind", "seed", "images", "regret", "low", "high"])
+    data = as_frame(lines, ["label", "kind", "seed", "images", "regret", "low", "high"])
     return data.astype({"seed": "Int64"})
 
 

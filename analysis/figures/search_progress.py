@@ -12,7 +12,7 @@ import pandas as pd
 from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import curve
 from bench.record import Results
 
@@ -69,7 +69,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
             lines += ({"label": label, "kind": "run", "seed": seed, "share": x, "test": y} for x, y in points)
         lines += ({"label": label, "kind": "mean", **point} for point in held(list(known.values())))
     columns = ["label", "kind", "seed", "share", "test", "low", "high", "n"]
-    return pd.DataFrame(lines, columns=columns).astype({"seed": "Int64", "n": "Int64"})
+    return as_frame(lines, columns, ("seed", "n"))
 
 
 def in_percent(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:

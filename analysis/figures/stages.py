@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import runs, searches
 from bench.record import Record, Results
 
@@ -38,7 +38,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     missing: list[str] = []
     for setting, rows in searches(frame):
         data = prepare(stats.done(rows), results)
-        missing += groups.gaps(NAME, setting, rows, WANTED, not data.empty)
+        missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             continue
         partial = groups.mark(setting, rows, data["label"])
@@ -60,7 +60,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
         for row, record in runs(rows[rows["label"] == label], results):
             lines += ({"label": label, "seed": row["seed"], **node} for node in compared(record))
     columns = ["label", "seed", "stage", "node", "size", "kept", "accuracy"]
-    return pd.DataFrame(lines, columns=columns)
+    return as_frame(lines, columns)
 
 
 def compared(record: Record) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from bench.record import Results
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
                 ends = {"tau": mean.mean, "low": mean.low, "high": mean.high}
                 lines.append({"label": label, "kind": "mean", "top": top, **ends})
     columns = ["label", "kind", "seed", "top", "n", "tau", "low", "high"]
-    return pd.DataFrame(lines, columns=columns).astype({"seed": "Int64", "n": "Int64"})
+    return as_frame(lines, columns, ("seed", "n"))
 
 
 def paint(data: pd.DataFrame, partial: str) -> Figure:

@@ -13,7 +13,7 @@ import pandas as pd
 from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import Setting, settings
-from analysis.output import Drawn, write_figure
+from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import config, record_of
 from bench.record import Record, Results
 
@@ -64,7 +64,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         ranked = stats.done(rows)
         data = prepare(ranked[ranked["tau"].notna()], results)
         cut = any(data.loc[data["kind"] == "run", "supernets"] > 1)
-        missing += groups.gaps(NAME, setting, rows, WANTED, cut)
+        missing += groups.gaps(NAME, setting, rows, WANTED)
         if not cut:
             continue
         stem = results.root / "figures" / f"{NAME}-{setting.slug}"
@@ -101,7 +101,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
     if len(ceiling):
         lines.append({"base": "", "label": "", "kind": "ceiling", "tau": float(ceiling.iloc[0])})
     columns = ["base", "label", "kind", "seed", "supernets", "images", "tau", "low", "high"]
-    return pd.DataFrame(lines, columns=columns).astype({"seed": "Int64", "supernets": "Int64"})
+    return as_frame(lines, columns, ("seed", "supernets"))
 
 
 def relaxation(method: Mapping[str, Any]) -> str | None:
