@@ -7,11 +7,13 @@ architecture. So most columns that stand under another's name are noticed. Colum
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadTable
+from bench.space import Genotype
 from bench.spaces.nb201 import CONV1, CONV3, SPACE
 from bench.truth import counts
 from bench.truth.column import MEAN, Column
@@ -52,14 +54,22 @@ def accuracies(column: Column, values: NDArray[np.float64]) -> None:
 
 def sizes(found: Mapping[str, NDArray[np.float64]]) -> None:
     """Raises BadTable unless parameters and multiply-adds, `[N]` each, are those of the networks on CIFAR-10."""
-    known: dict[tuple[int, int], tuple[int, int]] = {}
     for position, genotype in enumerate(SPACE.region.genotypes()):
-        kind = genotype.count(CONV1), genotype.count(CONV3)
-        if kind not in known:
-            known[kind] = counts.parameters(genotype, _OFFICIAL), counts.multiply_adds(genotype, _OFFICIAL)
-        for name, right in zip(("parameters", "multiply_adds"), known[kind], strict=True):
+        for name, right in zip(("parameters", "multiply_adds"), size_of(genotype), strict=True):
             if found[name][position] != right:
                 raise BadTable(
                     f"{name} of {SPACE.show(genotype)} are {found[name][position]:,.0f}, but its network has "
                     f"{right:,}; are columns mixed up?"
                 )
+
+
+def size_of(genotype: Genotype) -> tuple[int, int]:
+    """Parameters and multiply-adds of the official network on CIFAR-10."""
+    return _size(genotype.count(CONV1), genotype.count(CONV3))
+
+
+@lru_cache
+def _size(small: int, large: int) -> tuple[int, int]:
+    """Of all networks with so many 1x1 and 3x3 convolutions: where they stand makes no difference."""
+    genotype = (CONV1,) * small + (CONV3,) * large
+    return counts.parameters(genotype, _OFFICIAL), counts.multiply_adds(genotype, _OFFICIAL)

@@ -73,8 +73,7 @@ def import_official(
                 f"accuracies that are no whole number of images: {assembler.broken_images:,}; the file is made up, or "
                 "was damaged where nothing else shows it (the table's header counts them)"
             )
-        name = _name(found)
-        table = assembler.table(name, TITLES[found.kind], f"imported from {source.name}; {AUTHORS}", found.kind)
+        table = _table(assembler, found)
         table.save(out)
         if journal:
             journal.remove()
@@ -107,6 +106,14 @@ def _add(assembler: Assembler, row: Row, source: Path) -> None:
         assembler.add(row)
     except BadTable as error:
         raise BadTable(f"{source}: {error}") from None
+
+
+def _table(assembler: Assembler, found: Source) -> Table:
+    about = f"imported from {found.path.name}; {AUTHORS}"
+    try:
+        return assembler.table(_name(found), TITLES[found.kind], about, found.kind)
+    except BadTable as error:
+        raise BadTable(f"{found.path}: {error}") from None
 
 
 def _require_whole(source: Source, partial: bool) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bench.errors import BadGenotype, BadTable
 from bench.space import Genotype
 from bench.spaces.nb201 import SPACE
+from bench.truth import plausible
 from bench.truth.column import MEAN, RUN, Column
 from bench.truth.official import counts
 from bench.truth.official.measurements import Row
@@ -26,6 +27,7 @@ _MEANINGS = {
     "latency": "one batch of 256 images; the split is there for form's sake",
     "seeds": "of NASLib's files, which name none: 'run' or 'mean', inferred from the resolution of the accuracies",
 }
+_FAR = 2.0  # the files' own counts are kept where they differ a little
 _BROKEN = 0.02  # of an image; float32 leaves 0.002, the released files 0.00001
 
 _Name = tuple[str, str, str, int, str]
@@ -56,7 +58,7 @@ class Assembler:
                 self._set(where, (metric, dataset, split, epochs, seed), seconds)
             for dataset, epochs, seed, seconds in row["latency"]:
                 self._set(where, ("latency", dataset, LATENCY_SPLIT, epochs, seed), seconds)
-            self._count(where, row["counts"])
+            self._count(where, genotype, row["counts"])
         except BadGenotype as error:
             raise BadTable(f"{error}; is it the topology space of NATS-Bench?") from None
         except BadTable as error:
@@ -108,12 +110,16 @@ class Assembler:
             self._values[name] = np.full(SPACE.size, np.nan, dtype=np.float32)
         self._values[name][where] = value
 
-    def _count(self, where: int, entries: list[list[Any]]) -> None:
-        """Keep the counts of the longest training on the first data set; note whether all others agree."""
+    def _count(self, where: int, genotype: Genotype, entries: list[list[Any]]) -> None:
+        """Keep the counts of the longest training on the first data set; note whether all others agree. Raises
+        BadTable where they are not of this network's order."""
         order = list(counts.CLASSES)
         known = [entry for entry in entries if None not in entry]
         known.sort(key=lambda entry: (-entry[1], order.index(entry[0])))
         found = [counts.for_table(parameters, flops, dataset) for dataset, _, parameters, flops in known]
+        for count, right in zip(found[0] if found else (), plausible.size_of(genotype), strict=False):
+            if not right / _FAR <= count <= right * _FAR:
+                raise BadTable(f"counts {count:,} where its network has {right:,}; are parameters and FLOPs mixed up?")
         if found:
             self._counts[where] = found[0]
             self.disagreements += len(set(found)) > 1

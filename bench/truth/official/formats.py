@@ -100,6 +100,15 @@ def _folder(path: Path) -> Source:
     return Source(path, "nats-folder", tuple(found))
 
 
+def _require_end(path: Path, offset: int) -> None:
+    """Raises TarError unless the archive ends where its last member was found: what comes after a damaged header, or
+    was cut off between two members, is passed over by the library."""
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+            raise tarfile.ReadError(f"no header and no end at byte {offset:,}")
+
+
 def _archive(path: Path) -> Source:
     found = []
     try:
@@ -108,6 +117,7 @@ def _archive(path: Path) -> Source:
                 match = _MEMBER.fullmatch(entry.name)
                 if match and entry.isfile():
                     found.append((int(match[1]), path, entry.offset_data, entry.size))
+            _require_end(path, archive.offset)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise BadTable(f"{path}: is a damaged or incomplete archive ({error}); fetch it again") from None
     if not found:

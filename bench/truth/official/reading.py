@@ -18,6 +18,9 @@ LARGEST = 1 << 26
 _NAMES_201 = {"less": 12, "full": 200}
 """What NAS-Bench-201 calls its two trainings; NATS-Bench names them by epochs."""
 
+_NASLIB = ("cifar10-valid", "cifar100", "ImageNet16-120")
+"""The data sets of NASLib's files."""
+
 
 def nats_architecture(path: Path, offset: int, size: int, index: int) -> Row:
     """One architecture of a NATS-Bench topology folder, or of the archive of that folder: `size` bytes at `offset`."""
@@ -66,6 +69,8 @@ def naslib_pickle(path: Path) -> Iterator[Row]:
 
 
 def _add_curves(row: Row, dataset: str, curves: Mapping[str, Any]) -> None:
+    if dataset not in _NASLIB:
+        raise BadTable(f"holds curves of {dataset!r}; known: {', '.join(_NASLIB)}")
     epochs = len(curves["eval_acc1es"])
     # At every epoch the official files evaluate CIFAR-10 networks on x-valid, and the others on ori-test only.
     scored = "x-valid" if dataset == "cifar10-valid" else "ori-test"

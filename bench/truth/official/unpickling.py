@@ -10,6 +10,7 @@ from __future__ import annotations
 import bz2
 import pickle
 import zipfile
+import zlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -90,8 +91,7 @@ def load_pth(path: Path) -> Any:
     """The content of a file by `torch.save`, zipped or not, through `torch.load`. Raises BadTable."""
     import torch
 
-    if _is_program(path):
-        raise BadTable("is a TorchScript program, not a file of results; nothing of it was run, replace it")
+    _check_records(path)
     try:
         # torch derives its own unpickler from the one it is given, so nothing executable is in reach here either
         return torch.load(path, map_location="cpu", weights_only=False, pickle_module=_PickleModule)
@@ -99,13 +99,20 @@ def load_pth(path: Path) -> Any:
         raise BadTable(f"is no whole file of torch.save ({_first_line(error)}); fetch it again") from None
 
 
-def _is_program(path: Path) -> bool:
-    """Whether `torch.load` would take the file for TorchScript, which it opens in another way."""
+def _check_records(path: Path) -> None:
+    """Raises BadTable where a zipped file would be taken for TorchScript, which `torch.load` opens in another way, or
+    where a record's checksum is wrong, which it does not look at."""
+    if not zipfile.is_zipfile(path):
+        return
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("constants.pkl") for name in archive.namelist())
-    except (zipfile.BadZipFile, OSError, ValueError):
-        return False
+            if any(name.endswith("constants.pkl") for name in archive.namelist()):
+                raise BadTable("is a TorchScript program, not a file of results; nothing of it was run, replace it")
+            wrong = archive.testzip()
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, OSError, ValueError, EOFError, RuntimeError) as error:
+        raise BadTable(f"is no whole file of torch.save ({_first_line(error)}); fetch it again") from None
+    if wrong is not None:
+        raise BadTable(f"is damaged (the checksum of {wrong} differs); fetch it again")
 
 
 class _PickleModule:
