@@ -26,7 +26,7 @@ class Import:
     debug: bool = False  # tracebacks instead of one-line errors
 
     def __call__(self) -> int:
-        from bench.truth.official import import_official
+        from bench.truth.official.importing import import_official
 
         progress = Progress("architectures", 1)
         table = import_official(

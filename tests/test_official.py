@@ -9,6 +9,7 @@ import math
 import os
 import pickle
 import random
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,9 +28,11 @@ from bench.errors import BadTable, NoSuchEntry
 from bench.official_commands import Import
 from bench.spaces.nb201 import SPACE
 from bench.truth import counts as counting
-from bench.truth.official import counts, import_official, measurements, recognise, trust, unpickling
+from bench.truth.official import counts, measurements, trust, unpickling
 from bench.truth.official.assembling import Assembler
 from bench.truth.official.children import Child
+from bench.truth.official.formats import recognise
+from bench.truth.official.importing import import_official
 from bench.truth.table import Table
 from bench.truth.tabular import TableTruth
 from tests import official_files as made
@@ -343,6 +346,13 @@ def test_a_file_of_known_hash_needs_no_word(
     assert "damaged, or another version" in refusal(copy, tmp_path / "second.parquet", trusted=False)
     copy.write_bytes(path.read_bytes()[:-512])
     assert "it is cut off" in refusal(copy, tmp_path / "second.parquet", trusted=False)
+
+
+def test_the_child_loads_nothing_but_what_reading_needs() -> None:
+    """Every one of them takes memory, and it is there for reading alone."""
+    code = "import sys, bench.truth.official.child; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"pyarrow", "torch", "pandas", "scipy", "tyro"} & set(done.stdout.split())
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
