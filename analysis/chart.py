@@ -37,7 +37,7 @@ class Chart:
     y: Axis
     marks: tuple[tuple[str, Shape], ...] = (("", "marker"),)
     series: str = "label"
-    run: str = "seed"
+    run: str = "seed"  # not every CSV has it
     panel: str = ""  # a column; each of its values gets a panel
     low: str = ""  # columns of an interval of y
     high: str = ""

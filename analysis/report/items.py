@@ -18,8 +18,8 @@ from analysis.report import markup, plots
 from analysis.style import printed
 from bench.errors import BadRecord
 
-WIDEST, LARGEST = 1200, 2_400_000  # pixels across, and in all, of a picture inside the page
-COLOURS = 64  # of its palette
+WIDEST, LARGEST = 1000, 2_000_000  # pixels across, and in all, of a picture inside the page
+COLOURS = 128  # of its palette
 ORDER = (".csv", ".md", ".tex", ".pdf", ".png")
 
 
@@ -166,9 +166,10 @@ def _picture(path: Path, words: str) -> Picture:
     except OSError as error:
         raise BadRecord(f"cannot read the picture {path} ({error}); draw it again") from None
     factor = min(1.0, WIDEST / image.width, (LARGEST / (image.width * image.height)) ** 0.5)
-    image = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.LANCZOS)
+    image = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BILINEAR)
     stream = io.BytesIO()
-    image.quantize(COLOURS, dither=Image.Dither.NONE).save(stream, "PNG", optimize=True)
+    # An octree keeps rare colours, such as those of thin lines, that a median cut of the pixels would merge.
+    image.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(stream, "PNG")
     data = base64.b64encode(stream.getvalue()).decode()
     return Picture(f"data:image/png;base64,{data}", image.width, image.height, words)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ class Plot:
 def read(path: Path, chart: Chart) -> Plot:
     """The chart of a figure's CSV. Raises BadRecord where a column that it draws is not there."""
     data = pd.read_csv(path, dtype={chart.series: "string"})
+    if chart.run not in data:
+        chart = replace(chart, run="")
     absent = [name for name in chart.columns if name not in data]
     if absent:
         raise BadRecord(f"{path} lacks the columns {', '.join(absent)} that its chart draws; draw it again")
@@ -73,7 +75,7 @@ def _axis(axis: Axis, data: pd.DataFrame) -> dict[str, Any]:
         if np.isfinite(least) and values.max() >= axis.wide * least:
             scale = "symlog" if axis.floor and values.min() < axis.floor else "log"
     start = None
-    if axis.cut and values.size:
+    if (axis.cut or axis.far) and values.size:
         cut, lower, upper = np.percentile(values, [axis.cut, 25, 75])
         start = float(max(cut, lower - axis.far * (upper - lower))) if axis.far else float(cut)
     return {**{name: content[name] for name in ("column", "title", "floor")}, "scale": scale, "start": start}
