@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Scale = Literal["linear", "log", "symlog", "category"]
-Shape = Literal["dots", "line", "steps", "thin", "thin steps", "trend", "marker", "star", "level"]
+Shape = Literal["dots", "line", "steps", "thin", "thin steps", "trend", "marker", "hollow", "star", "level"]
 
 
 @dataclass(frozen=True)
@@ -30,13 +30,14 @@ class Axis:
 class Chart:
     """`marks` are pairs of a value of the column `kind` ("" for all rows, where there is no such column) and a shape.
 
-    Rows of one `series` share a colour and can be filtered; those of one series and `run` are one line.
+    Rows of one `series` share a colour and can be filtered; those of one series and `run` are one line, a thin one
+    where the series also has a line without a run, its mean. Rows without a value of `panel` are in every panel.
     """
 
     x: Axis
     y: Axis
     marks: tuple[tuple[str, Shape], ...] = (("", "marker"),)
-    series: str = "label"
+    series: str = "label"  # nothing where the rows are of no method
     run: str = "seed"  # not every CSV has it
     panel: str = ""  # a column; each of its values gets a panel
     low: str = ""  # columns of an interval of y

@@ -36,7 +36,7 @@ MEANING = (
 CHART = Chart(
     x=Axis("finalists", "N: random draws, or finalists", scale="log"),
     y=Axis("test", "true test accuracy (%)", far=plots.FAR),
-    marks=(("random", "line"), ("choice", "marker"), ("oracle", "star")),
+    marks=(("random", "line"), ("choice", "marker"), ("oracle", "hollow"), ("optimum", "level")),
     low="low",
     high="high",
     tell=("n",),

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
+from analysis.chart import Axis, Chart
 from analysis.figures.cells import LOOKS
 from analysis.load import Setting
 from analysis.output import Drawn, as_frame, write_figure
@@ -36,6 +37,14 @@ MEANING = (
     "the cut score of every edge, the sum of distances between the two groups, each pair once; dots are runs, stars "
     "those that cut this edge, dashes the means. GM-NAS compares all edges of the whole space and cuts the one of the "
     "largest score; HEP-NAS cuts all edges of a node in turn, each measured in the space that the stages before left."
+)
+
+CHART = Chart(
+    x=Axis("edge", "edge", scale="category"),
+    y=Axis("value", "cut score"),
+    marks=(("between", "dots"), ("within", "hollow")),
+    panel="label",
+    tell=("cut",),
 )
 
 

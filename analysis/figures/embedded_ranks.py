@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import kendalltau
 
 from analysis import caption, style
+from analysis.chart import Axis, Chart
 from analysis.output import Drawn, write_figure
 from bench.errors import BadRecord
 from bench.record import Results
@@ -22,6 +23,16 @@ SHEET = "`python -m bench.truth.sheet --official TABLE`"
 BINS = 20  # of the running quartiles, equal in number of cells
 SIZE = 3.2  # inches
 _COLUMNS = ["position", "embedded", "cifar10"]
+
+CHART = Chart(
+    x=Axis("embedded", "rank in the embedded table"),
+    y=Axis("cifar10", "rank on CIFAR-10"),
+    marks=(("", "dots"),),
+    series="",
+    run="",
+    tell=("position",),
+    most=2_000,
+)
 
 
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:

@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import gaussian_kde
 
 from analysis import caption, groups, plots, stats, style
+from analysis.chart import Axis, Chart
 from analysis.figures.fade_schedule import DEPTHS
 from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import rounds, runs, searches
@@ -28,6 +29,14 @@ MEANING = (
     "a row add up to 1, so that p = 1/k (vertical line) where none is preferred. Curves are Gaussian kernel densities "
     "(Scott's bandwidth) of p over all cells, rounds and runs, one for each row of the hyper-architecture: row 1 is "
     "the first that the image passes. The ticks below are the weights themselves."
+)
+
+CHART = Chart(
+    x=Axis("p", "weight of a cell"),
+    y=Axis("density", "density"),
+    marks=(("density", "line"),),
+    run="row",
+    panel="label",
 )
 
 

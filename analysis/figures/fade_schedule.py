@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
+from analysis.chart import Axis, Chart
 from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import config, searches
 from bench.record import Results
@@ -33,6 +34,14 @@ MEANING = (
     "is negative they are sharpened. r = 1 - 2t for a share t of the training, or for row i of d, "
     "r_i = max(-1, 1 - 2 t v_i) with v_i falling from 2 in the first row to 1 in the last. This is a schedule, not a "
     "measurement. Epochs are those of the settings; the scale shrinks them all by one factor."
+)
+
+CHART = Chart(
+    x=Axis("epoch", "epoch"),
+    y=Axis("factor", "regularisation factor"),
+    marks=(("", "line"),),
+    run="row",
+    panel="label",
 )
 
 

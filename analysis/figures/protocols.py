@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
+from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, as_frame, write_figure
 from bench.record import Results
@@ -33,6 +34,14 @@ MEANING = (
     "epochs shrunk until the search passes as many images as its base on one supernet. At the right: images passed "
     "through supernets, forward and backward, and finalists, both as means. Vertical lines: the mean of all known "
     "architectures (dotted), the largest architecture (dash-dotted), the best known one (solid)."
+)
+
+CHART = Chart(
+    x=Axis("images", "images passed, forward + backward", scale="log"),
+    y=Axis("choice", "true test accuracy of the choice (%)", far=plots.FAR),
+    low="low",
+    high="high",
+    tell=("oracle", "gain", "finalists", "n"),
 )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
+from analysis.chart import Axis, Chart
 from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import runs, searches
 from bench.record import Record, Results
@@ -29,6 +30,14 @@ MEANING = (
     "and whiskers to the furthest child within 1.5 box lengths; filled points are the children that were kept, "
     "outlined ones those that were dropped. The numbers above the axis count the children of a run (their mean). SMD "
     "is search space mutual distillation: by parent and siblings in HEP-NAS, by one of them or none in its ablations."
+)
+
+CHART = Chart(
+    x=Axis("stage", "stage"),
+    y=Axis("accuracy", "accuracy of a child (%)"),
+    marks=(("", "dots"),),
+    panel="label",
+    tell=("node", "size", "kept"),
 )
 
 

@@ -146,7 +146,7 @@ def _looks(pages: Sequence[runs.Page]) -> dict[str, Any]:
         look = style.look(page.label)
         dash = "" if isinstance(look.dash, str) else " ".join(f"{length:g}" for length in look.dash[1])
         colour = "" if look.colour == style.BLACK else look.colour  # black follows the page's ink
-        looks[page.label] = [look.name, colour, look.marker, dash, page.protocol]
+        looks[page.label] = [look.name, colour, look.marker, dash, page.protocol, int(look.open)]
     return dict(sorted(looks.items(), key=lambda item: style.order(item[0])))
 
 

@@ -27,12 +27,14 @@ class Plot:
 
 def read(path: Path, chart: Chart) -> Plot:
     """The chart of a figure's CSV. Raises BadRecord where a column that it draws is not there."""
-    data = pd.read_csv(path, dtype={chart.series: "string"})
+    data = pd.read_csv(path, dtype={chart.series: "string"} if chart.series else None)
     if chart.run not in data:
         chart = replace(chart, run="")
     absent = [name for name in chart.columns if name not in data]
     if absent:
         raise BadRecord(f"{path} lacks the columns {', '.join(absent)} that its chart draws; draw it again")
+    if "kind" in chart.columns:
+        data = data[data["kind"].isin([kind for kind, _ in chart.marks])]
     some = thinned(data, chart)
     return Plot(
         {
@@ -56,8 +58,10 @@ def thinned(data: pd.DataFrame, chart: Chart) -> pd.DataFrame:
     is_dot = data["kind"].isin(dots) if "kind" in chart.columns else pd.Series(True, index=data.index)
     by = [name for name in dict.fromkeys((chart.series, chart.panel)) if name]
     keep = ~is_dot
-    for places in data[is_dot].groupby(by, sort=False).indices.values():
-        rows = data.index[is_dot][places]
+    dotted = data[is_dot]
+    parts = dotted.groupby(by, sort=False, dropna=False).indices.values() if by else [np.arange(len(dotted))]
+    for places in parts:
+        rows = dotted.index[places]
         chosen = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), chart.most)).round().astype(int))
         keep[rows[chosen]] = True
     return data[keep]

@@ -11,7 +11,8 @@ function supernetChart(place, content, looks) {
   const xs = column(content.x.column);
   const ys = column(content.y.column);
   const kinds = column("kind");
-  const series = column(content.series).map((label, row) => {  // what is of no method goes by its kind
+  const labelled = content.series ? column(content.series) : xs.map(() => null);
+  const series = labelled.map((label, row) => {  // what is of no method goes by its kind
     if (label !== null && label !== "") return label;
     return kinds && kinds[row] ? String(kinds[row]).replace(/_/g, " ") : "all";
   });
@@ -21,12 +22,16 @@ function supernetChart(place, content, looks) {
   const highs = content.high ? column(content.high) : null;
   const shapes = new Map(content.marks);
   const shapeOf = (row) => shapes.get(kinds ? kinds[row] : "");
+  const drawable = (row) => {
+    const shape = shapeOf(row);
+    return shape !== undefined && ys[row] !== null && (shape === "level" || xs[row] !== null);
+  };
   const spare = ["#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9"];
   const words = [...new Set(series)];
   const ownSeries = !words.some((label) => label in looks);  // the series are no methods
   const lookOf = (label) => {
     const own = looks[label];
-    if (own) return { name: own[0], colour: own[1] || "currentColor", marker: own[2], dash: own[3] };
+    if (own) return { name: own[0], colour: own[1] || "currentColor", marker: own[2], dash: own[3], open: Boolean(own[5]) };
     return { name: String(label), colour: ownSeries ? spare[words.indexOf(label) % spare.length] : "currentColor", marker: "o", dash: "2 3" };
   };
   const short = (value) => {
@@ -110,15 +115,32 @@ function supernetChart(place, content, looks) {
     p: polygon(5, 6), h: polygon(6, 6), "*": polygon(5, 7.5, 0, 0.45), o: "M-4.8,0A4.8,4.8 0 1 1 4.8,0A4.8,4.8 0 1 1 -4.8,0Z",
   };
   const mark = (parent, look, x, y, kind) => make("path", {
-    d: markers[kind || look.marker] || markers.o, fill: look.colour, stroke: "var(--paper)", "stroke-width": 1,
+    d: markers[kind || look.marker] || markers.o, fill: look.open ? "var(--paper)" : look.colour,
+    stroke: look.open ? look.colour : "var(--paper)", "stroke-width": look.open ? 1.6 : 1,
     transform: `translate(${x.toFixed(1)} ${y.toFixed(1)})`,
   }, parent);
+
+  /* Where several series mark the same few places of x, they stand beside each other. */
+
+  function dodges(rows, width) {
+    const marked = rows.filter((row) => ["marker", "hollow", "star"].includes(shapeOf(row)) && xs[row] !== null);
+    const at = new Map();
+    for (const row of marked) at.set(xs[row], (at.get(xs[row]) || new Set()).add(series[row]));
+    const most = Math.max(0, ...[...at.values()].map((names) => names.size));
+    if (most < 2 || at.size > 12) return Object.assign(() => 0, { most: 0 });
+    const step = Math.min(8, (0.125 * width) / most);
+    return Object.assign((row) => {
+      const names = [...(at.get(xs[row]) || [])];
+      const place_ = names.indexOf(series[row]);
+      return place_ < 0 ? 0 : (place_ - (names.length - 1) / 2) * step;
+    }, { most: (step * (most - 1)) / 2 });
+  }
 
   /* One panel */
 
   function panel(parent, name, rows, domain, single) {
-    const width = single ? 720 : 340;
-    const height = single ? 380 : 250;
+    const width = single ? Math.min(720, Math.max(340, place.clientWidth || 720)) : 340;
+    const height = single ? Math.round(170 + 0.29 * width) : 250;
     const [left, right, top, bottom] = [58, 14, 8, 44];
     const box = document.createElement("div");
     box.className = single ? "panel single" : "panel";
@@ -130,7 +152,8 @@ function supernetChart(place, content, looks) {
     parent.append(box);
     const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", tabindex: 0 }, box);
     svg.setAttribute("aria-label", `${name === null ? "Chart" : lookOf(name).name}: ${content.y.title} against ${content.x.title}, ${rows.length} values; arrow keys walk through them`);
-    const x = scaleOf(content.x, domain.map((row) => xs[row]), left, width - right);
+    const aside = dodges(rows, width);
+    const x = scaleOf(content.x, domain.map((row) => xs[row]), left + aside.most, width - right - aside.most);
     const spread = domain.flatMap((row) => [ys[row], lows ? lows[row] : null, highs ? highs[row] : null]);
     const y = scaleOf(content.y, spread, height - bottom, top);
     for (const [at, text] of y.ticks) {
@@ -150,34 +173,35 @@ function supernetChart(place, content, looks) {
       const [vx, vy] = [xs[row], ys[row]];
       if (shape === undefined || vy === null || !y.inside(vy)) continue;
       if (shape !== "level" && (vx === null || !x.inside(vx))) continue;
-      const px = shape === "level" ? null : x.at(vx);
+      const px = shape === "level" ? null : x.at(vx) + (["marker", "hollow", "star", "dots"].includes(shape) ? aside(row) : 0);
       const point = [px, y.at(vy), row];
       points.push(point);
       const key = JSON.stringify([series[row], shape, shape === "dots" || !runs ? 0 : runs[row]]);
       if (!groups.has(key)) groups.set(key, []);
       groups.get(key).push(point);
     }
-    const order = ["level", "thin", "thin steps", "dots", "trend", "steps", "line", "marker", "star"];
+    const order = ["level", "thin", "thin steps", "dots", "trend", "steps", "line", "hollow", "marker", "star"];
     const sorted = [...groups].map(([key, group]) => [JSON.parse(key), group]);
     sorted.sort(([a], [b]) => order.indexOf(a[1]) - order.indexOf(b[1]));
-    for (const [[label, shape], group] of sorted) {
+    for (const [[label, shape, run], group] of sorted) {
       const look = lookOf(label);
       if (shape === "level") {
         for (const [, py] of group) make("path", { d: `M${left},${py.toFixed(1)}H${width - right}`, stroke: look.colour, "stroke-dasharray": look.dash || "none", "stroke-width": 1.3, fill: "none" }, svg);
       } else if (shape === "dots") {
         const size = group.length > 300 ? 2.4 : group.length > 60 ? 3.4 : 5;
         make("path", { d: group.map(([px, py]) => `M${px.toFixed(1)},${py.toFixed(1)}h.01`).join(""), stroke: look.colour, "stroke-width": size, "stroke-linecap": "round", "stroke-opacity": group.length > 60 ? 0.5 : 0.85, fill: "none" }, svg);
-      } else if (shape === "marker" || shape === "star") {
+      } else if (["marker", "hollow", "star"].includes(shape)) {
+        const inside = (value) => Math.min(height - bottom, Math.max(top, y.at(value))).toFixed(1);
         for (const [px, py, row] of group) {
           if (lows && highs && lows[row] !== null && highs[row] !== null) {
-            make("path", { d: `M${px.toFixed(1)},${y.at(lows[row]).toFixed(1)}V${y.at(highs[row]).toFixed(1)}`, stroke: look.colour, "stroke-width": 1.6 }, svg);
+            make("path", { d: `M${px.toFixed(1)},${inside(lows[row])}V${inside(highs[row])}`, stroke: look.colour, "stroke-width": 1.6 }, svg);
           }
-          mark(svg, shape === "star" ? { ...look, colour: "var(--ink)" } : look, px, py, shape === "star" ? "*" : "");
+          mark(svg, shape === "star" ? { ...look, colour: "var(--ink)" } : { ...look, open: look.open || shape === "hollow" }, px, py, shape === "star" ? "*" : "");
         }
       } else {
         const path = [...group].sort((a, b) => a[0] - b[0]);
         const steps = shape.includes("steps");
-        const thin = shape.includes("thin");
+        const thin = shape.includes("thin") || (run !== null && groups.has(JSON.stringify([label, shape, null])));
         const d = path.map(([px, py], at) => `${at ? (steps ? `H${px.toFixed(1)}V` : "L") : "M"}${at && steps ? "" : `${px.toFixed(1)},`}${py.toFixed(1)}`).join("");
         make("path", { d, fill: "none", stroke: look.colour, "stroke-width": thin ? 0.8 : 2, "stroke-opacity": thin ? 0.45 : 1, "stroke-dasharray": thin ? "none" : look.dash || "none", ...(shape === "trend" ? { stroke: "var(--ink)", "stroke-width": 1, "stroke-dasharray": "none" } : {}) }, svg);
       }
@@ -264,7 +288,7 @@ function supernetChart(place, content, looks) {
 
   return (accepts) => {
     place.replaceChildren();
-    const rows = series.map((_, row) => row).filter((row) => accepts(series[row]));
+    const rows = series.map((_, row) => row).filter((row) => accepts(series[row]) && drawable(row));
     if (!rows.length) {
       const empty = document.createElement("p");
       empty.textContent = "No method that the filters leave is in this figure.";
@@ -279,7 +303,9 @@ function supernetChart(place, content, looks) {
       legend(place, [...new Set(rows.map((row) => series[row]))]);
       return;
     }
-    const names = [...new Set(rows.map((row) => panels[row]))];
-    for (const name of names) panel(holder, name, rows.filter((row) => panels[row] === name), rows, false);
+    const names = [...new Set(rows.map((row) => panels[row]))].filter((name) => name !== null && name !== "");
+    const shared = rows.filter((row) => !names.includes(panels[row]));
+    for (const name of names) panel(holder, name, [...shared, ...rows.filter((row) => panels[row] === name)], rows, false);
+    if (content.panel !== content.series) legend(place, [...new Set(rows.map((row) => series[row]))]);
   };
 }

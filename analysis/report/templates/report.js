@@ -127,6 +127,12 @@
     }), { rootMargin: "600px" });
     charts.forEach((chart) => near.observe(chart.place));
   } else drawAll();
+  let wide = window.innerWidth;
+  window.addEventListener("resize", () => {  // turned round, or made narrow: the letters keep their size
+    if (Math.abs(window.innerWidth - wide) < 40) return;
+    wide = window.innerWidth;
+    charts.forEach((chart) => chart.update(chosen));
+  });
   window.addEventListener("beforeprint", () => { if (root.classList.contains("filtered")) drawAll(); });
 
   /* The address */
