@@ -77,7 +77,9 @@ def latex(grid: Grid) -> str:
     """A `tabular` with the rules of booktabs under its title, no wider than the text; intervals stand below their
     means."""
     heads = " & ".join(_stacked(_halves(latex_escaped(head)), r"\relax") for head in grid.heads)
-    rows = [" & ".join(_latex_cell(cell) for cell in row) + r" \\" for row in grid.rows]
+    stacked = any(cell.interval or cell.notes for row in grid.rows for cell in row)
+    end = r" \\[2pt]" if stacked else r" \\"
+    rows = [" & ".join(_latex_cell(cell) for cell in row) + end for row in grid.rows]
     return "\n".join(
         [
             rf"\textbf{{{latex_escaped(grid.title)}}}\\[2pt]",

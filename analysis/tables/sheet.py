@@ -50,7 +50,7 @@ class Sheet:
             lines += [
                 r"\begin{table*}",
                 r"\centering\scriptsize\setlength{\tabcolsep}{4pt}",
-                latex(grid) + rf"\caption{{{words}}}",
+                latex(grid) + rf"\caption{{\footnotesize {words}}}",
                 rf"\label{{{label}{f'-{at}' if at else ''}}}",
                 r"\end{table*}",
             ]
