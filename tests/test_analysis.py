@@ -671,6 +671,21 @@ def _other_pairs(results: Results) -> None:
     write_atomically(results.pairs_path(key, "table", "patches"), parquet(*some_pairs(19, 0)))
 
 
+def _nan_in_panel(results: Results) -> None:
+    key = made_up_run(results, "darts", 0)
+    _edit(results.score_path(key, "table"), panel={**dict.fromkeys(DEFINITIONS), "ties": float("nan")})
+
+
+def _other_panel(results: Results) -> None:
+    key = made_up_run(results, "darts", 0)
+    _edit(results.score_path(key, "table"), panel={**dict.fromkeys(DEFINITIONS), "tau_top33": 0.5})
+
+
+def _first_schema(results: Results) -> None:
+    key = made_up_run(results, "darts", 0)
+    _edit(results.score_path(key, "table"), schema=1)
+
+
 def _nothing(results: Results) -> None:
     pass
 
@@ -692,6 +707,9 @@ FAULTS: list[tuple[Callable[[Results], None], str]] = [
     ),
     (_two_truths, r"two truths mixed: table on patches has checksums (aaaa.*bbbb|bbbb.*aaaa)"),
     (_nan, r"tau is not a finite number; run `python -m bench score` again"),
+    (_nan_in_panel, r"panel\.ties is not a finite number; run `python -m bench score` again"),
+    (_other_panel, r"the panel lacks, or alone has, tau_top33; run `python -m bench score` again"),
+    (_first_schema, r"has schema 1, this version reads 2; run `python -m bench score` again"),
     (_nan_in_curve, r"curve\.0\.regret_test is not a finite number"),
     (_two_scales, r"two scales mixed: 'small' on nb201/patches differs in channels"),
     (_two_methods, r"two methods mixed: label 'darts' differs in config\.training\.epochs"),

@@ -21,7 +21,7 @@ import pytest
 from analysis import published, stats
 from analysis.load import load, settings
 from analysis.output import csv_text
-from analysis.tables import ablations, claims, cost, fade, nb201, protocol, ranking, selection
+from analysis.tables import ablations, claims, cost, fade, gains, nb201, protocol, ranking, selection
 from analysis.tables import main as main_table
 from analysis.tables.columns import Column
 from bench import metrics
@@ -219,7 +219,7 @@ def test_regret_and_rank_by_hand_from_the_pairs_of_one_run() -> None:
             assert row["test_best_candidate"] == max((c["test"] for c in chosen), default=None)
 
 
-SHEETS = (nb201, ranking, selection, ablations, fade, cost, protocol, claims)
+SHEETS = (nb201, gains, ranking, selection, ablations, fade, cost, protocol, claims)
 
 
 @pytest.mark.reproducibility

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -20,7 +21,7 @@ from analysis import published, stats
 from analysis.__main__ import drawings
 from analysis.load import Setting, load
 from analysis.published import Published, Verdict
-from analysis.tables import ablations, claims, cost, fade, nb201, protocol, ranking, selection
+from analysis.tables import ablations, claims, cost, fade, gains, nb201, protocol, ranking, selection
 from analysis.tables.grid import Grid, latex
 from analysis.tables.sheet import PAGE, Sheet, pages
 from bench.errors import BadRecord
@@ -259,6 +260,27 @@ def test_an_unknown_finalist_leaves_the_oracle_unsaid() -> None:
     assert (selection.by_validation(no_valid), selection.by_test(no_valid)) == (None, 95.0)
 
 
+def test_what_a_choice_is_worth(results: Results) -> None:
+    """IQM of (0.1, 0.2, 0.3, 0.5, 0.6, 0.7): a quarter of six, rounded down to one, falls at either end."""
+    for seed in range(3):
+        made_up_run(
+            results, "rsps", seed, test=90.0 + seed, targets=("patches", "cifar10"), range_used=0.1 + seed / 10,
+            relative_improvement=2.0 * seed,
+        )  # fmt: skip
+        made_up_run(results, "random", seed, test=91.0, targets=("patches", "cifar10"), images=(0, 0))
+    for path in (results.root / "scores").glob("*.json"):
+        text = path.read_text()
+        rows = json.loads(text)
+        if rows[0]["label"] == "rsps":
+            rows[1]["panel"]["range_used"] += 0.4
+            path.write_text(json.dumps(rows))
+    row = cells(the_sheet(gains, results).grids[0])["RSPS"]
+    assert row["patches RI (%)"] == "2.00 [0.00, 4.00]"
+    assert row["cifar10 range used"] == "0.600 [0.500, 0.700]"
+    assert row["IQM of range used"].startswith("0.400 [")
+    assert row["P(beats random)"].startswith("0.50 [")  # one below, one equal, one above
+
+
 # Pairs
 
 
@@ -407,7 +429,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return results
 
 
-TABLES = {"main", "nb201", "ranking", "selection", "ablations", "fade", "cost", "protocol", "claims"}
+TABLES = {"main", "gains", "nb201", "ranking", "selection", "ablations", "fade", "cost", "protocol", "claims"}
 
 
 def test_every_table_is_found_and_written_in_three_forms(everything: Results) -> None:
@@ -445,7 +467,7 @@ def test_a_baseline_alone_leaves_only_what_it_allows(results: Results) -> None:
         if drawing.__name__.startswith("analysis.tables."):  # type: ignore[attr-defined]
             said[name] = drawing.draw(frame, results).missing
     made = {path.name.partition("-nb201-")[0] for path in (results.root / "tables").iterdir()}
-    assert made == {"main", "nb201", "cost", "claims"}
+    assert made == {"main", "nb201", "gains", "cost", "claims"}
     for name in ("ranking", "selection", "protocol"):
         assert any("`python -m bench run" in words for words in said[name]), name
 

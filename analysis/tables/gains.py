@@ -1,0 +1,90 @@
+"""What a choice is worth beside a random one: relative improvement, range used, and summaries over data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from analysis import caption, stats
+from analysis.load import Setting, settings, targets_of
+from analysis.missing import lines
+from analysis.output import Drawn
+from analysis.style import printed
+from analysis.tables import pairing
+from analysis.tables.columns import RUNS, Column, by_label, once_per_run, runs_cell, shared
+from analysis.tables.grid import UNKNOWN, Cell, Grid
+from analysis.tables.sheet import Sheet, describe
+from bench import panel
+from bench.record import Results
+
+COLUMNS = (
+    Column("relative_improvement", "RI (%)", "%", 2, interval=True),
+    Column("range_used", "range used", "", 3, interval=True),
+)
+RANGE, CHANCE = COLUMNS[1], pairing.CHANCE
+DEFINITIONS = (
+    f"RI, the relative improvement over a random architecture, is {panel.DEFINITIONS['relative_improvement']}; range "
+    f"used is {panel.DEFINITIONS['range_used']}, 0 for the mean random architecture and 1 for the best that the table "
+    "holds (a choice that was trained beside an incomplete table can lie above it): the random mean "
+    f"is {panel.DEFINITIONS['random_mean']}, the optimum {panel.DEFINITIONS['optimum']}. IQM is the interquartile mean "
+    "of range used over all seeds and targets, with a bootstrap that draws the seeds of each target on their own "
+    "(stratified); P(beats random) the probability that a run of the method chooses better than a run of Random, ties "
+    "counting half, the mean over targets with its stratified interval. Targets of one search share its choice, so "
+    "they are not independent: the summaries weigh them, they add no evidence."
+)
+
+
+def draw(frame: pd.DataFrame, results: Results) -> Drawn:
+    """Write one table for each setting."""
+    paths: list[Path] = []
+    missing: list[str] = []
+    for setting, rows in settings(frame, by_target=False):
+        paths += sheet(setting, rows, results).write(results.root)
+        missing += lines("gains", setting, rows)
+    return Drawn(tuple(paths), tuple(missing))
+
+
+def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
+    """The table of one setting."""
+    parts = targets_of(setting, rows)
+    random = rows[rows["label"] == "random"]
+    body: list[tuple[Cell, ...]] = []
+    data: list[dict[str, Any]] = []
+    for label, of_label in by_label(rows):
+        cells = [Cell(printed(label)), runs_cell(once_per_run(of_label))]
+        same = shared(setting, label, once_per_run(of_label))
+        for one, _ in parts:
+            part = of_label[of_label["target"] == one.target]
+            for column in COLUMNS:
+                cells.append(column.cell(part))
+                line = {**same, "target": one.target, "quantity": column.source, "unit": column.unit}
+                data.append({**line, **vars(column.mean(part))})
+        for name, found, column in (("iqm", middle(of_label), RANGE), ("chance", beats(of_label, random), CHANCE)):
+            cells.append(_cell(found, column))
+            data.append({**same, "target": "", "quantity": name, "unit": "", **vars(found)})
+        body.append(tuple(cells))
+    heads = ["Method", RUNS, *(f"{one.target} {column.head}" for one, _ in parts for column in COLUMNS)]
+    grid = Grid("What a choice is worth", (*heads, "IQM of range used", "P(beats random)"), tuple(body))
+    words = describe(setting, rows, results.root, (caption.INTERVALS, DEFINITIONS))
+    return Sheet("gains", setting, (grid,), words, pd.DataFrame(data))
+
+
+def middle(rows: pd.DataFrame) -> stats.Mean:
+    """The interquartile mean of range used, targets as strata."""
+    return stats.stratified([list(part["range_used"].dropna()) for _, part in stats.done(rows).groupby("target")])
+
+
+def beats(rows: pd.DataFrame, random: pd.DataFrame) -> stats.Mean:
+    """The probability that a run chooses better than a random one, targets as strata."""
+    both = []
+    for target, part in stats.done(rows).groupby("target"):
+        others = stats.done(random)
+        others = others[others["target"] == target]
+        both.append((list(part["test"].dropna()), list(others["test"].dropna())))
+    return stats.probability_of_improvement(both)
+
+
+def _cell(found: stats.Mean, column: Column) -> Cell:
+    return Cell(UNKNOWN) if found.mean is None else Cell(column.text(found.mean), column.interval_of(found))
