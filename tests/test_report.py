@@ -315,7 +315,45 @@ def test_markdown_is_read_as_tables_titles_and_text() -> None:
     assert isinstance(last, markup.Text)
     assert "&lt;i&gt;" in last.html
     assert markup.cell_html("1.0 [0.5, 2.0]") == '1.0 <span class="ci">[0.5, 2.0]</span>'
-    assert markup.cell_html("not comparable (other <scale>)").startswith('<span class="verdict not">not comparable')
+    html = markup.cell_html("1.0 ± 0.2 [0.5, 2.0] (published ≈ 3 <b>; not comparable a, b)")
+    assert html.startswith(
+        '1.0 ± 0.2 <span class="ci">[0.5, 2.0]</span> <span class="beside">published ≈ 3 &lt;b&gt;; '
+    )
+    assert '<span class="verdict not-comparable">not comparable a, b</span>' in html
+    assert markup.cell_html("0.3 (n = 2)") == '0.3 <span class="ci">(n = 2)</span>'
+    assert markup.cell_html("<i> (n)") == "&lt;i&gt; (n)"
+
+
+@pytest.mark.parametrize(
+    ("cell", "verdict"),
+    [
+        ("within", "within"),
+        ("undecided", "undecided"),
+        ("91.0 [90.0, 92.0] (published 90.5 ± 0.1; within)", "within"),
+        ("– (published 54.30; not comparable a, b)", "not comparable"),
+        ("91.0 (published not found)", ""),
+        ("91.0 (n = 2)", ""),
+        ("above all (searches)", ""),
+        ("format", ""),
+        ("91.00", ""),
+    ],
+)
+def test_verdicts_are_found_in_cells(cell: str, verdict: str) -> None:
+    assert markup.verdict_of(cell) == verdict
+
+
+def test_columns_are_set_by_what_is_in_them() -> None:
+    rows = [
+        ("a", "1.0", "2 of 3", "word", "x" * 40, "|nor_conv_3x3~0|+|none~0|none~1|", "–"),
+        ("b", "–", "none", "other", "short", "|none~0|", "– (published 3)"),
+        ("c", "-2", "none", "4th", "", "|none~0|", ""),
+    ]
+    head, body = (
+        Tree(f"<table>{markup.rows_html(list('abcdefg'), rows)}</table>").root.all(t)[0] for t in ("thead", "tbody")
+    )
+    kinds = [cell.attrs["class"] for cell in head.all("th")]
+    assert kinds == ["text", "", "text", "text", "text wide", "text", ""]
+    assert [cell.attrs.get("class", "") for cell in body.all("tr")[0].children[1:]] == kinds[1:]
 
 
 # Runs

@@ -16,7 +16,7 @@ import pandas as pd
 from analysis import caption, stats
 from analysis.load import BOTH, RESCORE, base_of, is_searched, settings
 from analysis.report.items import said
-from analysis.report.markup import VERDICTS, Table
+from analysis.report.markup import Table, verdict_of
 from analysis.report.runs import protocol_of
 from analysis.style import printed
 from bench.record import Record
@@ -302,14 +302,16 @@ def _validation(facts: Facts) -> Found:
 
 def _published(facts: Facts) -> Found:
     counts = Counter(
-        next(word for word in VERDICTS if cell.startswith(word))
+        verdict
         for table in facts.tables
         for row in table.rows
         for cell in row.cells
-        if any(cell == word or cell.startswith(f"{word} ") for word in VERDICTS)
+        if (verdict := verdict_of(cell)) and verdict != "not run"
     )
-    listed = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-    return ("yes" if counts else "no"), f"Verdicts beside published numbers: {listed or 'none in these tables'}", MAKE
+    numbers = {word: counts.pop(word) for word in ("within", "above", "below", "not comparable") if word in counts}
+    parts = [", ".join(f"{count} {word}" for word, count in found.items()) or "none" for found in (numbers, counts)]
+    text = f"Verdicts beside published numbers: {parts[0]}; on claims of the papers: {parts[1]}"
+    return ("yes" if numbers or counts else "no"), text, MAKE
 
 
 def _tuning(facts: Facts) -> Found:

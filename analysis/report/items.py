@@ -20,6 +20,7 @@ from bench.errors import BadRecord
 
 WIDEST, LARGEST = 1000, 2_000_000  # pixels across, and in all, of a picture inside the page
 COLOURS = 128  # of its palette
+MARKS = "†‡§* "  # behind a method's name in a table
 ORDER = (".csv", ".md", ".tex", ".pdf", ".png")
 
 
@@ -50,7 +51,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Group:
-    """All items of one module of `tables` or `figures`, with the first line of what the module says of itself."""
+    """All items of one module of `tables` or `figures`, with the first paragraph of what the module says of itself."""
 
     id: str
     kind: str
@@ -77,7 +78,7 @@ def groups(drawn: Sequence[tuple[str, Any, Drawn]], frame: pd.DataFrame, root: P
             items.append(_item(stem, paths, known, names, getattr(module, "CHART", None), root))
         if items:
             kind = items[0].kind
-            lead = (module.__doc__ or "").strip().splitlines()[0] if module.__doc__ else ""
+            lead = " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
             found.append(Group(f"{kind}s-{name}", kind, _words(name, kind), lead, tuple(items)))
     return found, others
 
@@ -105,7 +106,7 @@ def _item(
     root: Path,
 ) -> Item:
     kind = stem.parent.name.removesuffix("s")
-    words = markup.read(paths[".md"].read_text(), lambda text: names.get(text, ""))
+    words = markup.read(paths[".md"].read_text(), lambda text: names.get(text.rstrip(MARKS), ""))
     setting = _setting(stem.name, known)
     title = _where(stem.name, setting)
     links = tuple(

@@ -13,11 +13,11 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-_INTERVAL = re.compile(r"(.*\S)\s+(\[[^\]]*\])$")
+_CELL = re.compile(r"(?P<value>.*?)(?P<interval> \[[^\]]*\])?(?P<notes> \((?:n = |published ).*\))?", re.DOTALL)
+_VERDICT = re.compile(r"(?:.*; )?(within|above|below|not comparable|for|against|undecided|not run)\b.*", re.DOTALL)
 _NUMBER = re.compile(r"[-+\u2212]?\d")
 _UNKNOWN = "\N{EN DASH}"
-_TEXT, _CODE = Markup(' class="text"'), Markup(' class="text code"')
-VERDICTS = ("within", "above", "below", "not comparable")
+LONG = 28  # letters of a text from which on its column is wide and its lines break
 
 
 @dataclass(frozen=True)
@@ -79,25 +79,32 @@ def read(markdown: str, method_of: Callable[[str], str]) -> list[Table | Text]:
 
 def rows_html(heads: Sequence[str], rows: Sequence[Sequence[str]], methods: Sequence[str] = ()) -> Markup:
     """The head and body of a table: the first cell of a row names it, columns without a number are set left."""
-    words = [_is_text([row[at] for row in rows if at < len(row)]) for at in range(len(heads))]
+    kinds = [_kind([row[at] for row in rows if at < len(row)]) for at in range(len(heads))]
     head = Markup("").join(
-        Markup('<th scope="col"{}>{}</th>').format(_TEXT if word else "", text)
-        for word, text in zip(words, heads, strict=True)
+        Markup('<th scope="col" class="{}">{}</th>').format(f"{kind}{' long' if len(text) > LONG / 2 else ''}", text)
+        for kind, text in zip(kinds, heads, strict=True)
     )
     body = [Markup("<thead><tr>{}</tr></thead>\n<tbody>").format(head)]
     for at, row in enumerate(rows):
         label = Markup(' data-m="{}"').format(methods[at]) if methods and methods[at] else Markup("")
         cells = [Markup('<th scope="row">{}</th>').format(row[0])]
-        for word, text in zip(words[1:], row[1:], strict=True):
-            kind = _CODE if word and text.startswith("|") else _TEXT if word else Markup("")
-            cells.append(Markup("<td{}>{}</td>").format(kind, cell_html(text)))
+        cells += (
+            Markup('<td class="{}">{}</td>').format(kind, cell_html(text))
+            if kind
+            else Markup(f"<td>{cell_html(text)}</td>")
+            for kind, text in zip(kinds[1:], row[1:], strict=True)
+        )
         body.append(Markup("<tr{}>{}</tr>").format(label, Markup("").join(cells)))
     return Markup("\n").join([*body, Markup("</tbody>")])
 
 
-def _is_text(cells: Sequence[str]) -> bool:
-    """Whether no cell begins with a number, and some say something."""
-    return any(cell not in ("", _UNKNOWN) for cell in cells) and not any(_NUMBER.match(cell) for cell in cells)
+def _kind(cells: Sequence[str]) -> str:
+    """The class of a column: nothing for numbers, `text`, or `text wide` where its words need lines."""
+    known = [cell for cell in cells if not cell.startswith(_UNKNOWN) and cell]
+    if sum(bool(_NUMBER.match(cell)) for cell in known) * 2 >= len(known):
+        return ""
+    words = [cell for cell in known if not cell.startswith("|")]  # an architecture stays in one line
+    return "text wide" if max(map(len, words), default=0) > LONG else "text"
 
 
 def line_html(text: str) -> Markup:
@@ -109,14 +116,33 @@ def line_html(text: str) -> Markup:
 
 
 def cell_html(text: str) -> Markup:
-    """A cell, with the interval behind a mean in small print and a verdict marked as one."""
-    interval = _INTERVAL.match(text)
-    if interval:
-        return Markup('{} <span class="ci">{}</span>').format(interval[1], interval[2])
-    verdict = next((word for word in VERDICTS if text == word or text.startswith(f"{word} ")), "")
-    if verdict:
-        return Markup('<span class="verdict {}">{}</span>').format(verdict.split()[0], text)
-    return escape(text)
+    """A cell: the interval behind a mean in small print, below it what a paper says, and a verdict marked as one."""
+    parts = _CELL.fullmatch(text)
+    if parts is None or not (parts["interval"] or parts["notes"]):
+        return _judged(text)
+    said = escape(parts["value"])
+    if parts["interval"]:
+        said += Markup(' <span class="ci">{}</span>').format(parts["interval"].strip())
+    notes = (parts["notes"] or "").strip(" ()")
+    if notes.startswith("published "):
+        published, _, verdict = notes.partition("; ")
+        ending = Markup("; {}").format(_judged(verdict)) if verdict else Markup("")
+        return said + Markup(' <span class="beside">{}{}</span>').format(published, ending)
+    return said + Markup(' <span class="ci">({})</span>').format(notes) if notes else said
+
+
+def verdict_of(text: str) -> str:
+    """The verdict that a cell holds, alone or behind a published number; nothing for other cells."""
+    if text.endswith(")"):
+        _, published, notes = text.partition("(published ")
+        text = notes if published else ""
+    found = _VERDICT.fullmatch(text)
+    return found[1] if found and (text.startswith(found[1]) or "; " in text) else ""
+
+
+def _judged(text: str) -> Markup:
+    verdict = verdict_of(text) if ";" not in text else ""
+    return Markup('<span class="verdict {}">{}</span>').format(verdict.replace(" ", "-"), text) if verdict else escape(text)
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[list[Token]]:

@@ -11,7 +11,7 @@
 
   /* Sorting */
 
-  const missing = /^[\u2013-]?$/;
+  const missing = /^(\u2013.*|-?)$/s;
   const valueOf = (row, at) => {
     const cell = row.cells[at];
     const text = (cell ? cell.textContent : "").trim();
