@@ -141,6 +141,7 @@ class Learner:
             betas=training.alpha_betas,
             weight_decay=training.alpha_decay,
             fused=True,
+            capturable=device.type == "cuda",
         )
         self.steps = 0
         self.paths = numpy_stream(seed, f"paths/{name}")
@@ -148,6 +149,7 @@ class Learner:
         self._visitors = numpy_stream(seed, f"aside/paths/{name}"), torch_stream(seed, f"aside/noise/{name}")
         self._valid_stream: Iterator[Batch] = valid.endless()
         self.curve: list[dict[str, float]] = []
+        self.estimated: Callable[[float], None] = lambda count: None  # told of how many architectures were estimated
         self.stepper: Stepper = Stepper()  # how the updates of a step are carried out
         self.feeds: Feeds | None = None  # while a captured step is written down or run
 
@@ -320,9 +322,16 @@ class Learner:
         one function on shared weights are computed, and paid for, once (`bench.nets.sweep`)."""
         self.supernet.eval()
         batches = self.valid.in_order(EVALUATION_BATCH, images)
+        passes = -(-self.valid.count(images) // EVALUATION_BATCH)
         checked = [self.space.check(g) for g in genotypes]
         with arithmetic(self.alpha.device, "fp32"):
-            return scores(self.supernet, batches, checked, self.meter.charge_forward)
+            return scores(
+                self.supernet,
+                batches,
+                checked,
+                self.meter.charge_forward,
+                tell=lambda share: self.estimated(share * len(checked) / passes),
+            )
 
 
 EVALUATION_BATCH = 500

@@ -30,6 +30,9 @@ from bench.steps import Steps
 from bench.streams import numpy_stream
 from bench.task import Found, SearchImages, Task
 
+SEARCHED = 0.8
+"""The share of a run that its search is shown as; the rest are the estimates of the probe set."""
+
 OUTERMOST = "search"
 """The phase of whatever a method does outside its own phases."""
 
@@ -75,7 +78,11 @@ def execute(
     device = device_named(settings.device)
     space, loaded = spaces.get(spec.space), images.load(spec.dataset, settings.data)
     visible, meter = _visible(loaded, spec.scale), Meter(device)
-    task = Task(space, visible, spec.scale, spec.seed, device, meter, progress, steps=settings.steps)
+
+    def search_progress(share: float) -> None:
+        progress(SEARCHED * share)
+
+    task = Task(space, visible, spec.scale, spec.seed, device, meter, search_progress, steps=settings.steps)
     started = datetime.now(UTC)
 
     def record_of(
@@ -91,6 +98,7 @@ def execute(
             found = spec.method.search(task)
         space.check(found.genotype)
         if found.estimate is not None:
+            task.estimated = _shown(progress, spec.scale, space)
             estimates = _probe(found, space, spec.scale, results.estimates_path(spec.key))
     except Diverged as error:
         status, message = "diverged", str(error)
@@ -135,6 +143,20 @@ def probe_set(space: Space, count: int) -> list[Genotype]:
         return list(space.region.genotypes())
     rows = numpy_stream(0, f"probe/{space.name}/{count}").choice(space.size, count, replace=False)
     return [space.at(int(row)) for row in sorted(rows)]
+
+
+def _shown(progress: Callable[[float], None], scale: Scale, space: Space) -> Callable[[float], None]:
+    """Shows how much of the probe set has been estimated, in steps of a hundredth."""
+    whole, done, shown = scale.probe or space.size, 0.0, 0
+
+    def estimated(count: float) -> None:
+        nonlocal done, shown
+        done += count
+        if (hundredth := int(100 * min(1.0, done / whole))) > shown:
+            shown = hundredth
+            progress(SEARCHED + (1 - SEARCHED) * shown / 100)
+
+    return estimated
 
 
 def _probe(found: Found, space: Space, scale: Scale, path: Path) -> Mapping[str, Any]:

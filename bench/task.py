@@ -86,6 +86,7 @@ class Task:
         self.meter = Meter(device) if meter is None else meter
         self.progress = progress  # tells the share done, 0 to 1; for bars only
         self.steps: Steps = steps  # how training steps are carried out; results differ by rounding at most
+        self.estimated: Callable[[float], None] = lambda count: None  # told of how many architectures were estimated
         self.trace: list[dict[str, Any]] = []
         self._supernets = 0
         self._on_device: dict[tuple[str, int], Batches] = {}
@@ -129,6 +130,7 @@ class Task:
             name,
         )
         made.stepper = stepper_for(self.steps)
+        made.estimated = lambda count: self.estimated(count)
         return made
 
     def _batches(self, part: Literal["train", "valid"], batch: int, stream: str) -> Batches:
@@ -150,7 +152,7 @@ class Task:
     def on(self, space: Space, name: str) -> Task:
         """The same images and meter on another space: a search within a search, with streams of its own name."""
         inner = Task(space, self.images, self.scale, self.seed, self.device, self.meter, name=f"{self.name}{name}/")
-        inner.steps = self.steps
+        inner.steps, inner.estimated = self.steps, lambda count: self.estimated(count)
         inner._on_device = self._on_device
         return inner
 

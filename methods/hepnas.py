@@ -12,7 +12,8 @@ other K - 1 children,
     L_i = CE(z_i, y) + KL(softmax z_T || softmax z_i) + 1/(K - 1) sum_k KL(softmax z_k || softmax z_i),
 
 averaged over the batch, for the weights only; alpha follows the plain validation loss. A step costs K + 1 passes
-forward, of which one goes back: teachers are asked once per batch and get no gradient.
+forward, of which one goes back: teachers are asked once per batch and get no gradient. That is the least: each child
+trains on batches of its own, and a sibling has moved before the next child's turn, so no teacher's logits serve twice.
 
 NAS-Bench-201 settings are those of the authors' code: cuts after 10, 20 and 30 epochs of the parents, 10 epochs of
 every child in between, batches of 128.

@@ -3,8 +3,12 @@
 For a batch, edge e takes each operation o alone while the rest of the network stays as it is, and G_o is the gradient
 of the loss over all weights inside the cells and reductions except those of edge e. The distance of two operations is
 1 - cos(G_o, G_o'), averaged over batches. This costs one pass forward and back per operation, edge and batch, and no
-other pass. Of the partitions into two groups that with the least distance within groups is taken: a minimum cut of the
-operations' agreement.
+other pass. The backward pass stops at the cells: neither the stem nor the weights of edge e itself get a gradient.
+Passes of one edge could share no more than the stem and what the first cell computes before e, since e stands in every
+cell: forward only, at most a ninth of a pass with one cell per stage and a 45th with five. It is not shared.
+
+Of the partitions into two groups that with the least distance within groups is taken: a minimum cut of the operations'
+agreement.
 
 GM-NAS and HEP-NAS both cut by it. The measures and sizes are those of the GM-NAS code: the smaller group has two
 operations or more, which on NAS-Bench-201 leaves ten partitions, of sizes 2 and 3.

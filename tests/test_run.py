@@ -18,7 +18,7 @@ from bench.errors import BadRecord, BadSpec, UnknownName
 from bench.learner import Training
 from bench.pool import Processes, Serial
 from bench.record import Record, Results, read_record, to_json
-from bench.run import Settings, estimates_digest, execute, make, probe_set
+from bench.run import SEARCHED, Settings, estimates_digest, execute, make, probe_set
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.toy import SPACE as TOY
 from bench.spec import SCALES, RunSpec, canonical, key_of, plain, scale_named, with_settings
@@ -42,7 +42,7 @@ def test_one_key_one_seed_two_processes_one_record(results: Path, tmp_path: Path
     here = execute(spec, _settings(results))
     there = tmp_path / "there"
     code = (
-        "from pathlib import Path; from bench.run import Settings, execute; from tests import tiny; "
+        "from pathlib import Path; from bench.run import SEARCHED, Settings, execute; from tests import tiny; "
         "from tests.test_run import DARTS; import sys; "
         "execute(tiny.spec(DARTS), Settings(Path(sys.argv[1]), device='cpu'))"
     )
@@ -331,3 +331,14 @@ def test_streams_depend_on_seed_and_name_only() -> None:
     draws = {numpy_stream(s, n).random() for s in range(3) for n in ("a", "b", "c")}
     assert len(draws) == 9
     assert torch_stream(1, "x").initial_seed() != torch_stream(1, "y").initial_seed()
+
+
+def test_progress_covers_search_and_probe(tmp_path: Path) -> None:
+    """It rises; the search ends at its share and the probe of all 27 architectures goes on from there to the end."""
+    seen: list[float] = []
+    whole = replace(tiny.SCALE, probe=0)
+    execute(tiny.spec(Rsps(Training(epochs=25, batch=32)), scale=whole), Settings(tmp_path, "cpu"), seen.append, True)
+    assert seen == sorted(seen)
+    assert SEARCHED in seen
+    assert sum(share > SEARCHED for share in seen) >= 1
+    assert seen[-1] == pytest.approx(1)

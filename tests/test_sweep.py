@@ -241,3 +241,17 @@ def test_a_supernet_of_another_kind_is_called_one_by_one() -> None:
 def test_nothing_asked_is_nothing_found() -> None:
     net = _net(NB201, Norm())
     assert scores(net, _batches(net), []).shape == (0, 2)
+
+
+@pytest.mark.parametrize("kind", ["swept", "one by one"])
+def test_progress_adds_up_to_one_for_every_batch(kind: str) -> None:
+    """More than one batch and more heads than are computed together."""
+
+    class Other(Supernet):
+        pass
+
+    net = (Supernet if kind == "swept" else Other)(NB201, Shape(2, 1, 5, 2, 8), Norm(), seed=0).double().eval()
+    shares: list[float] = []
+    scores(net, _batches(net), [NB201.at(row) for row in range(3_000, 4_000, 8)], tell=shares.append)
+    assert len(shares) > 4
+    assert sum(shares) == pytest.approx(2)  # batches

@@ -70,6 +70,10 @@ class Batches:
         """Whole batches in a pass: what is left over is not shown, other images every time."""
         return len(self._labels) // self.batch
 
+    def count(self, wanted: int | None = None) -> int:
+        """So many images, or all where there are fewer or none is said."""
+        return len(self._labels) if wanted is None else min(wanted, len(self._labels))
+
     def drawn_from(self, generator: torch.Generator) -> Batches:
         """The same images, not copied, shuffled and augmented from another generator."""
         twin = copy.copy(self)
@@ -105,8 +109,7 @@ class Batches:
 
         batch: images of a batch, as in training by default; the last one may be smaller.
         """
-        step = self.batch if batch is None else batch
-        total = len(self._labels) if count is None else min(count, len(self._labels))
+        step, total = self.batch if batch is None else batch, self.count(count)
         inside = slice(self._pad, self._pad + self._size)
         for start in range(0, total, step):
             part = slice(start, min(start + step, total))

@@ -43,6 +43,7 @@ def scores(
     genotypes: Sequence[Genotype],
     charge: Callable[[int, int], None] = lambda images, multiply_adds: None,
     kept_bytes: int = KEPT_BYTES,
+    tell: Callable[[float], None] = lambda share: None,
 ) -> NDArray[np.float64]:
     """`[n, 2]` accuracy [0, 1] and cross-entropy (nats) of each genotype, in the order asked.
 
@@ -53,10 +54,12 @@ def scores(
     alone: a count that depends neither on the machine nor on what is shared here. A supernet of other cells than
     those of a `CellSpace` with all edges, in the order of `dag`, is called once per distinct architecture, and then
     its own hooks count.
+
+    tell: called now and then with the share done since it was called last; the shares of every batch add up to 1.
     """
     space = supernet.space
     if type(supernet) is not Supernet or not isinstance(space, CellSpace) or space.edges != dag(space.output + 1):
-        return _one_by_one(supernet, batches, genotypes)
+        return _one_by_one(supernet, batches, genotypes, tell)
     rows, chosen = distinct(space, genotypes)
     multiply_adds = sum(supernet.multiply_adds(Region.of([{op} for op in genotype])) for genotype in chosen)
     total, count = torch.zeros(len(chosen), 2, dtype=torch.float64), 0
@@ -64,7 +67,7 @@ def scores(
         network = _Network(supernet, space)
         for batch in batches:
             images = len(batch.labels)
-            total += network.sums(batch, chosen, kept_bytes).cpu()
+            total += network.sums(batch, chosen, kept_bytes, tell).cpu()
             count += images
             charge(images * len(chosen), images * multiply_adds)
     means: NDArray[np.float64] = (total / max(count, 1)).numpy()
@@ -112,7 +115,9 @@ def distinct(space: CellSpace, genotypes: Sequence[Genotype]) -> tuple[list[int]
 
 
 @torch.no_grad()
-def _one_by_one(supernet: Supernet, batches: Iterable[Batch], genotypes: Sequence[Genotype]) -> NDArray[np.float64]:
+def _one_by_one(
+    supernet: Supernet, batches: Iterable[Batch], genotypes: Sequence[Genotype], tell: Callable[[float], None]
+) -> NDArray[np.float64]:
     """The definition: every architecture through the supernet, on the region of itself alone."""
     regions = {genotype: Region.of([{op} for op in genotype]) for genotype in genotypes}
     total, count = {genotype: np.zeros(2) for genotype in regions}, 0
@@ -121,6 +126,7 @@ def _one_by_one(supernet: Supernet, batches: Iterable[Batch], genotypes: Sequenc
         for genotype, region in regions.items():
             logits = supernet(batch.images, None, region)
             total[genotype] += _right_and_nats(logits[None], batch.labels)[0].cpu().numpy()
+            tell(1 / len(regions))
     return np.array([total[genotype] / max(count, 1) for genotype in genotypes]).reshape(len(genotypes), 2)
 
 
@@ -145,8 +151,10 @@ class _Network:
                 size //= 2
             self.stages.append([_Cell(space, cell, size) for cell in cells])  # type: ignore[attr-defined]
 
-    def sums(self, batch: Batch, genotypes: Sequence[Genotype], kept_bytes: int) -> Tensor:
-        """`[A, 2]`, as `_right_and_nats`; genotypes live and in lexicographic order."""
+    def sums(
+        self, batch: Batch, genotypes: Sequence[Genotype], kept_bytes: int, tell: Callable[[float], None]
+    ) -> Tensor:
+        """`[A, 2]`, as `_right_and_nats`; genotypes live and in lexicographic order. tell: see `scores`."""
         net = self.supernet
         images = batch.images.contiguous(memory_format=torch.channels_last)
         x = net.stem_norm(F.conv2d(images, net.stem, padding=1))
@@ -157,6 +165,7 @@ class _Network:
             some = genotypes[start : start + HEADS]
             features = torch.stack([self._features(tree.output(genotype), genotype) for genotype in some])
             sums[start : start + HEADS] = _right_and_nats(net.head(features), batch.labels)
+            tell(len(some) / len(genotypes))
         return sums
 
     def _features(self, first: Value, genotype: Genotype) -> Tensor:
