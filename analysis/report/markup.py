@@ -142,7 +142,9 @@ def verdict_of(text: str) -> str:
 
 def _judged(text: str) -> Markup:
     verdict = verdict_of(text) if ";" not in text else ""
-    return Markup('<span class="verdict {}">{}</span>').format(verdict.replace(" ", "-"), text) if verdict else escape(text)
+    if not verdict:
+        return escape(text)
+    return Markup('<span class="verdict {}">{}</span>').format(verdict.replace(" ", "-"), text)
 
 
 def _blocks(tokens: Sequence[Token]) -> Iterator[list[Token]]:
