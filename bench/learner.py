@@ -24,7 +24,7 @@ from bench.images.batches import Batch, Batches
 from bench.meter import Meter
 from bench.nets.cell import Norm
 from bench.nets.precision import arithmetic
-from bench.nets.supernet import Precision, Supernet
+from bench.nets.supernet import Precision, Regions, Supernet
 from bench.nets.sweep import scores
 from bench.space import Genotype, Region, Space
 from bench.spec import added
@@ -74,7 +74,7 @@ class Relaxation(ABC):
         return False
 
     @abstractmethod
-    def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
+    def theta(self, learner: Learner) -> tuple[Tensor | None, Regions]:
         """Architecture weights `[E, O]` for one training step and the region they live on.
 
         A sampled path is its own region of one genotype, with None for weights of 1.
@@ -198,7 +198,7 @@ class Learner:
         return self.descend(batch, *self.relaxation.theta(self), lesson, alpha)
 
     def descend(
-        self, batch: Batch, theta: Tensor | None, region: Region, lesson: Lesson | None = None, alpha: bool = True
+        self, batch: Batch, theta: Tensor | None, region: Regions, lesson: Lesson | None = None, alpha: bool = True
     ) -> Tensor:
         """`update_weights` at given architecture weights. Nothing in it waits for the device."""
         joint = alpha and self.relaxation.single_level
@@ -290,7 +290,7 @@ class Learner:
         """Alpha `[E, O]` with minus infinity where the region forbids the operation."""
         return self.alpha.masked_fill(~self.allowed, -torch.inf)
 
-    def loss(self, batch: Batch, theta: Tensor | None, region: Region) -> Tensor:
+    def loss(self, batch: Batch, theta: Tensor | None, region: Regions) -> Tensor:
         """Mean cross-entropy (nats) of a batch."""
         return F.cross_entropy(self.supernet(batch.images, theta, region), batch.labels)
 

@@ -262,7 +262,9 @@ class _Paths:
         self._body = _Body(learner, self._step, (batch,))
 
     def __call__(self, batch: Batch) -> Tensor:
-        _, self.path = self.learner.relaxation.theta(self.learner)
+        _, path = self.learner.relaxation.theta(self.learner)
+        assert isinstance(path, Region)  # a relaxation that says "path" draws one for all cells
+        self.path = path
         images = len(batch.labels)
         gmacs = 3 * images * self.learner.supernet.multiply_adds(self.path) / 1e9
         account = Cost(forward_images=images, backward_images=images, gmacs=gmacs)  # of the path, not of the mask

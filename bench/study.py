@@ -11,6 +11,7 @@ from bench.spec import RunSpec, scale_named, with_settings
 
 BASELINES = ("random", "largest", "random-best-of-10")
 ONE_SHOT = ("rsps", "darts", "darts-2nd", "snas")
+SAMPLING = ("rsps-per-cell",)
 PARTITION = ("fewshot", "fewshot-snas", "fewshot-rsps", "gm-darts", "gm-snas", "gm-rsps", "hep")
 FAIR = tuple(f"{label}(protocol=fair)" for label in PARTITION)
 RANKING = ("fade", "bayes")
@@ -21,7 +22,7 @@ ABLATIONS = (
     *("hep-no-smd", "hep-parent", "hep-siblings", "hep-edgewise", "hep-reversed", "hep-random-order"),
     *("fade-random", "fade-dependent", "fade-unregularised"),
 )
-EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + ABLATIONS
+EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
 @dataclass(frozen=True)

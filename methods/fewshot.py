@@ -12,7 +12,8 @@ Deviations:
 
 - Among the sub-supernets' proposals the most accurate on validation images is chosen; the authors' gradient-based
   scripts print them all and choose none. All of them are candidates in the record.
-- A step trains one path in all cells; the authors' one-shot training draws another path in every cell.
+- A step trains one path in all cells; the authors' one-shot training draws another path in every cell: the base
+  `rsps.PathPerCell`.
 - Estimates use validation images; the authors' use the test set.
 """
 

@@ -34,6 +34,7 @@ from bench.streams import torch_stream
 from bench.task import Task
 from methods.oneshot import OneShot
 from methods.parts import Grouping, Split
+from methods.rsps import PathPerCell
 
 Gradient = Sequence[Tensor]
 
@@ -99,11 +100,13 @@ class Matching(Grouping):
     weight: Literal["hard", "soft"] = "hard"  # of the operation that is left: 1, or what the relaxation gives it
 
     def check(self, base: OneShot) -> None:
-        """Soft weights need a base that has weights."""
+        """Soft weights need a base that has weights; and matching one path for all cells."""
         if self.batches < 1:
             raise BadSpec(f"gradients are averaged over 1 batch or more, not {self.batches}")
         if self.weight == "soft" and not base.trains_alpha:
             raise BadSpec(f"{type(base).__name__} has no architecture weights: matching needs weight='hard' there")
+        if isinstance(base, PathPerCell):
+            raise BadSpec("PathPerCell leaves no edge to be matched, since cells differ; match on Rsps")
 
     def passes(self, task: Task, operations: int) -> int:
         """Forward and back for every operation and batch."""
@@ -130,6 +133,7 @@ class Matching(Grouping):
     def gradients(self, parent: Learner, batch: Batch, edge: int) -> list[Gradient]:
         """G_o of every operation that the region allows on `edge`, all at one sample of the other edges' weights."""
         theta, region = parent.relaxation.theta(parent)
+        assert isinstance(region, Region)  # as `check` has made sure
         shared = parent.supernet.shared_by(edge)
         found: list[Gradient] = []
         for op in parent.region.lists[edge]:

@@ -15,6 +15,7 @@ from torch import Tensor
 from bench.errors import BadSpec
 from bench.images.batches import Batch
 from bench.learner import Learner, Static, Training
+from bench.nets.supernet import Regions
 from bench.space import Genotype, Region
 from methods.oneshot import OneShot
 
@@ -36,9 +37,9 @@ class Rsps(OneShot):
         if self.candidates < 1:
             raise BadSpec(f"candidates must be 1 or more, got {self.candidates}")
 
-    def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
+    def theta(self, learner: Learner) -> tuple[Tensor | None, Regions]:
         """A uniform path with weight 1."""
-        return None, Region.of([{op} for op in learner.region.sample(learner.paths)])
+        return None, _path(learner)
 
     def step(self, learner: Learner, train: Batch, valid: Batch) -> None:
         """Nothing: there is no alpha to train."""
@@ -59,4 +60,21 @@ class Rsps(OneShot):
         return genotypes[best], float(accuracy[best])
 
 
-VARIANTS = {"rsps": Rsps(), "random-best-of-10": Rsps(candidates=10)}
+@dataclass(frozen=True)
+class PathPerCell(Rsps):
+    """Another uniform path in every cell of a step, as the authors of Few-Shot NAS train their one-shot network: of
+    more networks than the space holds, whose cells are all alike."""
+
+    version: ClassVar[int] = 1
+    static: ClassVar[Static] = "no"
+
+    def theta(self, learner: Learner) -> tuple[Tensor | None, Regions]:
+        """A uniform path for each cell."""
+        return None, tuple(_path(learner) for stage in learner.supernet.stages for _ in stage)  # type: ignore[attr-defined]
+
+
+def _path(learner: Learner) -> Region:
+    return Region.of([{op} for op in learner.region.sample(learner.paths)])
+
+
+VARIANTS = {"rsps": Rsps(), "random-best-of-10": Rsps(candidates=10), "rsps-per-cell": PathPerCell()}

@@ -20,7 +20,7 @@ from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.toy import SPACE as TOY
 from methods.darts import Darts
 from methods.oneshot import OneShot
-from methods.rsps import Rsps
+from methods.rsps import PathPerCell, Rsps
 from methods.snas import Snas
 from tests import tiny
 
@@ -265,6 +265,20 @@ def test_rsps_keeps_the_best_of_its_candidates() -> None:
     by_hand = {g: learner.estimate(g)[0] for g in TOY.region.genotypes()}
     genotype, accuracy = method.choose(learner)
     assert accuracy == max(by_hand.values()) == by_hand[genotype]
+
+
+def test_a_path_for_every_cell_is_drawn_apart_and_paid_for() -> None:
+    learner = tiny.learner(PathPerCell(TRAINING), TRAINING, NB201)
+    drawn = [learner.relaxation.theta(learner) for _ in range(50)]
+    assert all(theta is None and len(paths) == 3 for theta, paths in drawn)
+    assert all(path.size == 1 for _, paths in drawn for path in paths)
+    assert len({paths for _, paths in drawn}) == 50
+    assert sum(len(set(paths)) == 3 for _, paths in drawn) > 40
+    with learner.meter.phase("weights"):
+        learner.fit(1)
+    cost = learner.meter.total()
+    assert cost.backward_images == len(learner.train) * TRAINING.batch
+    assert cost.gmacs > 0
 
 
 def test_estimates_merge_equal_functions_and_match_one_by_one() -> None:

@@ -26,7 +26,7 @@ from methods.gmnas import GmNas, OneEdge
 from methods.hepnas import HepNas, Hierarchy, MutualDistillation
 from methods.matching import Matching, RandomGroups
 from methods.partition import Partition
-from methods.rsps import Rsps
+from methods.rsps import PathPerCell, Rsps
 from methods.snas import Snas
 from methods.tree import Node, deepest
 from tests import tiny
@@ -332,6 +332,7 @@ TOO_FEW = Scale("few", 2, 1, 96, 16, 1.0, 6, 16)
         (_gm(grouping=RandomGroups()), UNSCALED, "no distance"),
         (_gm(grouping=Matching(0)), UNSCALED, "1 batch"),
         (_gm(grouping=Matching(2, weight="soft"), base=RSPS), UNSCALED, "no architecture weights"),
+        (_gm(base=PathPerCell(SHORT)), UNSCALED, "since cells differ"),
         (_few(base=_few()), UNSCALED, "no relaxation"),
         (_few(), TOO_FEW, "validation images are fewer"),
         (_hep(), TOO_FEW, "validation images are fewer"),

@@ -246,3 +246,23 @@ def test_a_disconnected_cell_gives_constant_logits() -> None:
     logits = net(images, None, Region.of([{0}] * 6))
     assert torch.isfinite(logits).all()
     torch.testing.assert_close(logits, logits[:1].expand_as(logits))
+
+
+def test_every_cell_can_have_a_region_of_its_own() -> None:
+    """Three paths in three cells: the cells one by one, by hand, and the meter's count of their multiply-adds."""
+    net = Supernet(NB201, Shape(4, 1, 10, 3, 8), Norm(), seed=0).double()
+    cells = ((3, 1, 3, 2, 4, 1), (2, 4, 1, 3, 3, 2), (4, 0, 3, 0, 4, 2))
+    paths = tuple(Region.of([{op} for op in cell]) for cell in cells)
+    nothing = Region.of([{0}] * 6)
+    images = torch.randn(6, 3, 8, 8, dtype=torch.float64)
+    x = net.stem_norm(F.conv2d(images, net.stem, padding=1))
+    for stage, ((cell,), path) in enumerate(zip(net.stages, paths, strict=True)):
+        x = cell(net.reductions[stage - 1](x) if stage else x, None, path)
+    expected = net.head(F.relu(net.head_norm(x)).mean((2, 3)))
+    torch.testing.assert_close(net(images, None, paths), expected, rtol=0, atol=1e-12)
+    alike = [net(images, None, form) for form in (paths[0], (paths[0],) * 3)]
+    torch.testing.assert_close(*alike, rtol=0, atol=0)
+    free = net.multiply_adds(nothing)
+    inside = [net.multiply_adds((one, nothing, nothing)) - free for one in paths]
+    assert [3 * cell for cell in inside] == [net.multiply_adds(one) - free for one in paths]  # stages cost alike
+    assert net.multiply_adds(paths) - free == sum(inside)

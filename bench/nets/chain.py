@@ -10,7 +10,7 @@ from functools import lru_cache
 from torch import Tensor, nn
 
 from bench.nets.cell import Gates, Norm, weighted_sum
-from bench.nets.supernet import STAGES, Draw, Precision, Shape, Supernet, cell_at, skeleton_multiply_adds, taps
+from bench.nets.supernet import STAGES, Draw, Precision, Regions, Shape, Supernet, cell_at, skeleton_multiply_adds, taps
 from bench.space import Genotype, Region, Space
 from bench.spaces.cells import Chain
 
@@ -58,9 +58,10 @@ class ChainSupernet(Supernet):
         rows = (row for stage in self.stages for row in stage)  # type: ignore[attr-defined]
         return [p for row in rows if row.row == edge for p in row.parameters()]
 
-    def multiply_adds(self, region: Region) -> int:
+    def multiply_adds(self, region: Regions) -> int:
         """Multiply-adds of one image's forward pass through all cells that `region` allows."""
-        return skeleton_multiply_adds(self.shape, _stage_taps(self.space, region))
+        assert isinstance(region, Region)  # a row is one layer of choices: there are no cells to tell apart
+        return skeleton_multiply_adds(self.shape, tuple(self.shape.cells * t for t in _stage_taps(self.space, region)))
 
 
 def rows_of(space: Chain, stage: int) -> list[int]:

@@ -8,6 +8,7 @@ follow `Norm`.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -27,6 +28,9 @@ Precision = Literal["fp32", "tf32", "bf16"]
 """The arithmetic of training passes. fp32: single precision throughout. tf32: single precision whose products a GPU
 may round to 10 bits of mantissa; nothing else on a CPU. bf16: activations and products in bfloat16, weights,
 statistics, head and loss in single precision. Networks in evaluation mode compute in the type of their images."""
+
+Regions = Region | tuple[Region, ...]
+"""One region for all cells of a supernet, or one for each, from the first to the last."""
 
 Draw = Callable[[str, int, int, int], Tensor]
 """The initial kernel `[outputs, inputs, size, size]` of a place, given as (place, outputs, inputs, size)."""
@@ -92,7 +96,7 @@ class Supernet(nn.Module):
             self.head.weight.copy_(_uniform((shape.classes, width), width**-0.5, seed, f"{name}/head/weight"))
             self.head.bias.copy_(_uniform((shape.classes,), width**-0.5, seed, f"{name}/head/bias"))
 
-    def forward(self, images: Tensor, theta: Tensor | None, region: Region) -> Tensor:
+    def forward(self, images: Tensor, theta: Tensor | None, region: Regions) -> Tensor:
         """Logits `[B, classes]`.
 
         images: `[B, C, H, W]`, normalised. theta: `[E, O]` weights of the operations; None means weight 1 on all
@@ -101,12 +105,13 @@ class Supernet(nn.Module):
         if self.precision == "bf16" and self.training:
             images = images.to(torch.bfloat16)
         gates = None if theta is None else Gates(theta, images.dtype)
+        of_cells = iter(region) if isinstance(region, tuple) else itertools.repeat(region)
         x = self.stem_norm(convolve(images, self.stem))
         for stage, cells in enumerate(self.stages):
             if stage:
                 x = self.reductions[stage - 1](x)
             for cell in cells:  # type: ignore[attr-defined]
-                x = cell(x, gates, region)
+                x = cell(x, gates, next(of_cells))
         logits: Tensor = self.head(F.relu(self.head_norm(x)).mean((2, 3), dtype=self.head.weight.dtype))
         return logits
 
@@ -125,9 +130,12 @@ class Supernet(nn.Module):
         inside = [*self.stages.parameters(), *self.reductions.parameters()]
         return [p for p in inside if id(p) not in own]
 
-    def multiply_adds(self, region: Region) -> int:
+    def multiply_adds(self, region: Regions) -> int:
         """Multiply-adds of one image's forward pass: convolutions and head, as the operations of `region` cost."""
-        return skeleton_multiply_adds(self.shape, (taps(self.space, region),) * STAGES)
+        cells = self.shape.cells
+        of_cells = region if isinstance(region, tuple) else (region,) * (STAGES * cells)
+        each = [taps(self.space, one) for one in of_cells]
+        return skeleton_multiply_adds(self.shape, tuple(sum(each[s * cells :][:cells]) for s in range(STAGES)))
 
 
 def cell_at(
@@ -172,8 +180,8 @@ def taps(space: Space, region: Region) -> int:
 
 
 @lru_cache(maxsize=4096)
-def skeleton_multiply_adds(shape: Shape, cell_taps: tuple[int, ...]) -> int:
-    """Multiply-adds of one image's forward pass, with cells of so many `taps` in each stage."""
+def skeleton_multiply_adds(shape: Shape, stage_taps: tuple[int, ...]) -> int:
+    """Multiply-adds of one image's forward pass, with so many `taps` in all cells of each stage."""
     width, pixels = shape.channels, shape.image_size**2
     total = pixels * width * shape.image_channels * 9
     for stage in range(STAGES):
@@ -181,5 +189,5 @@ def skeleton_multiply_adds(shape: Shape, cell_taps: tuple[int, ...]) -> int:
             pixels //= 4
             total += pixels * (2 * width * width * 9 + 4 * width * width * 9 + 2 * width * width)
             width *= 2
-        total += shape.cells * pixels * width * width * cell_taps[stage]
+        total += pixels * width * width * stage_taps[stage]
     return total + width * shape.classes
