@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -60,13 +61,14 @@ def fair(labels: Iterable[str]) -> list[str]:
 def gaps(name: str, setting: Setting, rows: pd.DataFrame, wanted: Sequence[str]) -> list[str]:
     """The line for runs that the figure `name` wants and `rows` lack, with the command that makes them: those of the
     setting's study, or methods that no study has at this setting."""
+    whole = replace(setting, target="")  # of all targets alike: figures of each give the same line
     absent = [label for label in wanted if label not in set(rows["label"])]
     found = missing.progress(setting, rows, wanted)
     if not absent or (found is not None and set(absent) <= set(found.study.methods)):
-        return missing.lines(name, setting, rows, wanted)
+        return missing.lines(name, whole, rows, wanted)
     words = " ".join(shlex.quote(label) for label in absent)
     command = f"python -m bench run {STUDY} --dataset {setting.dataset} --scale {setting.scale} --methods {words}"
-    return [f"{name} {setting.slug}: no run of {', '.join(absent)}; `{command}`, then {RESCORE}"]
+    return [f"{name} {whole.slug}: no run of {', '.join(absent)}; `{command}`, then {RESCORE}"]
 
 
 def mark(setting: Setting, rows: pd.DataFrame, labels: Iterable[str]) -> str:

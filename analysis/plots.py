@@ -130,4 +130,4 @@ def stroke(colour: str, dash: style.Dash, width: float, label: str) -> Any:
 def say(figure: Figure, text: str) -> None:
     """A remark in the upper right corner: that only `n of N runs` are in the figure."""
     if text:
-        figure.suptitle(text, x=0.995, ha="right", fontsize=6.5, color="#B00000", style="italic")
+        figure.suptitle(text, x=0.995, ha="right", fontsize=6.5, color="#B00000")

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.load import RESCORE, Setting
+from analysis.load import RESCORE, Setting, settings, targets_of
 from bench.errors import BadRecord
 from bench.record import Record, Results, read_record
 
@@ -30,6 +30,13 @@ def searches(frame: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:
     search alone. The setting names no truth."""
     for (space, dataset, scale), rows in frame.groupby(["space", "dataset", "scale"], sort=True):
         yield Setting(str(space), str(dataset), str(scale), truth=""), rows.drop_duplicates("key")
+
+
+def searched(frame: pd.DataFrame) -> Iterator[tuple[Setting, pd.DataFrame]]:
+    """The rows of each setting at the data set that was searched: for figures of estimates, which are accuracies on
+    its images. Where no truth of it is known, at the first by name."""
+    for setting, rows in settings(frame, by_target=False):
+        yield targets_of(setting, rows)[0]
 
 
 def rounds(record: Record) -> list[Mapping[str, Any]]:

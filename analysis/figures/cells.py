@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
-from analysis.load import Setting, settings, targets_of
+from analysis.load import Setting
 from analysis.output import Drawn, as_frame, write_figure
-from analysis.runs import record_of
+from analysis.runs import record_of, searched
 from bench import spaces
 from bench.record import Results
 from bench.space import Space
@@ -47,8 +47,7 @@ MEANING = (
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     """One figure per space, image set, scale and truth, below `figures/`; truths are of the searched data set."""
     paths: list[Path] = []
-    for setting, rows in settings(frame, by_target=False):
-        one, part = targets_of(setting, rows)[0]
+    for one, part in searched(frame):
         data = prepare(one, stats.done(part), results)
         if data.empty:
             continue

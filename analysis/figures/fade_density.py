@@ -55,7 +55,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         with style.page():
             stem = results.root / "figures" / f"{NAME}-{setting.slug}"
             paths += write_figure(stem, paint(data, partial), data, words)
-    return Drawn(tuple(paths), tuple(missing))
+    return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 
 def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:

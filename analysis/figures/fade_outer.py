@@ -10,9 +10,9 @@ import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
-from analysis.load import RESCORE, settings
+from analysis.load import RESCORE
 from analysis.output import Drawn, as_frame, write_figure
-from analysis.runs import rounds, runs
+from analysis.runs import rounds, runs, searched
 from bench.record import Record, Results
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ CHART = Chart(
 
 
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:
-    """One figure per space, image set, target, scale and truth, below `figures/`."""
+    """One figure per space, image set, scale and truth, below `figures/`."""
     paths: list[Path] = []
     missing: list[str] = []
-    for setting, rows in settings(frame, by_target=True):
+    for setting, rows in searched(frame):
         having = set(rows["label"]) & set(WANTED)
         data = prepare(stats.done(rows), results) if having else pd.DataFrame()
         missing += groups.gaps(NAME, setting, rows, WANTED)
@@ -62,7 +62,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         with style.page():
             stem = results.root / "figures" / f"{NAME}-{setting.slug}"
             paths += write_figure(stem, paint(data, partial), data, words)
-    return Drawn(tuple(paths), tuple(missing))
+    return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 
 def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:

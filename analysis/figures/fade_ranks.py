@@ -12,9 +12,9 @@ from scipy.stats import rankdata
 
 from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
-from analysis.load import RESCORE, settings
+from analysis.load import RESCORE
 from analysis.output import Drawn, as_frame, write_figure
-from analysis.runs import rounds, runs
+from analysis.runs import rounds, runs, searched
 from bench import metrics
 from bench.record import Record, Results
 
@@ -48,10 +48,10 @@ CHART = Chart(
 
 
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:
-    """One figure per space, image set, target, scale and truth, below `figures/`."""
+    """One figure per space, image set, scale and truth, below `figures/`."""
     paths: list[Path] = []
     missing: list[str] = []
-    for setting, rows in settings(frame, by_target=True):
+    for setting, rows in searched(frame):
         data = prepare(stats.done(rows), results)
         having = set(rows["label"]) & set(WANTED)
         missing += groups.gaps(NAME, setting, rows, WANTED)
@@ -67,7 +67,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         with style.page():
             stem = results.root / "figures" / f"{NAME}-{setting.slug}"
             paths += write_figure(stem, paint(data, partial), data, words)
-    return Drawn(tuple(paths), tuple(missing))
+    return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 
 def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:

@@ -10,8 +10,9 @@ import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
-from analysis.load import RESCORE, settings
+from analysis.load import RESCORE
 from analysis.output import Drawn, as_frame, write_figure
+from analysis.runs import searched
 from bench.record import Results
 
 if TYPE_CHECKING:
@@ -41,10 +42,10 @@ CHART = Chart(
 
 
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:
-    """One figure per space, image set, target, scale and truth, below `figures/`."""
+    """One figure per space, image set, scale and truth, below `figures/`."""
     paths: list[Path] = []
     missing: list[str] = []
-    for setting, rows in settings(frame, by_target=True):
+    for setting, rows in searched(frame):
         data = prepare(stats.done(rows))
         if data.empty:
             missing.append(f"{NAME} {setting.slug}: no run has probe estimates with a truth; {RESCORE} pairs them")

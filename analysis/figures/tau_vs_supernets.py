@@ -12,9 +12,9 @@ import pandas as pd
 
 from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
-from analysis.load import Setting, settings
+from analysis.load import Setting
 from analysis.output import Drawn, as_frame, write_figure
-from analysis.runs import config, record_of
+from analysis.runs import config, record_of, searched
 from bench.record import Record, Results
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ CHART = Chart(
 
 
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:
-    """One figure per space, image set, target, scale and truth, a panel per relaxation, below `figures/`."""
+    """One figure per space, image set, scale and truth, a panel per relaxation, below `figures/`."""
     paths: list[Path] = []
     missing: list[str] = []
-    for setting, rows in settings(frame, by_target=True):
+    for setting, rows in searched(frame):
         ranked = stats.done(rows)
         data = prepare(ranked[ranked["tau"].notna()], results)
         cut = any(data.loc[data["kind"] == "run", "supernets"] > 1)
@@ -74,7 +74,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
             paths += write_figure(
                 stem, figure, data, describe(setting, rows[rows["label"].isin(data["label"])], partial, results.root)
             )
-    return Drawn(tuple(paths), tuple(missing))
+    return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 
 def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
