@@ -80,7 +80,12 @@ def progress(setting: Setting, rows: pd.DataFrame, methods: Sequence[str] = ()) 
 
 def command(root: Path) -> str:
     """The command that makes everything from the results in `root`."""
-    return "python -m analysis" + ("" if root == Path("results") else f" --results {shlex.quote(root.as_posix())}")
+    return f"python -m analysis{option(root)}"
+
+
+def option(root: Path) -> str:
+    """What a command needs behind it to find the results in `root`: nothing where that is where it looks anyway."""
+    return "" if root == Path("results") else f" --results {shlex.quote(root.as_posix())}"
 
 
 def _many(count: int, noun: str) -> str:

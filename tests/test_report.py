@@ -418,7 +418,7 @@ ROBUST = "robust summaries: interquartile mean, probability of improvement"
 
 def answers(results: Results) -> dict[str, checklist.Answer]:
     frame = load(results, partial=True).frame
-    facts = checklist.Facts(frame, list(results.records()), list(results.failures()), [])
+    facts = checklist.Facts(frame, list(results.records()), list(results.failures()), [], results.root)
     return {answer.asks: answer for answer in checklist.answers(facts)}
 
 
@@ -439,6 +439,7 @@ def test_the_checklist_answers_from_the_records(study: Results) -> None:
     assert found["search on the data that is scored; transfer marked"].verdict == "partly"
     assert "cifar10-jpeg to cifar100" in found["search on the data that is scored; transfer marked"].evidence
     assert all(answer.command.startswith("python -m ") for answer in found.values())
+    assert all(answer.command.endswith(f" --results {study.root}") for answer in found.values())
 
 
 def test_the_checklist_turns_with_the_results(tmp_path: Path) -> None:

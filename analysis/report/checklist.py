@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -21,6 +22,7 @@ from analysis.report.runs import protocol_of
 from analysis.style import printed
 from bench.record import Record
 from bench.spec import canonical
+from bench.study import ABLATIONS
 
 Verdict = Literal["yes", "partly", "no"]
 LEAST_PROBE = 200  # architectures below which a rank correlation says little about an order of methods
@@ -35,6 +37,7 @@ class Facts:
     records: Sequence[Record]
     failures: Sequence[Record]
     tables: Sequence[Table]
+    root: Path
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,12 @@ Found = tuple[Verdict, str, str]
 
 def answers(facts: Facts) -> list[Answer]:
     """All items, in the order of the list below."""
-    return [Answer(topic, source, asks, *answer(facts)) for topic, source, asks, answer in _ITEMS]
+    option = caption.option(facts.root)
+    found = [(topic, source, asks, answer(facts)) for topic, source, asks, answer in _ITEMS]
+    return [
+        Answer(topic, source, asks, verdict, evidence, f"{command}{option}")
+        for topic, source, asks, (verdict, evidence, command) in found
+    ]
 
 
 def _commit(facts: Facts) -> Found:
@@ -160,7 +168,11 @@ def _ablations(facts: Facts) -> Found:
         labels[record.identity["method"]["name"]].add(record.label)
     several = {name: found for name, found in labels.items() if len(found) > 1}
     listed = "; ".join(f"{name}: {', '.join(sorted(found))}" for name, found in sorted(several.items()))
-    return ("yes" if several else "no"), f"Methods that were run in several settings: {listed or 'none'}", LIST
+    made = sorted(set(ABLATIONS) & {record.label for record in facts.records})
+    text = (
+        f"{_of(made, ABLATIONS)} ablations that studies name were run; methods in several settings: {listed or 'none'}"
+    )
+    return _share(made, ABLATIONS), text, LIST
 
 
 def _selection(facts: Facts) -> Found:

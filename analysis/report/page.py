@@ -52,7 +52,7 @@ def render(results: Results, loaded: Loaded, drawn: Sequence[tuple[str, Any, Dra
     groups, others = items.groups(drawn, frame, results.root)
     records, keys = list(results.records()), {page.key for page in pages}
     facts = checklist.Facts(
-        frame, records, [r for r in results.failures() if r.key in keys], list(items.tables(groups))
+        frame, records, [r for r in results.failures() if r.key in keys], list(items.tables(groups)), results.root
     )
     answers = checklist.answers(facts)
     targets = sorted(set(frame["target"]))

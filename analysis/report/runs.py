@@ -6,10 +6,12 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
 
+from analysis import caption
 from analysis.load import BOTH
 from analysis.report import drawing
 from analysis.style import order, printed
@@ -124,7 +126,7 @@ def _page(record: Record, scores: Sequence[Score], results: Results) -> Page:
         settings=tuple(_flat({**identity["method"], "scale": identity["scale"]})),
         place=tuple(_flat(record.place)),
         files=tuple(_files(record, scores, results)),
-        commands=_commands(record),
+        commands=_commands(record, results.root),
     )
 
 
@@ -225,14 +227,14 @@ def _files(record: Record, scores: Sequence[Score], results: Results) -> Iterato
         yield results.score_path(record.key, truth).relative_to(results.root).as_posix()
 
 
-def _commands(record: Record) -> tuple[str, ...]:
+def _commands(record: Record, root: Path) -> tuple[str, ...]:
     """What shows the run, and what makes it again where its record is not at hand."""
     identity = record.identity
     words = (
         *("python", "-m", "bench", "run", "--methods", record.label, "--space", identity["space"]),
         *("--dataset", identity["dataset"], "--scale", identity["scale"]["name"], "--seeds", str(identity["seed"])),
     )
-    return f"python -m bench show {record.key}", shlex.join(words)
+    return tuple(f"{text}{caption.option(root)}" for text in (f"python -m bench show {record.key}", shlex.join(words)))
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
