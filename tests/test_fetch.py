@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import re
 import shutil
 import threading
@@ -15,7 +16,9 @@ from typing import Any
 
 import pytest
 
+from bench import fetch as fetching
 from bench import sources
+from bench.commands import main
 from bench.errors import BadData, UnknownName
 from bench.fetch import OFFLINE, fetch, fetch_all
 from bench.images import cifar10, cifar100, imagenet16_120
@@ -33,6 +36,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.asked: list[tuple[str, str | None]] = []
+        self.patience = threading.Event()
 
     def url(self, name: str) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}/{name}"
@@ -48,6 +52,12 @@ class Handler(BaseHTTPRequestHandler):
         first = int(match[1]) if wanted and (match := re.fullmatch(r"bytes=(\d+)-", wanted)) else 0
         if name == "absent":
             self.answer(404, b"gone")
+        elif name in ("moved", "lost", "loop"):  # to the file, to a page, to itself
+            self.send_response(302)
+            self.send_header("Location", {"moved": "/good", "lost": "/page", "loop": "/loop"}[name])
+            self.end_headers()
+        elif name == "silent":
+            self.server.patience.wait(10)
         elif name == "page":
             self.answer(200, PAGE, "text/html; charset=utf-8")
         elif name == "disguised":
@@ -100,6 +110,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     thread = threading.Thread(target=running.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     yield running
+    running.patience.set()
     running.shutdown()
     running.server_close()
 
@@ -173,13 +184,31 @@ def test_a_part_that_is_wrong_is_noticed_and_dropped(server: Server, tmp_path: P
         ("long", "has a file of 512,001 bytes, not 512,000"),
         ("empty", "has a file of 0 bytes"),
         ("stuck", "ended after 0 of 512,000 bytes"),
+        ("lost", "sends a web page"),
+        ("loop", "answers 302"),
+        ("silent", "timed out"),
     ],
 )
-def test_the_next_source_is_tried_and_the_fault_is_named(server: Server, tmp_path: Path, name: str, words: str) -> None:
+def test_the_next_source_is_tried_and_the_fault_is_named(
+    server: Server, tmp_path: Path, name: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if name == "silent":
+        monkeypatch.setattr(fetching, "TIMEOUT", 0.2)
     message = refused(remote(server, name), tmp_path)
     assert words in message
     assert message.endswith(f"put the file from https://example.org/page here: {tmp_path / 'file.bin'}")
     assert fetch(remote(server, name, "good"), tmp_path, silent).read_bytes() == CONTENT
+
+
+def test_a_file_that_has_moved_goes_on_where_it_was(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "file.bin.part").write_bytes(CONTENT[:1234])
+    assert fetch(remote(server, "moved"), tmp_path, silent).read_bytes() == CONTENT
+    assert server.asked == [("/moved", "bytes=1234-"), ("/good", "bytes=1234-")]
+
+
+def test_nothing_is_left_of_what_never_came(server: Server, tmp_path: Path) -> None:
+    refused(remote(server, "absent", "page"), tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_source_that_sends_another_part_is_not_used(server: Server, tmp_path: Path) -> None:
@@ -289,6 +318,24 @@ def test_an_unknown_name_and_a_damaged_list_are_refused(tmp_path: Path) -> None:
     path.write_text("[x\n")
     with pytest.raises(BadData, match="no list of sources"):
         sources.read_list(path)
+
+
+def test_the_command_fetches_from_bad_servers_and_says_so(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lists = {"one": Collection("one", "One", (remote(server, "page", "absent", "broken"),))}
+    lists["none"] = Collection("none", "None", (replace(remote(server, "wrong"), name="other.bin"),))
+    monkeypatch.setattr(sources, "collections", lambda: lists)
+    assert main(["fetch", "one", "--data", str(tmp_path), "--json"]) == 0
+    said = capsys.readouterr()
+    assert json.loads(said.out) == [str(tmp_path / "file.bin")]
+    assert said.err.count("file.bin from 127.0.0.1") == 3
+    assert main(["fetch", "none", "--data", str(tmp_path)]) == 2
+    *_, last = capsys.readouterr().err.splitlines()
+    assert last.startswith("error: other.bin could not be fetched (127.0.0.1")
+    assert last.endswith(f"put the file from https://example.org/page here: {tmp_path / 'other.bin'}")
+    assert main(["fetch", "on", "--data", str(tmp_path)]) == 2
+    assert "unknown file set 'on'; did you mean 'one'?" in capsys.readouterr().err
 
 
 def test_the_command_lists_and_obeys(
