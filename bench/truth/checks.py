@@ -16,26 +16,31 @@ from bench.truth.column import MEAN, RUN, UNITS, Column
 CONSTANTS = ("parameters", "multiply_adds")
 """Counts per architecture that no training changes."""
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 def floats(column: Column, values: ArrayLike, space: Space, complete: bool) -> NDArray[np.float32]:
     """A read-only copy `[N]` of a column of results. Raises BadTable where a number is out of range, where a column
     of accuracies holds shares, and where one is missing though the table is `complete`."""
     array = _sized(column.name, values, space).astype(np.float32)
-    missing = np.isnan(array)
-    array[missing] = np.nan  # one bit pattern, so that equal numbers have equal hashes
     percent = column.metric == "accuracy"
-    wrong = np.flatnonzero(~missing & ~((array >= 0) & (array <= (100 if percent else np.finfo(np.float32).max))))
-    if wrong.size:
+    most = 100.0 if percent else _LARGEST
+    low, high = float(np.fmin.reduce(array)), float(np.fmax.reduce(array))  # NaN where all are missing
+    if low < 0 or high > most:
+        wrong = np.flatnonzero((array < 0) | (array > most))
         legal = "0..100" if percent else "0 or more"
         raise BadTable(
             f"{column.name} of {_arch(space, wrong[0])} is {array[wrong[0]]:g}; it takes {legal}"
             f" {UNITS[column.metric]} ({wrong.size} such values)"
         )
-    if percent and not missing.all() and array[~missing].max() <= 1:
+    if percent and high <= 1:
         raise BadTable(f"all values of {column.name} are at most 1: they are shares, not percent; multiply them by 100")
-    if complete and missing.any():
-        first = _arch(space, missing.argmax())
-        raise BadTable(f"claims to be complete, but {missing.sum()} values of {column.name} are missing, e.g. {first}")
+    missing = np.isnan(array)
+    if missing.any():
+        array[missing] = np.nan  # one bit pattern, so that equal numbers have equal hashes
+        if complete:
+            first, count = _arch(space, missing.argmax()), missing.sum()
+            raise BadTable(f"claims to be complete, but {count} values of {column.name} are missing, e.g. {first}")
     array.flags.writeable = False
     return array
 
@@ -64,7 +69,7 @@ def seeds(columns: Collection[Column]) -> None:
 
 
 def _sized(name: str, values: ArrayLike, space: Space) -> NDArray[Any]:
-    array = np.array(values)
+    array = np.asarray(values)
     if array.shape != (space.size,) or array.dtype.kind not in "fiu":
         raise BadTable(
             f"column {name!r} holds {array.dtype} of shape {array.shape}; {space.name} takes {space.size} numbers"

@@ -69,11 +69,11 @@ def listing_hash(archs: Sequence[str]) -> str:
 def content_hash(listing: str, arrays: Mapping[str, NDArray[Any]]) -> str:
     """The hash of a table's numbers: the hash of its listing, then per column, sorted by name, the name, the type
     and the little-endian values, each ended by a zero byte."""
-    parts = [listing.encode(), b"\0"]
+    parts: list[bytes | memoryview] = [listing.encode(), b"\0"]
     for name in sorted(arrays):
         values = arrays[name]
-        parts += [name.encode(), b"\0", values.dtype.name.encode(), b"\0"]
-        parts += [values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes(), b"\0"]
+        little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+        parts += [name.encode() + b"\0" + values.dtype.name.encode() + b"\0", little.data, b"\0"]
     return digest(*parts)
 
 
