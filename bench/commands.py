@@ -129,12 +129,13 @@ class Score(Common):
     truth: str = "embedded"  # the embedded table, or the path of a converted one
     dataset: str | None = None  # only runs that searched this image set; all by default
     train_missing: bool = True  # train a chosen architecture that an incomplete embedded table lacks
+    train_finalists: bool = False  # and all finalists, and cells trained together: selection, protocol and FaDE tables
 
     def __call__(self) -> int:
         from rich.console import Console
 
         from bench.record import Results
-        from bench.score import score
+        from bench.score import named_by, score
         from bench.truth import EMBEDDED, open_truth
 
         results = Results(self.results)
@@ -147,8 +148,9 @@ class Score(Common):
             raise BenchError(
                 f"{self.results} holds no {which} that {truth.name} can score; make some with `python -m bench run`"
             )
-        if self.truth == EMBEDDED and self.train_missing:
-            truth = _completed(truth, records, self.results, console)
+        if self.truth == EMBEDDED and (self.train_missing or self.train_finalists):
+            wanted = [genotype for record in records for genotype in named_by(record, self.train_finalists)]
+            truth = _completed(truth, wanted, self.results, console)
         rows = [row for record in records for row in score(record, truth, results)]
         console.print(
             f"{len(records)} runs scored by {truth.name} ({truth.checksum}): {len(rows)} rows in {self.results}/scores"
@@ -158,16 +160,16 @@ class Score(Common):
         return 0
 
 
-def _completed(truth: Any, records: Sequence[Any], results: Path, console: Any) -> Any:
-    """The embedded table with every chosen architecture in it: what it lacks is trained alone, as the table was."""
+def _completed(truth: Any, genotypes: Sequence[Any], results: Path, console: Any) -> Any:
+    """The embedded table with these architectures in it: what it lacks is trained alone, as the table was."""
     from bench.pool import Processes
     from bench.progress import Report
     from bench.truth import fill
 
     folder = fill.folder_of(results)
-    wanted = fill.missing(fill.filled(truth.table, folder), [r.genotype for r in records if r.genotype is not None])
+    wanted = fill.missing(fill.filled(truth.table, folder), genotypes)
     if wanted:
-        console.print(f"the embedded table is not complete: {len(wanted)} chosen architectures are trained alone now")
+        console.print(f"the embedded table is not complete: {len(wanted)} architectures are trained alone now")
         pool = Processes()
         names = [truth.space.show(truth.space.at(position)) for position in wanted]
         with Report(names, ["training"] * len(wanted), pool.workers, console) as report:

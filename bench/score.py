@@ -38,6 +38,14 @@ def score(record: Record, truth: GroundTruth, results: Results) -> list[Score]:
     return rows
 
 
+def named_by(record: Record, finalists: bool) -> list[Genotype]:
+    """The architectures whose truth a score asks for by name: the choice, and, where `finalists`, all finalists and
+    the cells that the search trained together."""
+    chosen = [] if record.genotype is None else [record.genotype]
+    others = [*(c.genotype for c in record.candidates), *_visited(record)] if finalists else []
+    return list(dict.fromkeys([*chosen, *others]))
+
+
 def _estimates(record: Record, results: Results) -> tuple[NDArray[np.int32], NDArray[np.float64]] | None:
     """Positions `[n]` and `[n, 2]` accuracy and cross-entropy of the probe set, checked against the record."""
     if record.estimates is None:

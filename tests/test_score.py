@@ -15,7 +15,7 @@ from bench.learner import Training
 from bench.panel import DEFINITIONS
 from bench.record import Candidate, Record, Results, read_scores
 from bench.run import Settings, execute
-from bench.score import score
+from bench.score import named_by, score
 from bench.spaces.toy import SPACE as TOY
 from bench.truth.column import Column
 from bench.truth.table import Header, Table
@@ -110,6 +110,19 @@ def test_cells_that_were_trained_together_are_judged_once_each(results: Path) ->
     assert [(TOY.position(tuple(v["genotype"])), v["test"], v["rank"]) for v in row.visited] == [
         (4, 48.5, 16), (20, None, None), (25, None, None),
     ]  # fmt: skip
+
+
+def test_a_score_asks_for_the_choice_and_for_finalists_when_told_to(results: Path) -> None:
+    a, b, c = (TOY.at(row) for row in (4, 20, 25))
+    record = replace(
+        _record(results),
+        genotype=a,
+        candidates=(Candidate(b, 0.5), Candidate(a, 0.4)),
+        details={"rounds": [{"cells": [list(c), list(b)]}]},
+    )
+    assert named_by(record, finalists=False) == [a]
+    assert named_by(record, finalists=True) == [a, b, c]
+    assert named_by(replace(record, genotype=None, candidates=(), details={}), finalists=True) == []
 
 
 def test_a_table_with_gaps_scores_what_it_holds(results: Path) -> None:
