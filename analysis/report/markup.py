@@ -78,7 +78,7 @@ def read(markdown: str, method_of: Callable[[str], str]) -> list[Table | Text]:
 
 
 def rows_html(heads: Sequence[str], rows: Sequence[Sequence[str]], methods: Sequence[str] = ()) -> Markup:
-    """The head and body of a table: the first cell of a row names it, columns without a number are set left."""
+    """The head and body of a table: its first cell names a row, columns without a number are set left."""
     kinds = [_kind([row[at] for row in rows if at < len(row)]) for at in range(len(heads))]
     head = Markup("").join(
         Markup('<th scope="col" class="{}">{}</th>').format(f"{kind}{' long' if len(text) > LONG / 2 else ''}", text)
@@ -87,15 +87,21 @@ def rows_html(heads: Sequence[str], rows: Sequence[Sequence[str]], methods: Sequ
     body = [Markup("<thead><tr>{}</tr></thead>\n<tbody>").format(head)]
     for at, row in enumerate(rows):
         label = Markup(' data-m="{}"').format(methods[at]) if methods and methods[at] else Markup("")
-        cells = [Markup('<th scope="row">{}</th>').format(row[0])]
-        cells += (
-            Markup('<td class="{}">{}</td>').format(kind, cell_html(text))
-            if kind
-            else Markup(f"<td>{cell_html(text)}</td>")
-            for kind, text in zip(kinds[1:], row[1:], strict=True)
-        )
+        named = next((place for place, text in enumerate(row) if text), 0)
+        cells = [_cell(text, kind, place == named) for place, (kind, text) in enumerate(zip(kinds, row, strict=True))]
         body.append(Markup("<tr{}>{}</tr>").format(label, Markup("").join(cells)))
     return Markup("\n").join([*body, Markup("</tbody>")])
+
+
+def _cell(text: str, kind: str, names: bool) -> Markup:
+    """A cell of a body; the first that says anything names its row."""
+    if names:
+        return Markup('<th scope="row">{}</th>').format(text)
+    return (
+        Markup('<td class="{}">{}</td>').format(kind, cell_html(text))
+        if kind
+        else Markup(f"<td>{cell_html(text)}</td>")
+    )
 
 
 def _kind(cells: Sequence[str]) -> str:
