@@ -223,7 +223,7 @@ def _record(
 
 def _place(device: torch.device, settings: Settings, loaded: ImageSet, started: datetime) -> dict[str, Any]:
     """Where and with what a run was made; none of it identifies a machine."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _processor()
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return {
         "code": code_digest(),
         **git_state(),
@@ -241,7 +241,8 @@ def _place(device: torch.device, settings: Settings, loaded: ImageSet, started: 
     }
 
 
-def _processor() -> str:
+def processor() -> str:
+    """The model name of the processor."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:

@@ -61,6 +61,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if data.empty:
             missing.append(f"regret_vs_cost {setting.slug}: no run has a known regret; {RESCORE} with a fuller truth")
             continue
+        if not rows[["forward_images", "backward_images"]].to_numpy().any():
+            missing.append(f"regret_vs_cost {setting.slug}: no run passed an image; a study with supernets has a cost")
+            continue
         stem = results.root / "figures" / f"regret_vs_cost-{setting.slug}"
         partial = groups.mark(setting, rows, data["label"])
         with style.page():

@@ -155,7 +155,7 @@ class Search:
         spent: Mapping[str, float],
         commit: str | None,
     ) -> Record:
-        from bench.run import code_digest, git_state
+        from bench.run import code_digest, git_state, processor
 
         chosen = trace[-1][1]
         estimate = asked.valid(chosen, KEYS[self.dataset]) / 100
@@ -189,7 +189,7 @@ class Search:
                 "torch": "none",
                 "numpy": np.__version__,
                 "device": "cpu",
-                "device_name": platform.machine(),
+                "device_name": processor(),
                 "threads": 1,
                 "images": f"none: table {table.header.name}",
                 "images_digest": table.checksum,
