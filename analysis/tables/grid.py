@@ -78,7 +78,7 @@ def latex(grid: Grid) -> str:
     means."""
     heads = " & ".join(_stacked(_halves(latex_escaped(head)), r"\relax") for head in grid.heads)
     stacked = any(cell.interval or cell.notes for row in grid.rows for cell in row)
-    end = r" \\[2pt]" if stacked else r" \\"
+    end = r" \\ \addlinespace[3pt]" if stacked else r" \\"
     rows = [" & ".join(_latex_cell(cell) for cell in row) + end for row in grid.rows]
     return "\n".join(
         [
@@ -127,7 +127,10 @@ def _padded(text: str, width: int, at: int) -> str:
 def _latex_cell(cell: Cell) -> str:
     value = latex_escaped(cell.value)
     below = [latex_escaped(text) for text in (cell.interval, *cell.notes) if text]
-    return _stacked([value, *below], r"\tiny") if below else value
+    if not below:
+        return value
+    stack = _stacked([value, *below], r"\tiny")
+    return rf"$\vcenter{{\hbox{{{stack}}}}}$"  # level with cells of one line
 
 
 def _stacked(lines: list[str], size: str) -> str:
