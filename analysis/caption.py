@@ -45,8 +45,8 @@ def scale_numbers(scale: Mapping[str, Any]) -> str:
     """What a scale's name stands for, in words."""
     if scale["name"] == "table":  # of NASLib's searches: bench.adapters.naslib
         return (
-            f"searches that are given the validation accuracies of networks trained alone ({scale['channels']} channels, "
-            f"{_many(scale['cells'], 'cell')} a stage), looked up in a table; nothing is trained and no image is passed"
+            f"validation accuracies of networks trained alone ({scale['channels']} channels, "
+            f"{_many(scale['cells'], 'cell')} a stage) are looked up in a table; nothing is trained, no image is passed"
         )
     probe = f"{scale['probe']:,} architectures" if scale["probe"] else "the whole space"
     return (

@@ -91,7 +91,7 @@ def legend(figure: Figure, handles: Sequence[Any], columns: int = 3) -> None:
 
 
 def own_legend(axes: Axes, labels: Sequence[str], with_line: bool = True) -> None:
-    """The methods of one panel, in two columns below its label."""
+    """The methods of one panel, in two columns below its label, or in one where a name is too long for two."""
     from matplotlib.transforms import ScaledTranslation
 
     if labels:
@@ -99,7 +99,8 @@ def own_legend(axes: Axes, labels: Sequence[str], with_line: bool = True) -> Non
         assert figure is not None
         under = axes.transAxes + ScaledTranslation(0, -25 / 72, figure.dpi_scale_trans)
         axes.legend(
-            handles=[handle(label, with_line) for label in labels], ncols=2, fontsize=5.5,
+            handles=[handle(label, with_line) for label in labels], fontsize=5.5,
+            ncols=1 if max(len(style.printed(label)) for label in labels) > 30 else 2,
             loc="upper left", bbox_to_anchor=(-0.14, 0), bbox_transform=under,
             columnspacing=0.9, handletextpad=0.4, handlelength=2.5, labelspacing=0.4,
         )  # fmt: skip

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import methods
-from analysis import groups, stats, style
+from analysis import caption, groups, stats, style
 from analysis.figures import (
     best_of_n,
     cells,
@@ -33,10 +33,11 @@ from analysis.figures import (
 )
 from analysis.load import load
 from analysis.output import Drawn
+from bench.adapters.naslib import SCALE as TABLE_SCALE
 from bench.errors import BadRecord
 from bench.record import Results
 from bench.spaces.nb201 import CONV1, CONV3, NONE, POOL, SKIP
-from bench.spec import SCALES
+from bench.spec import SCALES, plain
 from methods.hyper import factors
 from tests.test_analysis import BEST, made_up_run
 
@@ -409,6 +410,15 @@ def test_regret_of_many_methods_is_drawn_in_panels(results: Results) -> None:
         "RSPS, whole and cut", "DARTS 2nd order, whole and cut", "SNAS, whole and cut", "DARTS 1st order and HEP-NAS",
         "FaDE and its rivals",
     ]  # fmt: skip
+
+
+def test_searches_that_pass_no_image_have_no_regret_by_cost(results: Results) -> None:
+    """As NASLib's on a table, whose caption says what they were given."""
+    made_up_run(results, "NASLib LocalSearch(epochs=12)", 0, images=(0, 0), scale=TABLE_SCALE)
+    drawn = regret_vs_cost.draw(load(results).frame, results)
+    assert drawn.paths == ()
+    assert all("no run passed an image" in line for line in drawn.missing)
+    assert "looked up in a table; nothing is trained" in caption.scale_numbers(plain(TABLE_SCALE))
 
 
 # What is missing, and bytes
