@@ -60,13 +60,16 @@ class Group:
     items: tuple[Item, ...]
 
 
-def groups(drawn: Sequence[tuple[str, Any, Drawn]], frame: pd.DataFrame, root: Path) -> tuple[list[Group], list[Path]]:
+def groups(
+    drawn: Sequence[tuple[str, Any, Drawn]], frame: pd.DataFrame, labels: Iterable[str], root: Path
+) -> tuple[list[Group], list[Path]]:
     """What each module drew (name, module, result), and the paths that are no part of an item, having no Markdown.
 
-    Links are relative to `root`. Raises BadRecord for a file that cannot be read.
+    `labels` are those of all runs, scored or not. Links are relative to `root`. Raises BadRecord for a file that cannot
+    be read.
     """
     known = known_settings(frame)
-    names = {printed(str(label)): str(label) for label in frame["label"].unique()}
+    names = {printed(label): label for label in sorted(labels)}
     found: list[Group] = []
     others: list[Path] = []
     for name, module, result in drawn:

@@ -49,7 +49,7 @@ def render(results: Results, loaded: Loaded, drawn: Sequence[tuple[str, Any, Dra
     """The text of the page."""
     frame = loaded.frame
     pages = runs.pages(results)
-    groups, others = items.groups(drawn, frame, results.root)
+    groups, others = items.groups(drawn, frame, {page.label for page in pages}, results.root)
     records, keys = list(results.records()), {page.key for page in pages}
     facts = checklist.Facts(
         frame, records, [r for r in results.failures() if r.key in keys], list(items.tables(groups)), results.root
