@@ -1,10 +1,12 @@
-"""`python -m analysis`: every table and figure that the results allow, and a line for each that they do not."""
+"""`python -m analysis`: every table and figure that the results allow, the page that shows them all, and what the rest
+waits for."""
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,9 @@ from analysis.report import page
 from analysis.tables.main import print_main
 from bench.errors import BenchError
 from bench.record import Results
+
+SHOWN = 5
+"""Lines about missing runs that are printed unless all are asked for; records without a score come first."""
 
 
 class Drawing(Protocol):
@@ -39,6 +44,8 @@ class Options:
     """The folder with runs/ and scores/; tables/ and figures/ are written into it."""
     partial: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Draw although some records have no score yet."""
+    missing: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print a line for everything that is missing; by default for the first few, and the page has them all."""
 
 
 def drawings() -> Iterator[tuple[str, Drawing]]:
@@ -57,12 +64,15 @@ def draw_all(options: Options) -> int:
     drawn = [(name, drawing, drawing.draw(loaded.frame, results)) for name, drawing in drawings()]
     missing = [*loaded.missing, *(line for _, _, one in drawn for line in one.missing)]
     written = [path for _, _, one in drawn for path in one.paths]
-    for path in [*written, page.write(results, loaded, drawn, missing)]:
-        print(path)
-    print()
+    report = page.write(results, loaded, drawn, missing)
     print_main(loaded.frame)
-    for line in missing:
+    shown = missing if options.missing else missing[:SHOWN]
+    for line in shown:
         print(f"missing: {line}", file=sys.stderr)
+    if len(shown) < len(missing):
+        print(f"missing: {len(missing) - len(shown)} more, listed in {report} and by --missing", file=sys.stderr)
+    files = Counter(path.parent for path in written)
+    print(*(f"{folder}: {count} files" for folder, count in sorted(files.items())), report, sep="\n")
     return 0 if written else 2
 
 

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 from analysis import load as loading
 from analysis import missing, stats, style
-from analysis.__main__ import Options, draw_all, main
+from analysis.__main__ import SHOWN, Options, draw_all, main
 from analysis.figures import regret_vs_cost
 from analysis.load import load
 from analysis.pairs import read_pairs, running_median
@@ -398,7 +398,13 @@ def test_partial_results_are_printed_and_the_rest_is_named(study: Results, capsy
     assert draw_all(Options(study.root, partial=True)) == 0
     captured = capsys.readouterr()
     assert "91.00 [90.00, 92.00]" in captured.out
-    assert "missing: snas seed 0" in captured.err
+    assert captured.out.splitlines()[-1] == str(study.root / "report.html")
+    lines = captured.err.splitlines()
+    assert lines[0].startswith("missing: snas seed 0")
+    assert len(lines) == SHOWN + 1
+    more = int(re.search(r"missing: (\d+) more, listed in .*report.html and by --missing", lines[-1])[1])  # type: ignore[index]
+    assert draw_all(Options(study.root, partial=True, missing=True)) == 0
+    assert len(capsys.readouterr().err.splitlines()) == SHOWN + more
 
 
 # Means
@@ -471,7 +477,7 @@ def test_cells_at_chance_level_do_not_squeeze_the_picture(results: Results) -> N
 def test_missing_pairs_are_named_and_the_rest_is_drawn(study: Results, capsys: pytest.CaptureFixture[str]) -> None:
     for path in (study.root / "pairs").iterdir():
         path.unlink()
-    assert draw_all(Options(study.root)) == 0
+    assert draw_all(Options(study.root, missing=True)) == 0
     assert "python -m bench score" in capsys.readouterr().err
     assert not list(study.root.rglob("estimate_vs_truth*"))
     assert list(study.root.rglob("regret_vs_cost*.pdf"))
@@ -742,7 +748,7 @@ def test_partial_draws_what_there_is_and_names_the_rest(study: Results, capsys: 
     with pytest.raises(BadRecord, match="--partial"):
         load(study)
     assert draw_all(Options(study.root, partial=True)) == 0
-    error = capsys.readouterr().err
+    error = capsys.readouterr().err  # what records lack comes first
     assert "darts seed 7" in error
     assert "1 failed or interrupted (snas seed 0); `python -m bench run` tries again" in error
 
