@@ -97,7 +97,7 @@ class Run(Common):
                 records.append(record)
         if self.json:
             print(json.dumps([{"key": r.key, "label": r.label, "status": r.status} for r in records]))
-        return 1 if any(r.status == "failed" for r in records) else 0
+        return 0 if all(r.status == "done" for r in records) else 1
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -257,7 +257,7 @@ def _parsed(words: list[str]) -> Callable[[], int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 1 where a run failed, 2 for a one-line error, 130 when interrupted."""
+    """Run one command. The exit code is 0; 1 where a run failed or diverged; 2 for a one-line error; 130 when stopped."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _parsed(words)()

@@ -118,6 +118,96 @@ def test_results_that_are_no_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "choose another folder" in _fault(capsys, "run", "smoke", *SMALL, "--results", str(tmp_path / "results"))
 
 
+def test_a_diverged_run_is_kept_and_makes_the_exit_code_one(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    wild = ["learning_rate=1e30", "learning_rate_end=1e30", "clip=0"]
+    words = ["--methods", "darts", "--scale", "smoke", *(w for text in wild for w in ("--set", f"training.{text}"))]
+    assert _run(results, *words) == 1
+    printed = capsys.readouterr().out
+    assert "diverged in" in printed
+    assert "lower the learning rate" in printed
+    assert "Traceback" not in printed
+    assert _run(results, *words) == 1  # it is a result: not run again
+    assert "diverged already" in capsys.readouterr().out
+
+
+def test_a_record_that_disagrees_with_its_key_stops_every_command(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(results, "--scale", "smoke", "--methods", "random") == 0
+    (path,) = (results / "runs").iterdir()
+    content = path.read_text()
+    edited, cut = content.replace('"seed": 0', '"seed": 5'), content[:300]
+    for spoilt, message in ((edited, "the content disagrees with its key"), (cut, "is not whole JSON")):
+        path.write_text(spoilt)
+        for command in (["run", "smoke", "--methods", "random"], ["list", "runs"], ["show", path.stem], ["score"]):
+            error = _fault(capsys, *command, "--results", str(results))
+            assert f"{path}" in error
+            assert message in error
+            assert "move it aside" in error
+        assert path.read_text() == spoilt
+
+
+BAD_TABLES = {
+    "empty": (b"", "is empty (0 bytes); fetch or make it again"),
+    "page": (b"<!doctype html>", "is a web page, not a table; open it in a browser"),
+    "archive": (
+        b"BZh91AY",
+        "is no Parquet file (it starts with b'BZh91AY'); make a table of it with `python -m bench import`",
+    ),
+    "cut": (None, "is cut off after 300 bytes; fetch or make it again"),
+}
+
+
+@pytest.mark.parametrize("kind", BAD_TABLES)
+def test_a_table_that_is_none_is_one_line(
+    kind: str, results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.test_score import small_table
+
+    content, message = BAD_TABLES[kind]
+    path = tmp_path / "table.parquet"
+    small_table().save(path)
+    path.write_bytes(path.read_bytes()[:300] if content is None else content)
+    error = _fault(capsys, "score", "--truth", str(path), "--results", str(results))
+    assert error.startswith(f"error: {path}: {message}")
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        ([], "15625 of 15625 architectures are missing"),
+        (["50"], "15624 of 15625 architectures are missing"),
+        (["100.01"], "line 2: 'c10_test_200' is 100.01; it takes 0..100 percent"),
+        (["-3"], "line 2: 'c10_test_200' is -3; it takes 0..100 percent"),
+        (["50", "50"], "stands twice, in lines 2 and 3"),
+        (["good"], "line 2: 'good' in column 'c10_test_200' is no number"),
+    ],
+)
+def test_numbers_that_make_no_table_are_one_line(
+    rows: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.test_convert import HEADING
+
+    arch = "|avg_pool_3x3~0|+|nor_conv_1x1~0|skip_connect~1|+|nor_conv_1x1~0|skip_connect~1|skip_connect~2|"
+    lines = [f"0,{arch},{text},{','.join(['50'] * 10)},0.129306,15.64736,,," for text in rows]
+    path, out = tmp_path / "extract.csv", tmp_path / "out.parquet"
+    path.write_text("\n".join([HEADING, *lines]))
+    assert message in _fault(capsys, "import", str(path), str(out))
+    path.write_text("\n".join([HEADING.replace("c10_test_200", "c10_tset_200"), *lines]))
+    assert "unknown column 'c10_tset_200'; did you mean 'c10_test_200'?" in _fault(
+        capsys, "import", str(path), str(out)
+    )
+    assert not out.exists()
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a file system that nobody can write to")
+def test_results_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["run", "smoke", *SMALL], ["score"], ["naslib", "table.parquet"]):
+        error = _fault(capsys, *words, "--results", "/proc/results")
+        assert "cannot write /proc/results" in error
+        assert "choose another folder with --results" in error
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

@@ -24,6 +24,7 @@ from bench.errors import BadTable
 
 FORMAT = 1
 AGAIN = "fetch or make it again"
+MAKE = "make a table of it with `python -m bench import`, if it is an official file"
 ARCH = "arch"  # the column of official strings
 TYPES = {np.dtype(np.float32): pa.float32(), np.dtype(np.int64): pa.int64()}
 
@@ -146,9 +147,9 @@ def _sniff(content: bytes) -> None:
     if start.startswith(b"<"):
         raise BadTable("is a web page, not a table; open it in a browser to see why the download failed")
     if content.startswith(b"\x1f\x8b"):
-        raise BadTable("is a gzip file, not a table; convert it first")
+        raise BadTable(f"is a gzip file, not a table; {MAKE}")
     if not content.startswith(_MAGIC):
-        raise BadTable(f"is no Parquet file (it starts with {content[:8]!r}); convert it first")
+        raise BadTable(f"is no Parquet file (it starts with {content[:8]!r}); {MAKE}")
     if len(content) < 12 or not content.endswith(_MAGIC):
         raise BadTable(f"is cut off after {len(content):,} bytes; {AGAIN}")
 
