@@ -257,7 +257,7 @@ def _parsed(words: list[str]) -> Callable[[], int]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command. The exit code is 0; 1 where a run failed or diverged; 2 for a one-line error; 130 when stopped."""
+    """Run one command. The exit code is 0; 1 where a run failed or diverged; 2 for a one-line error; 130 if stopped."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         return _parsed(words)()
