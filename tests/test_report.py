@@ -285,6 +285,19 @@ def test_an_axis_is_logarithmic_where_its_values_are_wide(tmp_path: Path) -> Non
         plots.read(path, replace(wide, low="z"))
 
 
+def test_a_picture_that_is_none_is_refused_in_one_line(study: Results) -> None:
+    loaded = load(study, partial=True)
+    paths = (study.root / "figures" / "broken.md", study.root / "figures" / "broken.png")
+    for path in paths:
+        path.write_text("no picture")
+    try:
+        with pytest.raises(BadRecord, match=r"cannot read the picture .*broken\.png"):
+            page.render(study, loaded, [("broken", page, Drawn(paths))], [])
+    finally:
+        for path in paths:
+            path.unlink()
+
+
 def test_a_new_drawing_is_in_the_page_without_another_edit(study: Results) -> None:
     loaded = load(study, partial=True)
     slug = next(iter(items.known_settings(loaded.frame)))
@@ -403,6 +416,9 @@ def test_a_curve_has_its_values_in_it() -> None:
     assert ends[1][1] < ends[2][1] < ends[0][1]  # up is smaller
     assert [node.all("title")[0].text for node in svg.all("circle")][1] == "50 images: 30"
     assert drawing.curve([(0, 1.0)], "", "", held=True) == ""
+    many = Tree(drawing.curve([(x, float(x)) for x in range(100)], "steps", "loss", held=False)).root
+    assert len(many.all("circle")) == 20
+    assert many.classed("line")[0].attrs["d"].count("L") == 99
 
 
 def test_numbers_of_a_run_are_printed_as_they_are_known(study: Results) -> None:

@@ -11,6 +11,7 @@ from bench.space import Genotype, Space
 
 NODE_GAP, NODE_RADIUS, RISE = 150, 13, 46  # units of the drawing; RISE: of an arc, per node that it passes
 MOST_NODES = 6
+DOTS = 24  # at most so many points of a curve tell their values
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 200, 62, 14, 12, 40  # of a curve, and its margins
 
 _WORDS = {"nor": "", "conv": "conv", "skip": "skip", "connect": "", "avg": "avg", "pool": "pool"}
@@ -120,7 +121,7 @@ def curve(points: Sequence[tuple[float, float]], x_title: str, y_title: str, hel
         px, py = place(x, y)
         path += f"M{px:.1f},{py:.1f}" if not at else f"H{px:.1f}V{py:.1f}" if held else f"L{px:.1f},{py:.1f}"
     parts.append(f'<path class="line" d="{path}"/>')
-    for x, y in points:
+    for x, y in points[:: -(-len(points) // DOTS)]:
         px, py = place(x, y)
         tip = f"{x:,.0f} {x_title}: {y:.4g}"
         parts.append(f'<circle class="dot" cx="{px:.1f}" cy="{py:.1f}" r="3"><title>{tip}</title></circle>')
