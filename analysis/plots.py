@@ -90,14 +90,15 @@ def legend(figure: Figure, handles: Sequence[Any], columns: int = 3) -> None:
         )  # fmt: skip
 
 
-def own_legend(axes: Axes, labels: Sequence[str], with_line: bool = True) -> None:
-    """The methods of one panel, in two columns below its label, or in one where a name is too long for two."""
+def own_legend(axes: Axes, labels: Sequence[str], with_line: bool = True, lines: float = 0.0) -> None:
+    """The methods of one panel, in two columns below its label, or in one where a name is too long for two. `lines`:
+    points that the labels of the axis are higher than one line."""
     from matplotlib.transforms import ScaledTranslation
 
     if labels:
         figure = axes.get_figure(root=True)
         assert figure is not None
-        under = axes.transAxes + ScaledTranslation(0, -25 / 72, figure.dpi_scale_trans)
+        under = axes.transAxes + ScaledTranslation(0, -(25 + lines) / 72, figure.dpi_scale_trans)
         axes.legend(
             handles=[handle(label, with_line) for label in labels], fontsize=5.5,
             ncols=1 if max(len(style.printed(label)) for label in labels) > 30 else 2,

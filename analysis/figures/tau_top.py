@@ -27,8 +27,8 @@ MEANING = (
     "τ is Kendall's tau-b between a method's estimates (validation accuracy on supernet weights) and test accuracy "
     "when trained alone, over those architectures of the probe that are in the true top k % of it, ties with the last "
     "of them included; 100 % is the whole probe. A share that holds fewer than two architectures, or estimates that "
-    "are all equal there, have no tau. Markers are means over seeds; outlined ones (fair) have the budget of the base "
-    "on one supernet. Grey lines without markers rank by size alone."
+    "are all equal there, have no tau; n below a share counts its architectures. Markers are means over seeds; "
+    "outlined ones (fair) have the budget of the base on one supernet. Grey lines without markers rank by size alone."
 )
 
 CHART = Chart(
@@ -81,6 +81,8 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
 def paint(data: pd.DataFrame, partial: str) -> Figure:
     """The figure: panels of methods that are worth comparing; rankings by size as grey lines in each."""
     means = data[data["kind"] == "mean"]
+    counts = data[data["kind"] == "run"].groupby("top")["n"].max()
+    ticks = [f"{top}\n{f'n {counts[top]:,}' if top in counts else ''}" for top in COLUMNS]
     sizes = [label for label in groups.SIZES if label in set(means["label"])]
     panels = groups.panels(set(means["label"]) - set(sizes)) or [("", [])]
     figure, grid = plots.grid(len(panels), plots.WIDE, plots.below(len(sizes)), most=2, sharey=True)
@@ -90,11 +92,11 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
             _line(axes, 0.0, label, means[means["label"] == label], bare=True)
         for at, label in enumerate(members):
             _line(axes, SPREAD * (at - (len(members) - 1) / 2), label, means[means["label"] == label])
-        axes.set_xticks(range(len(COLUMNS)), [f"{top:g}" for top in COLUMNS])
+        axes.set_xticks(range(len(COLUMNS)), ticks)
         axes.grid(visible=False, axis="x")
         axes.set_xlabel("true top (%)")
         plots.title(axes, title)
-        plots.own_legend(axes, members)
+        plots.own_legend(axes, members, lines=7.0)
     figure.supylabel("tau-b of estimates with truth", fontsize=plots.LABEL)
     plots.legend(figure, [plots.handle(label, with_marker=False) for label in sizes])
     plots.say(figure, partial)
