@@ -23,7 +23,10 @@ BEST_OF = r"random-best-of-\d+$"  # RSPS with fewer paths to choose from
 STUDY = "nb201-partition"  # the study of every method
 
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("RSPS, whole and cut", ("random-best-of-10", "rsps", "rsps-longer", "fewshot-rsps", "gm-rsps", "gm-rsps-random")),
+    (
+        "RSPS, whole and cut",
+        ("rsps", "rsps-longer", "rsps-per-cell", "fewshot-rsps", "gm-rsps", "gm-rsps-random"),
+    ),
     (
         "DARTS 2nd order, whole and cut",
         ("darts-2nd", "darts-2nd-longer", "fewshot", "gm-darts", "gm-darts-random", "gm-darts-no-restart"),
@@ -31,7 +34,10 @@ PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("SNAS, whole and cut", ("snas", "snas-longer", "fewshot-snas", "gm-snas")),
     ("DARTS 1st order and HEP-NAS", ("darts", "hep", "hep-no-smd", "hep-parent", "hep-siblings")),
     ("HEP-NAS: edges and order", ("hep", "hep-edgewise", "hep-reversed", "hep-random-order")),
-    ("FaDE and its rivals", ("fade", "fade-dependent", "fade-unregularised", "fade-random", "bayes")),
+    (
+        "FaDE and its rivals",
+        ("random-best-of-10", "fade", "fade-dependent", "fade-unregularised", "fade-random", "bayes"),
+    ),
 )
 
 

@@ -392,7 +392,10 @@ def test_progress_holds_each_run_at_its_last_proposal(results: Results) -> None:
     made_up_run(results, "snas", 0, test=92.0, curve=[(1_000, None)])
     draw(search_progress, results)
     data = data_of(results, "search_progress")
-    assert set(data["label"]) == {"darts"}
+    assert data[data["label"] == "snas"][["kind", "share", "test"]].to_numpy().tolist() == [
+        ["run", 100, 92], ["mean", 100, 92]
+    ]  # fmt: skip
+    data = data[data["label"] == "darts"]
     runs = data[data["kind"] == "run"].groupby("seed")[["share", "test"]].apply(lambda rows: rows.to_numpy().tolist())
     assert runs.to_dict() == {0: [[25, 80], [100, 90]], 1: [[50, 90], [100, 92]]}
     mean = data[data["kind"] == "mean"]

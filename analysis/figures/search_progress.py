@@ -28,8 +28,8 @@ MEANING = (
     "lowest to the highest of three or more runs. The x axis is the share of the images, forward and backward, that "
     "the whole search passes, so that searches of different cost fit into one panel: `regret_vs_cost` has the cost. "
     "Outlined markers and dashed lines (fair) have the budget of the base on one supernet. Markers are final choices. "
-    "Proposals without a known truth are skipped; a method whose runs know fewer than two, among them partition "
-    "searches while they train several supernets at once, has no line."
+    "Proposals without a known truth are skipped; a method whose runs know only the final one, as searches that "
+    "train several supernets in turn do, has its marker alone. Searches that pass no image are left out."
 )
 
 CHART = Chart(
@@ -45,7 +45,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     missing: list[str] = []
     for setting, rows in settings(frame, by_target=True):
         data = prepare(stats.done(rows), results)
-        if data.empty:
+        if not data.duplicated(["label", "seed"]).any():
             missing.append(f"{NAME} {setting.slug}: no run has two proposals with a truth; {RESCORE} by a fuller one")
             continue
         partial = groups.mark(setting, rows, data["label"])
@@ -64,7 +64,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
     for label in sorted(set(rows["label"]), key=style.order):
         of_label = rows[rows["label"] == label].sort_values("seed")
         curves = {int(row["seed"]): curve(row, results, "test") for _, row in of_label.iterrows()}
-        known = {seed: in_percent(points) for seed, points in curves.items() if len(points) > 1}
+        known = {seed: in_percent(points) for seed, points in curves.items() if points and points[-1][0]}
         for seed, points in known.items():
             lines += ({"label": label, "kind": "run", "seed": seed, "share": x, "test": y} for x, y in points)
         lines += ({"label": label, "kind": "mean", **point} for point in held(list(known.values())))
