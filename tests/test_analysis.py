@@ -544,11 +544,12 @@ def test_one_seed_is_drawn_without_an_interval(results: Results) -> None:
     assert data["low"].isna().all()
 
 
-def test_baselines_alone_and_a_regret_of_zero_are_drawn(results: Results) -> None:
+def test_baselines_and_a_regret_of_zero_are_drawn(results: Results) -> None:
     for seed in range(3):
         made_up_run(results, "random", seed, test=BEST - 40 * seed, images=(0, 0))
-    assert draw_all(Options(results.root)) == 0
-    assert list(results.root.rglob("regret_vs_cost*.png"))
+    made_up_run(results, "darts", 0, test=BEST)
+    drawn = regret_vs_cost.draw(load(results).frame, results)
+    assert [path.suffix for path in drawn.paths] == [".pdf", ".png", ".csv", ".md"]
 
 
 # Style
