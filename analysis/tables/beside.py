@@ -44,6 +44,30 @@ def beside(
     return {**numbers, **told}, notes
 
 
+def cost_beside(
+    column: Column, rows: pd.DataFrame, label: str, targets: list[str], reasons: dict[str, str]
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Our seconds beside the published ones, which are those of other devices and never comparable."""
+    numbers = {"quantity": column.source, "unit": column.unit, **vars(column.mean(rows))}
+    known = [p for p in published.published() if (p.label, p.quantity) == (label, "cost") and p.target in targets]
+    theirs = next((p for p in known if p.value is not None), None)
+    if column.source != "device_s" or theirs is None or theirs.value is None:
+        return numbers, ()
+    why = "seconds of another device"
+    letter = reasons.setdefault(why, _letter(len(reasons)))
+    told = {
+        "published": theirs.value,
+        "published_name": theirs.name,
+        "published_where": f"{theirs.paper}, {theirs.where}",
+        "published_source": theirs.source,
+        "confidence": theirs.confidence,
+        "verdict": "not comparable",
+        "why": why,
+    }
+    notes = (f"published {theirs.value:,.0f} {theirs.unit}", f"not comparable {letter}")
+    return {**numbers, **told}, notes
+
+
 def legend(reasons: Mapping[str, str], targets: list[str]) -> str:
     """What the letters stand for; or that no paper has such numbers."""
     if not any(p.target in targets for p in published.published()):

@@ -13,7 +13,7 @@ from analysis.load import Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
 from analysis.style import printed
-from analysis.tables.beside import VERDICTS, beside, legend
+from analysis.tables.beside import VERDICTS, beside, cost_beside, legend
 from analysis.tables.columns import RUNS, Column, by_label, once_per_run, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
@@ -75,8 +75,9 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
         run = once_per_run(of_label)
         same = {**shared(setting, label, run), "target": ""}
         for column in COSTS:
-            cells.append(column.cell(run))
-            data.append({**same, "quantity": column.source, **vars(column.mean(run))})
+            numbers, notes = cost_beside(column, run, label, [one.target for one, _ in parts], reasons)
+            cells.append(column.cell(run, *notes))
+            data.append({**same, **numbers})
         body.append(tuple(cells))
     names = [one.target for one, _ in parts]
     words = describe(
