@@ -74,7 +74,7 @@ def render(results: Results, loaded: Loaded, drawn: Sequence[tuple[str, Any, Dra
             pages=pages,
             setting_of={page.key: setting_ids(page, told, frame) for page in pages},
             tests=_tests(frame),
-            missing=list(dict.fromkeys([*missing])),
+            missing=[_gap(line) for line in dict.fromkeys(missing)],
             unfinished=[page for page in pages if not page.finished],
             answers=answers,
             counts=checklist.counts(answers),
@@ -129,6 +129,12 @@ def _tests(frame: pd.DataFrame) -> dict[str, tuple[str, str]]:
             texts = (runs.DASH if pd.isna(test) else f"{test:.2f}", runs.DASH if pd.isna(tau) else f"{tau:.3f}")
             found.setdefault(str(row.key), texts)
     return found
+
+
+def _gap(line: str) -> tuple[str, str]:
+    """What is missing, and why: the parts of a line around its first colon."""
+    what, colon, why = line.partition(": ")
+    return (what, why) if colon and "`" not in what else ("runs", line)
 
 
 def _methods(pages: Sequence[runs.Page]) -> list[tuple[str, list[tuple[str, str]]]]:
