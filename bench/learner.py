@@ -73,6 +73,11 @@ class Relaxation(ABC):
         """Whether alpha follows the training loss, in the same pass as the weights, and not `step`."""
         return False
 
+    @property
+    def first_order(self) -> bool:
+        """Whether `step` is one Adam step along the gradient of the validation loss at `theta`, and nothing else."""
+        return False
+
     @abstractmethod
     def theta(self, learner: Learner) -> tuple[Tensor | None, Regions]:
         """Architecture weights `[E, O]` for one training step and the region they live on.

@@ -258,7 +258,7 @@ class _Paths:
         output = max(edge.target for edge in space.edges)
         last = [e for e, edge in enumerate(space.edges) if edge.target == output]
         self._last = torch.tensor(last, device=learner.alpha.device)  # a list would be moved there in every step
-        self._owners = _owners(learner)
+        self._owners = owners(learner)
         self._body = _Body(learner, self._step, (batch,))
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -288,7 +288,7 @@ class _Paths:
         return loss
 
 
-def _owners(learner: Learner) -> list[tuple[torch.nn.Parameter, tuple[int, int] | None]]:
+def owners(learner: Learner) -> list[tuple[torch.nn.Parameter, tuple[int, int] | None]]:
     """The parameters that a path may leave alone, with their edge and operation; None for those of the skeleton before
     the head, which only a disconnected cell cuts off."""
     net = learner.supernet
