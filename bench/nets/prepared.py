@@ -53,14 +53,14 @@ def convolution(kernel: Tensor, norm: EvaluatedNorm, size: int, stride: int = 1)
 def linear(kernel: Tensor, bias: Tensor | None, size: int, stride: int) -> Map:
     """Convolution with half padding: in one of three forms.
 
-    1x1 kernels are a product over channels from 16 channels on. A 3x3 kernel on at most 2x2 pixels is one dense
-    matrix from all pixels to all pixels, which leaves out the taps on padding.
+    1x1 kernels are a product over channels from 16 channels on. A 3x3 kernel on at most 2x2 pixels, and up to 16
+    channels on at most 4x4, is one dense matrix from all pixels to all pixels, which leaves out the taps on padding.
     """
     outputs, inputs, width, _ = kernel.shape
     if kernel.device.type == "cpu" and width == 1 and inputs >= 16:
         mixing = kernel.flatten(1).t().contiguous()
         return lambda x: _as_images(_times(x.permute(0, 2, 3, 1).reshape(-1, inputs), mixing, bias), size, outputs)
-    if kernel.device.type == "cpu" and width == 3 and size <= 2:
+    if kernel.device.type == "cpu" and width == 3 and (size <= 2 or (size <= 4 and inputs <= 16)):
         pixels = torch.eye(inputs * size**2, dtype=kernel.dtype).view(-1, size, size, inputs).permute(0, 3, 1, 2)
         matrix = F.conv2d(pixels, kernel, stride=stride, padding=1).permute(0, 2, 3, 1).flatten(1).contiguous()
         side = size // stride

@@ -220,14 +220,18 @@ class _Cell:
 
     def __call__(self, x: Tensor, genotype: Genotype) -> Tensor:
         """The output node of one live genotype."""
-        nodes, total, target = [_Node(x)], None, 1
+        nodes, total, target, terms = [_Node(x)], None, 1, 0
         for e, edge in enumerate(self.space.edges):
             if edge.target != target:
                 nodes.append(_Node(x if total is None else total))  # nothing live leaves a node without input
-                total, target = None, edge.target
+                total, target, terms = None, edge.target, 0
             if genotype[e] != self.space.none:
                 term = self.term(nodes[edge.source], e, genotype[e])
-                total = term if total is None else total + term
+                if total is None:
+                    total = term
+                else:  # the sum of two terms is nobody else's, so that a third may be added in place
+                    total = total.add_(term) if terms > 1 else total + term
+                terms += 1
         return torch.zeros_like(x) if total is None else total
 
 
@@ -304,4 +308,4 @@ class _Reduction:
 
     def __call__(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
         y = F.relu(self.first(F.relu(x)), inplace=True)
-        return self.second(y) + (self.shortcut(x) if shortcut is None else shortcut)
+        return self.second(y).add_(self.shortcut(x) if shortcut is None else shortcut)
