@@ -107,6 +107,7 @@ class _Stack:
         for row, (one, batch) in enumerate(zip(self.learners, batches, strict=True)):
             one.alpha = self.alpha[row]  # type: ignore[assignment]  # a view, so that gradients reach the stack
             theta, region = one.relaxation.theta(one)
+            assert isinstance(region, Region)  # a static relaxation has one for all cells
             live.append(self._of(region))
             gates.append(live[-1] if theta is None else (theta if move_alpha else theta.detach()) * live[-1])
             images, gmacs = len(batch.labels), one.supernet.multiply_adds(region) / 1e9

@@ -227,10 +227,9 @@ class _Cell:
                 total, target, terms = None, edge.target, 0
             if genotype[e] != self.space.none:
                 term = self.term(nodes[edge.source], e, genotype[e])
-                if total is None:
-                    total = term
-                else:  # the sum of two terms is nobody else's, so that a third may be added in place
-                    total = total.add_(term) if terms > 1 else total + term
+                if total is not None:  # the sum of two terms is nobody else's, so that a third may be added in place
+                    term = total.add_(term) if terms > 1 else total + term
+                total = term
                 terms += 1
         return torch.zeros_like(x) if total is None else total
 
