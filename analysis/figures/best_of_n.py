@@ -55,7 +55,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         partial = groups.mark(setting, rows, data["label"])
         shown = rows[rows["label"].isin(data["label"])]
         known = int(rows["ranked"].max())
-        meaning = f"{MEANING.format(known=known)} {plots.ENDS}"
+        meaning = f"{MEANING.format(known=known)} {plots.ENDS} The curve is always shown whole."
         head = "Best of N without a search."
         words = caption.text(head, setting, shown if len(shown) else rows, meaning, results.root, partial)
         with style.page():
@@ -93,8 +93,9 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     figure, grid = plots.grid(len(panels), plots.WIDE, 0.15, most=2, sharex=True, sharey=True)
     drawn = data[data["kind"] != "oracle"]
     low, high = plots.ends([*drawn["test"], *data.loc[data["kind"] == "oracle", "test"]])
+    curve = data[data["kind"] == "random"]
+    low = min([low, *(curve["test"] - 0.05 * (high - curve["test"]))])  # the curve is shown whole
     for (title, members), axes in zip(panels, grid, strict=True):
-        curve = data[data["kind"] == "random"]
         axes.plot(curve["finalists"], curve["test"], "o-", color=style.GREY, linewidth=1.4, markersize=1.8, zorder=2)
         for test in chosen.loc[chosen["label"] == "largest", "test"]:
             axes.axhline(test, color=style.GREY, linestyle=style.DASH_DOT, linewidth=0.9, zorder=1)

@@ -159,13 +159,15 @@ def _known(data: pd.DataFrame, *columns: str) -> NDArray[np.float64]:
 
 
 def _set_scales(axes: Axes, data: pd.DataFrame) -> None:
-    from matplotlib.ticker import EngFormatter, FixedLocator, MaxNLocator, NullLocator
+    from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, MaxNLocator, NullLocator
 
     across, up = _scales(data)
     images, regret = _known(data, "images"), _known(data, "regret", "low", "high")
     axes.set_xscale(across)
     if across == "log":
-        axes.set_xlim(images[images > 0].min() / 1.25, images.max() * 1.25)
+        low, high = images[images > 0].min(), images.max()
+        axes.set_xlim(low / 1.25, high * 1.25)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 100 * low else (1.0, 2.0, 5.0)))
     else:
         axes.set_xlim(0, 1.06 * images.max(initial=1))
         axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
@@ -178,8 +180,8 @@ def _set_scales(axes: Axes, data: pd.DataFrame) -> None:
     axes.set_yscale(up, **({"linthresh": FLOOR, "linscale": 0.4} if up == "symlog" else {}))
     axes.set_ylim(-0.02 if up == "symlog" else regret.min() / 1.25, regret.max() * 1.25)
     ticks = [0.0, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0]
-    low, high = axes.get_ylim()
-    axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if low <= tick <= high]))
+    bottom, top = axes.get_ylim()
+    axes.yaxis.set_major_locator(FixedLocator([tick for tick in ticks if bottom <= tick <= top]))
     axes.yaxis.set_major_formatter("{x:g}")
     axes.yaxis.set_minor_locator(NullLocator())
 
