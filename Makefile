@@ -12,6 +12,7 @@ export OMP_NUM_THREADS ?= 1
 export MKL_NUM_THREADS ?= 1
 
 PY := $(VENV)/bin/python
+CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 READY := $(VENV)/.ready
 
 .PHONY: help setup bench-nb201 smoke test test-all reproducibility check format figures table perf
@@ -32,7 +33,7 @@ $(READY): pyproject.toml constraints.txt
 bench-nb201: $(READY) ## the quick study: search, score, table, figures (10 minutes on 2 cores)
 	$(PY) -m bench run nb201 --pool processes --results $(OWN)
 	$(PY) -m bench score --truth $(TRUTH) --dataset patches --results $(OWN)
-	$(PY) -m analysis --results $(OWN) --partial
+	$(PY) -m analysis --results $(OWN) --partial --workers $(CORES)
 	@echo "records, tables and figures: $(OWN)"
 
 smoke: $(READY) ## every method once at the smallest scale: does everything run? (a minute)
@@ -58,10 +59,10 @@ format: $(READY) ## rewrite the sources in the project's format
 	$(VENV)/bin/ruff format .
 
 figures: $(READY) ## tables, figures and report.html from what is in results/
-	$(PY) -m analysis --results $(RESULTS)
+	$(PY) -m analysis --results $(RESULTS) --workers $(CORES)
 
 table: $(READY) ## train the embedded table, or go on with it (hours; stop it whenever you like)
-	$(PY) -m bench.truth.generate --workers $$(nproc 2>/dev/null || sysctl -n hw.ncpu)
+	$(PY) -m bench.truth.generate --workers $(CORES)
 	$(PY) -m bench.truth.generate --merge
 
 perf: $(READY) ## fast forms against the plain form, interleaved, in CPU time

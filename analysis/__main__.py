@@ -7,8 +7,11 @@ import importlib
 import pkgutil
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import repeat
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated, Protocol, cast
 
@@ -31,6 +34,8 @@ SHOWN = 5
 class Drawing(Protocol):
     """A module of `tables` or `figures` that draws."""
 
+    __name__: str
+
     def draw(self, frame: pd.DataFrame, results: Results) -> Drawn:
         """Write what the scores in `frame` allow below `results.root`."""
         ...
@@ -44,6 +49,8 @@ class Options:
     """The folder with runs/ and scores/; tables/ and figures/ are written into it."""
     partial: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Draw although some records have no score yet."""
+    workers: int = 1
+    """Processes that draw at a time."""
     missing: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print a line for everything that is missing; by default for the first few, and the page has them all."""
 
@@ -61,7 +68,9 @@ def draw_all(options: Options) -> int:
     """Draw, say what was written and what is missing. 0 if anything was drawn. Raises BenchError."""
     results = Results(options.results)
     loaded = load(results, options.partial)
-    drawn = [(name, drawing, drawing.draw(loaded.frame, results)) for name, drawing in drawings()]
+    found = list(drawings())
+    made = _all_drawn([drawing.__name__ for _, drawing in found], loaded.frame, results.root, options.workers)
+    drawn = [(name, drawing, one) for (name, drawing), one in zip(found, made, strict=True)]
     missing = [*loaded.missing, *(line for _, _, one in drawn for line in one.missing)]
     written = [path for _, _, one in drawn for path in one.paths]
     report = page.write(results, loaded, drawn, missing)
@@ -74,6 +83,18 @@ def draw_all(options: Options) -> int:
     files = Counter(path.parent for path in written)
     print(*(f"{folder}: {count} files" for folder, count in sorted(files.items())), report, sep="\n")
     return 0 if written else 2
+
+
+def _all_drawn(modules: Sequence[str], frame: pd.DataFrame, root: Path, workers: int) -> list[Drawn]:
+    """What each module draws, in so many processes."""
+    if workers < 2:
+        return [_drawn(module, frame, root) for module in modules]
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return list(pool.map(_drawn, modules, repeat(frame), repeat(root)))
+
+
+def _drawn(module: str, frame: pd.DataFrame, root: Path) -> Drawn:
+    return cast(Drawing, importlib.import_module(module)).draw(frame, Results(root))
 
 
 def main() -> int:

@@ -819,3 +819,15 @@ def test_nothing_is_imported_that_searches_or_knows_the_truth() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "[] []", done.stderr
+
+
+def test_processes_draw_what_one_draws(study: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Equal bytes in every file."""
+    drawn = []
+    for workers in (1, 2):
+        place = tmp_path / str(workers)
+        shutil.copytree(study.root, place / "results")
+        monkeypatch.chdir(place)
+        assert draw_all(Options(workers=workers)) == 0
+        drawn.append({path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()})
+    assert drawn[0] == drawn[1]
