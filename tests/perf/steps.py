@@ -85,7 +85,7 @@ def _peer_network(checkout: Path, shape: Shape) -> Any:
 LARGE, SMALL = Shape(16, 5, 10, 3, 32), Shape(4, 1, 10, 3, 8)
 
 HALVED = Region.of([{0, 3}, {1, 2}, {3, 4}, {0, 3}, {1, 2}, {3, 4}])
-"""A leaf of a partition tree: two operations on every edge, among them three of six 3x3 and two of six 1x1 kernels."""
+"""A leaf of a partition tree: two operations on every edge, among them four of six 3x3 and two of six 1x1 kernels."""
 
 
 def main(rounds: int = 9, peer: Path | None = None) -> None:
