@@ -165,7 +165,7 @@ def test_stages_hold_sizes_and_childrens_accuracies(results: Results) -> None:
     tree = [
         node("0", None, 0),
         node("1", "0", 1, kept=False, size=6_250, accuracy=0.25),
-        node("2", "0", 1, size=9_375, accuracy=0.5),
+        node("2", "0", 1, size=9_375, accuracy=0.5, discretised=0.125),
     ]
     made_up_run(results, "hep", 0, details={"tree": tree})
     made_up_run(results, "gm-darts", 0, details=leaves(4))
@@ -176,6 +176,7 @@ def test_stages_hold_sizes_and_childrens_accuracies(results: Results) -> None:
     assert data["size"].tolist() == [15_625, 6_250, 9_375]
     assert data["kept"].tolist() == [True, False, True]
     assert data["accuracy"].fillna(-1).tolist() == [-1, 25, 50]
+    assert data["discretised"].fillna(-1).tolist() == [-1, -1, 12.5]
 
 
 def distances(seed: int) -> list[list[float]]:

@@ -28,8 +28,10 @@ MEANING = (
     "accuracy of every child of a stage on the validation images, as a mixture of its operations, just before all but "
     "the best are dropped. Boxes hold the middle half of a stage's children over all runs, with the median as a line "
     "and whiskers to the furthest child within 1.5 box lengths; filled points are the children that were kept, "
-    "outlined ones those that were dropped. The numbers above the axis count the children of a run (their mean). SMD "
-    "is search space mutual distillation: by parent and siblings in HEP-NAS, by one of them or none in its ablations."
+    "outlined ones those that were dropped. A grey dash below or above a point is the accuracy of the one architecture "
+    "that the child would propose, on the same images, where it was measured. The numbers above the axis count the "
+    "children of a run (their mean). SMD is search space mutual distillation: by parent and siblings in HEP-NAS, by "
+    "one of them or none in its ablations."
 )
 
 CHART = Chart(
@@ -60,7 +62,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
 
 
 def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """All that is drawn: label, seed, stage, node, size (architectures), kept, accuracy (%; NaN of the whole space)."""
+    """All that is drawn: label, seed, stage, node, size (architectures), kept, and in percent the accuracy of a child's
+    mixture and of the architecture that it would propose (discretised), NaN where not measured."""
     lines: list[dict[str, Any]] = []
     labels = sorted(set(rows["label"]), key=style.order)
     for label in labels:
@@ -68,7 +71,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
             break
         for row, record in runs(rows[rows["label"] == label], results):
             lines += ({"label": label, "seed": row["seed"], **node} for node in compared(record))
-    columns = ["label", "seed", "stage", "node", "size", "kept", "accuracy"]
+    columns = ["label", "seed", "stage", "node", "size", "kept", "accuracy", "discretised"]
     return as_frame(lines, columns)
 
 
@@ -83,10 +86,15 @@ def compared(record: Record) -> list[dict[str, Any]]:
             "node": node["name"],
             "size": node["size"],
             "kept": bool(node["kept"]),
-            "accuracy": np.nan if node["accuracy"] is None else 100 * node["accuracy"],
+            "accuracy": _percent(node["accuracy"]),
+            "discretised": _percent(node.get("discretised")),
         }
         for node in tree
     ]
+
+
+def _percent(share: float | None) -> float:
+    return np.nan if share is None else 100 * share
 
 
 def paint(data: pd.DataFrame, partial: str) -> Figure:
@@ -94,7 +102,8 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     labels = list(dict.fromkeys(data["label"]))
     figure, panels = plots.grid(1 + len(labels), (1.9, 1.65), plots.below(len(labels)))
     _sizes(panels[0], data, labels)
-    limits = data["accuracy"].min(), data["accuracy"].max()
+    measured = data[["accuracy", "discretised"]].to_numpy()
+    limits = np.nanmin(measured), np.nanmax(measured)
     margin = 0.06 * max(limits[1] - limits[0], 1.0)
     across = plots.rows_of(len(panels))[1]
     for at, (label, axes) in enumerate(zip(labels, panels[1:], strict=True), 1):
@@ -146,6 +155,7 @@ def _children(axes: Axes, label: str, data: pd.DataFrame) -> None:
                 x[mask], here["accuracy"][mask], s=11 if kept else 6, facecolor=colour, edgecolor=look.colour,
                 linewidth=0.5, zorder=4 if kept else 3,
             )  # fmt: skip
+        axes.scatter(x, here["discretised"], s=10, marker="_", color="#777777", linewidth=0.6, zorder=2)
         runs_ = here["seed"].nunique()
         axes.annotate(f"{len(here) / runs_:.2g}", (stage, 0.02), xycoords=axes.get_xaxis_transform(), ha="center",
                       fontsize=5.5, color=plots.QUIET)  # fmt: skip
