@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from bench.learner import Learner, Relaxation, Training
+from bench.meter import Meter
 from bench.nets.cell import Norm
 from bench.space import Region, Space
 from bench.spaces.cells import chain
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.toy import SPACE as TOY
-from bench.steps import Captured, Feeds, Stepper, computed, maskable, stepper_for
+from bench.steps import Captured, Feeds, Stepper, _kept, computed, maskable, stepper_for
 from methods.darts import Darts
 from methods.hepnas import MutualDistillation
 from methods.hyper import HyperDarts
@@ -278,3 +279,86 @@ def test_toy_space_by_masks() -> None:
     for learner in (plain, masked):
         _fit(learner)
     _assert_equal(plain, masked)
+
+
+# What a GPU does before and between steps, without one
+
+
+@pytest.mark.parametrize("relaxation", [*MIXTURES, Rsps(TRAINING)], ids=["darts", "darts-2nd", "snas", "rsps"])
+def test_warming_up_leaves_no_trace(relaxation: Relaxation) -> None:
+    """Steps inside `_kept`, as before a capture: weights and alpha are as before, an optimiser's new state is at its
+    start, and training goes on as that of a twin that was not warmed up."""
+    warmed, twin = (_learner(relaxation, None) for _ in range(2))
+    before = [t.detach().clone() for t in _state(warmed)]
+    batch = next(warmed.valid.in_order(32))
+    noise = warmed.noise.get_state(), warmed.paths.bit_generator.state
+    with _kept(warmed):
+        for _ in range(3):
+            relaxation.step(warmed, batch, batch)
+            warmed.update_weights(batch)
+    warmed.noise.set_state(noise[0])
+    warmed.paths.bit_generator.state = noise[1]
+    after = _state(warmed)
+    assert all(torch.equal(a, b) for a, b in zip(before[: len(warmed.weights) + 1], after, strict=False))
+    assert not any(
+        v.any() for o in (warmed.optimiser, warmed.alpha_optimiser) for s in o.state.values() for v in s.values()
+    )
+    for learner in (warmed, twin):
+        _fit(learner, 1)
+    _assert_equal(warmed, twin)
+
+
+class _Event:
+    """An event of a GPU whose clock moves by one second at every record."""
+
+    clock = 0
+
+    def __init__(self, enable_timing: bool) -> None:
+        assert enable_timing
+        self.at = -1
+
+    def record(self, stream: Any) -> None:
+        _Event.clock += 1
+        self.at = _Event.clock
+
+    def synchronize(self) -> None:
+        _Event.waits += 1  # type: ignore[attr-defined]
+
+    def elapsed_time(self, end: _Event) -> float:
+        return 1_000.0 * (end.at - self.at)
+
+
+def test_phases_on_a_gpu_wait_for_nothing_until_they_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    _Event.clock, _Event.waits = 0, 0  # type: ignore[attr-defined]
+    monkeypatch.setattr(torch.cuda, "Event", _Event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 7)
+    meter = Meter(torch.device("cuda"))
+    with meter.phase("outer"):  # 1
+        for _ in range(3):
+            with meter.phase("inner"):  # 2, 4, 6
+                pass  # 3, 5, 7
+    # 8
+    assert _Event.waits == 0  # type: ignore[attr-defined]
+    total = meter.total()
+    assert (meter.phases["inner"].wall_s, meter.phases["outer"].wall_s) == (3, 4)
+    assert (total.device_s, total.peak_bytes) == (7, 7)
+    assert _Event.waits > 0  # type: ignore[attr-defined]
+
+
+def test_a_written_account_is_charged_where_it_belongs() -> None:
+    """Passes by hand: nothing while they are written down, then to the phase around and to the phase they named."""
+    learner = tiny.learner(Darts(TRAINING), TRAINING)
+    batch = next(learner.valid.in_order(32))
+    with learner.meter.phase("outer"):
+        with learner.meter.written() as account:
+            learner.supernet(batch.images, None, learner.region)
+            with learner.meter.phase("named"):
+                learner.loss(batch, None, learner.region).backward()
+        assert learner.meter.total().forward_images == 0
+        for _ in range(2):
+            learner.meter.charge(account)
+    phases = learner.meter.phases
+    assert (phases["outer"].forward_images, phases["outer"].backward_images) == (64, 0)
+    assert (phases["named"].forward_images, phases["named"].backward_images) == (64, 64)
+    assert phases["named"].gmacs == pytest.approx(3 * phases["outer"].gmacs)

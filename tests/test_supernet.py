@@ -266,3 +266,30 @@ def test_every_cell_can_have_a_region_of_its_own() -> None:
     inside = [net.multiply_adds((one, nothing, nothing)) - free for one in paths]
     assert [3 * cell for cell in inside] == [net.multiply_adds(one) - free for one in paths]  # stages cost alike
     assert net.multiply_adds(paths) - free == sum(inside)
+
+
+@pytest.mark.parametrize("lean", [True, False])
+def test_bf16_is_for_training_alone(lean: bool) -> None:
+    """Training passes are near those in single precision and not equal, gradients too and in single precision;
+    evaluation is the same to the bit."""
+    one, other = (
+        Supernet(NB201, Shape(8, 1, 10, 3, 8), Norm(), seed=0, lean=lean, precision=precision)
+        for precision in ("fp32", "bf16")
+    )
+    images, labels = torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(64) % 10
+    images = images.contiguous(memory_format=torch.channels_last)
+    theta = torch.full((6, 5), 0.2, requires_grad=True)
+    found = []
+    for net in (one, other):
+        logits = net(images, theta, NB201.region)
+        assert logits.dtype == torch.float32
+        found.append(
+            torch.autograd.grad(F.cross_entropy(logits, labels), [theta, net.stem, net.stages[0][0].conv(3, 3).kernel])
+        )  # type: ignore[index, union-attr]
+    for a, b in zip(*found, strict=True):
+        assert a.dtype == b.dtype == torch.float32
+        assert not torch.equal(a, b)
+        assert F.cosine_similarity(a.flatten(), b.flatten(), dim=0) > 0.95
+    one.eval(), other.eval()
+    with torch.no_grad():
+        assert torch.equal(one(images, None, NB201.region), other(images, None, NB201.region))

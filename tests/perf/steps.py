@@ -82,15 +82,15 @@ def _peer_network(checkout: Path, shape: Shape) -> Any:
     raise BadSpec(f"{checkout} has no NAS-Bench-201 DARTS supernet that can be imported ({'; '.join(tried)})")
 
 
-LARGE, SMALL = Shape(16, 5, 10, 3, 32), Shape(4, 1, 10, 3, 8)
+LARGE, QUICK, SMALL = Shape(16, 5, 10, 3, 32), Shape(8, 1, 10, 3, 8), Shape(4, 1, 10, 3, 8)
 
 HALVED = Region.of([{0, 3}, {1, 2}, {3, 4}, {0, 3}, {1, 2}, {3, 4}])
 """A leaf of a partition tree: two operations on every edge, among them four of six 3x3 and two of six 1x1 kernels."""
 
 
 def main(rounds: int = 9, peer: Path | None = None) -> None:
-    """Print both sizes: forms of the step, and regions with fewer operations."""
-    for shape, calls in ((LARGE, 1), (SMALL, 10)):
+    """Print three sizes: forms of the step, and regions with fewer operations."""
+    for shape, calls in ((LARGE, 1), (QUICK, 5), (SMALL, 10)):
         size = f"C={shape.channels} N={shape.cells} {shape.image_size}x{shape.image_size}, batch 64"
         forms = {name: darts_step(shape, 64, lean) for name, lean in (("plain", False), ("lean", True))}
         forms["lean, bf16"] = darts_step(shape, 64, True, "bf16")
