@@ -30,6 +30,7 @@ from bench.errors import BadRecord
 from bench.record import Results
 from bench.spaces.nb201 import CONV3, NONE
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spec import key_of
 from tests.test_analysis import made_up_run, made_up_study
 
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"}
@@ -430,6 +431,21 @@ def test_numbers_of_a_run_are_printed_as_they_are_known(study: Results) -> None:
     assert [p.status for p in pages].count("failed") == 1
     assert {p.protocol for p in pages} == {"both", "fair"}
     assert all(p.key in p.commands[0] for p in pages)
+
+
+def test_a_run_names_the_command_that_makes_it(tmp_path: Path) -> None:
+    results = Results(tmp_path)
+    made_up_run(results, "gm-darts(protocol=fair)", 4)
+    (own,) = runs.pages(results)
+    told = "--methods 'gm-darts(protocol=fair)' --space nb201 --dataset patches --scale small --seeds 4"
+    assert own.commands[1] == f"python -m bench run {told} --results {tmp_path}"
+    record = next(results.records())
+    method = {"name": "naslib.LocalSearch", "version": 1, "config": {"steps": 100, "epochs": 12}}
+    other = replace(record, identity={**record.identity, "method": method, "dataset": "cifar10"})
+    results.save(replace(other, key=key_of(other.identity)))
+    theirs = next(page_ for page_ in runs.pages(results) if page_.dataset == "cifar10")
+    told = "naslib TABLE --optimisers LocalSearch --steps 100 --epochs 12 --dataset cifar10 --seeds 4"
+    assert theirs.commands[1] == f"python -m bench {told} --results {tmp_path}"
 
 
 # The check-list

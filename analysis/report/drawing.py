@@ -89,9 +89,9 @@ def _p(point: tuple[float, float]) -> str:
 def curve(points: Sequence[tuple[float, float]], x_title: str, y_title: str, held: bool) -> Markup:
     """A line through (x, y) in order of x, each point with its values under the pointer.
 
-    `held`: y stays until the next point, as a proposal does; else the points are joined. Nothing for fewer than two.
+    `held`: y stays until the next point, as a proposal does; else the points are joined. Nothing for fewer than two x.
     """
-    if len(points) < 2:
+    if len({x for x, _ in points}) < 2:
         return Markup("")
     from matplotlib.ticker import MaxNLocator
 

@@ -230,10 +230,16 @@ def _files(record: Record, scores: Sequence[Score], results: Results) -> Iterato
 def _commands(record: Record, root: Path) -> tuple[str, ...]:
     """What shows the run, and what makes it again where its record is not at hand."""
     identity = record.identity
-    words = (
-        *("python", "-m", "bench", "run", "--methods", record.label, "--space", identity["space"]),
-        *("--dataset", identity["dataset"], "--scale", identity["scale"]["name"], "--seeds", str(identity["seed"])),
-    )
+    where: tuple[str, ...]
+    kind, _, name = identity["method"]["name"].partition(".")
+    if kind == "naslib":
+        settings = identity["method"]["config"]
+        where = ("naslib", "TABLE", "--optimisers", name, "--steps", f"{settings['steps']}")
+        where += ("--epochs", f"{settings['epochs']}", "--dataset", identity["dataset"])
+    else:
+        where = ("run", "--methods", record.label, "--space", identity["space"], "--dataset", identity["dataset"])
+        where += ("--scale", identity["scale"]["name"])
+    words = ("python", "-m", "bench", *where, "--seeds", str(identity["seed"]))
     return tuple(f"{text}{caption.option(root)}" for text in (f"python -m bench show {record.key}", shlex.join(words)))
 
 
