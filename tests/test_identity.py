@@ -56,9 +56,11 @@ def test_a_key_is_what_it_was() -> None:
 
 @pytest.mark.skipif(not RECORDS, reason="this copy holds no committed records")
 def test_every_committed_record_is_found_by_its_spec() -> None:
-    """Read, checked against its key, and its identity rebuilt from today's method of that name and its settings."""
+    """Read and checked against its key; for our methods rebuilt from today's method of that name and its settings."""
     for path in RECORDS:
         record = read_record(path)
+        if record.identity["method"]["name"].startswith("naslib."):
+            continue  # another package's search, described by the adapter; its key was checked in reading
         base, bracket, inside = record.label.partition("(")
         settings = dict(part.split("=", 1) for part in inside[:-1].split(", ")) if bracket else {}
         scale = Scale(**record.identity["scale"])

@@ -38,7 +38,7 @@ def _siblings(relaxation: Relaxation, allowed: list[Region]) -> list[Learner]:
     return made
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(st.lists(regions, min_size=2, max_size=3), st.sampled_from(MIXTURES), st.booleans())
 def test_a_stack_is_its_siblings_one_by_one(allowed: list[Region], relaxation: Relaxation, twice: bool) -> None:
     """Weights, momentum, alpha, its optimiser and losses to 1e-10, and the account; also when a stack goes on."""

@@ -73,7 +73,7 @@ def _fit(learner: Learner, epochs: int = 2, **how: Any) -> None:
 MIXTURES = [Darts(TRAINING), Darts(TRAINING, order=2), Snas(TRAINING)]
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(regions, st.sampled_from(MIXTURES))
 def test_a_captured_step_is_the_ordinary_step(region: Region, relaxation: Relaxation) -> None:
     """Six steps over random regions, with momentum, clipping, noise and a falling rate, to 1e-10 in float64."""
@@ -93,7 +93,7 @@ def _assert_equal_accounts(one: Learner, other: Learner) -> None:
     assert account(one) == account(other)
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(regions)
 def test_a_masked_path_is_the_path(region: Region) -> None:
     """Six steps on random paths of random regions, disconnected ones too: weights off the path, with their momentum,
