@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -812,7 +813,7 @@ def test_missing_runs_are_named_with_the_study_that_makes_them(results: Results)
 
 def test_nothing_is_imported_that_searches_or_knows_the_truth() -> None:
     code = (
-        "import sys, analysis.__main__ as a; list(a.drawings()); "
+        "import sys, analysis.__main__, analysis.drawings as a; list(a.drawings()); "
         "bad = {'torch', 'methods', 'ray'} & {m.split('.')[0] for m in sys.modules}; "
         "walled = tuple(f'bench.{m}' for m in 'truth score nets images learner task run'.split()); "
         "print(sorted(bad), [m for m in sys.modules if m.startswith(walled)])"
@@ -821,13 +822,15 @@ def test_nothing_is_imported_that_searches_or_knows_the_truth() -> None:
     assert done.stdout.strip() == "[] []", done.stderr
 
 
-def test_processes_draw_what_one_draws(study: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Equal bytes in every file."""
+def test_processes_draw_what_one_draws(study: Results, tmp_path: Path) -> None:
+    """Equal bytes in every file, from the command line."""
     drawn = []
-    for workers in (1, 2):
-        place = tmp_path / str(workers)
+    for workers in ("1", "2"):
+        place = tmp_path / workers
         shutil.copytree(study.root, place / "results")
-        monkeypatch.chdir(place)
-        assert draw_all(Options(workers=workers)) == 0
+        words = [sys.executable, "-m", "analysis", "--workers", workers]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
         drawn.append({path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()})
     assert drawn[0] == drawn[1]

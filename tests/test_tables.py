@@ -18,7 +18,7 @@ from scipy.stats import kendalltau, spearmanr
 
 from analysis import load as loading
 from analysis import published, stats
-from analysis.__main__ import drawings
+from analysis.drawings import drawings
 from analysis.load import Setting, load
 from analysis.published import Published, Verdict
 from analysis.tables import ablations, claims, cost, fade, gains, nb201, protocol, ranking, selection

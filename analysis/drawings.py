@@ -1,0 +1,54 @@
+"""The modules that draw, found by their files, and their work spread over processes."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Protocol, cast
+
+import pandas as pd
+
+import analysis.figures
+import analysis.tables
+from analysis.output import Drawn
+from bench.record import Results
+
+
+class Drawing(Protocol):
+    """A module of `tables` or `figures` that draws."""
+
+    __name__: str
+
+    def draw(self, frame: pd.DataFrame, results: Results) -> Drawn:
+        """Write what the scores in `frame` allow below `results.root`."""
+        ...
+
+
+def drawings() -> Iterator[tuple[str, Drawing]]:
+    """All modules with a `draw` and their names, tables first: a new file is found without another edit."""
+    for package in (analysis.tables, analysis.figures):
+        for found in pkgutil.iter_modules(package.__path__):
+            module = importlib.import_module(f"{package.__name__}.{found.name}")
+            if hasattr(module, "draw"):
+                yield found.name, cast(Drawing, module)
+
+
+def all_drawn(frame: pd.DataFrame, root: Path, workers: int = 1) -> list[tuple[str, Drawing, Drawn]]:
+    """What each module drew, with its name and itself; `workers` processes draw at a time."""
+    found = list(drawings())
+    modules = [drawing.__name__ for _, drawing in found]
+    if workers < 2:
+        made = [_drawn(module, frame, root) for module in modules]
+    else:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            made = list(pool.map(_drawn, modules, repeat(frame), repeat(root)))
+    return [(name, drawing, one) for (name, drawing), one in zip(found, made, strict=True)]
+
+
+def _drawn(module: str, frame: pd.DataFrame, root: Path) -> Drawn:
+    return cast(Drawing, importlib.import_module(module)).draw(frame, Results(root))
