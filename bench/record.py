@@ -185,14 +185,17 @@ class Results:
         path = self.run_path(key)
         return read_record(path) if path.exists() else None
 
-    def save(self, record: Record) -> Path:
-        """Write a record. A finished one is never replaced: raises BadRecord where another stands."""
+    def save(self, record: Record, estimates: bytes | None = None) -> Path:
+        """Write a record, after the file of its estimates. A finished one is never replaced, nor what lies beside it:
+        raises BadRecord where another stands."""
         finished = record.status in ("done", "diverged")
         path = self.run_path(record.key) if finished else self.failed_path(record.key)
         if finished and path.exists():
             if read_record(path).essence() == record.essence():
                 return path
             raise BadRecord(f"{path} holds another result of the same key; raise the method's version or move it aside")
+        if estimates is not None:
+            write_atomically(self.estimates_path(record.key), estimates)
         write_atomically(path, _text(record))
         return path
 

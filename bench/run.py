@@ -23,7 +23,7 @@ from bench import images, spaces
 from bench.errors import BadSpec, BenchError, Diverged
 from bench.images import ImageSet
 from bench.meter import Meter
-from bench.record import Candidate, Record, Results, Status, write_atomically
+from bench.record import Candidate, Record, Results, Status
 from bench.space import Genotype, Space
 from bench.spec import RunSpec, Scale
 from bench.steps import Steps
@@ -92,14 +92,14 @@ def execute(
         return _record(spec, status, message, found, space, task, estimates, place)
 
     status: Status = "done"
-    found, message, estimates = None, "", None
+    found, message, estimates, side = None, "", None, None
     try:
         with task.meter.phase(OUTERMOST):
             found = spec.method.search(task)
         space.check(found.genotype)
         if found.estimate is not None:
             task.estimated = _shown(progress, spec.scale, space)
-            estimates = _probe(found, space, spec.scale, results.estimates_path(spec.key))
+            estimates, side = _probe(found, space, spec.scale, results.estimates_path(spec.key).name)
     except Diverged as error:
         status, message = "diverged", str(error)
     except BenchError as error:
@@ -114,7 +114,7 @@ def execute(
         if debug:
             raise
     record = record_of(status, message, found, estimates)
-    results.save(record)
+    results.save(record, side)
     return record
 
 
@@ -159,20 +159,21 @@ def _shown(progress: Callable[[float], None], scale: Scale, space: Space) -> Cal
     return estimated
 
 
-def _probe(found: Found, space: Space, scale: Scale, path: Path) -> Mapping[str, Any]:
-    """Ask the method for its estimates of the probe set, outside the search clock, and write them beside the record."""
+def _probe(found: Found, space: Space, scale: Scale, name: str) -> tuple[Mapping[str, Any], bytes]:
+    """Ask the method for its estimates of the probe set, outside the search clock. What the record says of them, and
+    the file that is to lie beside it under `name`."""
     assert found.estimate is not None
     genotypes = probe_set(space, scale.probe)
     values = found.estimate(genotypes, scale.probe_images)
     positions = np.array([space.position(g) for g in genotypes], dtype=np.int32)
-    write_atomically(path, estimates_bytes(positions, values))
-    return {
-        "file": path.name,
+    note = {
+        "file": name,
         "blake2b": estimates_digest(positions, values),
         "probe": len(genotypes),
         "opinions": int(np.isfinite(values[:, 0]).sum()),
         "images": scale.probe_images,
     }
+    return note, estimates_bytes(positions, values)
 
 
 def estimates_bytes(positions: NDArray[np.int32], values: NDArray[np.float64]) -> bytes:

@@ -265,8 +265,9 @@ def test_a_finished_record_is_never_replaced_by_another(results: Path) -> None:
     store = Results(results)
     store.save(replace(record, place={**record.place, "torch": "another"}))  # the same result, elsewhere
     with pytest.raises(BadRecord, match="holds another result of the same key"):
-        store.save(replace(record, genotype=(0, 0, 0)))
+        store.save(replace(record, genotype=(0, 0, 0)), b"the other's estimates")
     assert read_record(store.run_path(record.key)) == record
+    assert not store.estimates_path(record.key).exists()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
