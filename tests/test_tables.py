@@ -460,6 +460,12 @@ def test_every_table_compiles(everything: Results, tmp_path: Path) -> None:
     assert not re.search(r"Missing character|Float too large", done.stdout + (tmp_path / "tables.log").read_text())
 
 
+def test_there_is_no_table_of_claims_where_no_claim_has_a_run(results: Results) -> None:
+    made_up_run(results, "NASLib LocalSearch", 0)
+    drawn = claims.draw(load(results).frame, results)
+    assert (drawn.paths, drawn.missing) == ((), ())
+
+
 def test_a_baseline_alone_leaves_only_what_it_allows(results: Results) -> None:
     made_up_run(results, "random", 0, images=(0, 0), n_candidates=1)
     frame = load(results).frame

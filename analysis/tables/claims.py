@@ -85,6 +85,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     paths: list[Path] = []
     missing: list[str] = []
     for setting, rows in settings(frame, by_target=False):
+        if not {*METHODS, "random"} & set(rows["label"]):
+            continue
         missing += lines("claims", setting, rows, (*METHODS, "random"))
         paths += sheet(setting, rows, results).write(results.root)
     return Drawn(tuple(paths), tuple(missing))
