@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import caption, groups, plots, stats, style
+from analysis import figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.figures.cells import LOOKS
 from analysis.load import Setting
-from analysis.output import Drawn, as_frame, write_figure
+from analysis.output import Drawn, as_frame
 from analysis.runs import runs, searches
 from bench import spaces
 from bench.record import Record, Results
@@ -57,12 +57,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             continue
-        partial = groups.mark(setting, rows, data["label"])
-        shown = rows[rows["label"].isin(data["label"])]
-        words = caption.text("Distances and cut scores.", setting, shown, MEANING, results.root, partial, False)
-        with style.page():
-            stem = results.root / "figures" / f"{NAME}-{setting.slug}"
-            paths += write_figure(stem, paint(data, partial), data, words)
+        paths += figure_files.write(
+            NAME, "Distances and cut scores.", MEANING, setting, rows, data, paint, results, intervals=False
+        )
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 

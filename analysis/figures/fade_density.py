@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import gaussian_kde
 
-from analysis import caption, groups, plots, stats, style
+from analysis import figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.figures.fade_schedule import DEPTHS
-from analysis.output import Drawn, as_frame, write_figure
+from analysis.output import Drawn, as_frame
 from analysis.runs import rounds, runs, searches
 from bench.record import Results
 
@@ -49,12 +49,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             continue
-        partial = groups.mark(setting, rows, data["label"])
-        shown = rows[rows["label"].isin(data["label"])]
-        words = caption.text("Density of FaDE's weights.", setting, shown, MEANING, results.root, partial, False)
-        with style.page():
-            stem = results.root / "figures" / f"{NAME}-{setting.slug}"
-            paths += write_figure(stem, paint(data, partial), data, words)
+        paths += figure_files.write(
+            NAME, "Density of FaDE's weights.", MEANING, setting, rows, data, paint, results, intervals=False
+        )
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 

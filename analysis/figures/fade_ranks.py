@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from analysis import caption, groups, plots, stats, style
+from analysis import figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE
-from analysis.output import Drawn, as_frame, write_figure
+from analysis.output import Drawn, as_frame
 from analysis.runs import rounds, runs, searched
 from bench import metrics
 from bench.record import Record, Results
@@ -61,12 +61,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
                     f"{NAME} {setting.slug}: no round has {LEAST} cells with a truth; {RESCORE} by a fuller one"
                 )
             continue
-        partial = groups.mark(setting, rows, data["label"])
-        shown = rows[rows["label"].isin(data["label"])]
-        words = caption.text("FaDE's ranks against evaluated ranks.", setting, shown, MEANING, results.root, partial)
-        with style.page():
-            stem = results.root / "figures" / f"{NAME}-{setting.slug}"
-            paths += write_figure(stem, paint(data, partial), data, words)
+        paths += figure_files.write(
+            NAME, "FaDE's ranks against evaluated ranks.", MEANING, setting, rows, data, paint, results
+        )
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 

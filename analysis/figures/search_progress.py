@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import caption, groups, plots, stats, style
+from analysis import figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
-from analysis.output import Drawn, as_frame, write_figure
+from analysis.output import Drawn, as_frame
 from analysis.runs import curve
 from bench.record import Results
 
@@ -48,13 +48,10 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if not data.duplicated(["label", "seed"]).any():
             missing.append(f"{NAME} {setting.slug}: no run has two proposals with a truth; {RESCORE} by a fuller one")
             continue
-        partial = groups.mark(setting, rows, data["label"])
-        shown = rows[rows["label"].isin(data["label"])]
         meaning = f"{MEANING} {plots.ENDS}"
-        words = caption.text("Choice over the search.", setting, shown, meaning, results.root, partial, False)
-        with style.page():
-            stem = results.root / "figures" / f"{NAME}-{setting.slug}"
-            paths += write_figure(stem, paint(data, partial), data, words)
+        paths += figure_files.write(
+            NAME, "Choice over the search.", meaning, setting, rows, data, paint, results, intervals=False
+        )
     return Drawn(tuple(paths), tuple(missing))
 
 

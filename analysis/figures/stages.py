@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import caption, groups, plots, stats, style
+from analysis import figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
-from analysis.output import Drawn, as_frame, write_figure
+from analysis.output import Drawn, as_frame
 from analysis.runs import runs, searches
 from bench.record import Record, Results
 
@@ -52,12 +52,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             continue
-        partial = groups.mark(setting, rows, data["label"])
-        shown = rows[rows["label"].isin(data["label"])]
-        words = caption.text("Stages of the search.", setting, shown, MEANING, results.root, partial, intervals=False)
-        with style.page():
-            stem = results.root / "figures" / f"{NAME}-{setting.slug}"
-            paths += write_figure(stem, paint(data, partial), data, words)
+        paths += figure_files.write(
+            NAME, "Stages of the search.", MEANING, setting, rows, data, paint, results, intervals=False
+        )
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import caption, groups, plots, stats, style
+from analysis import figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE
-from analysis.output import Drawn, as_frame, write_figure
+from analysis.output import Drawn, as_frame
 from analysis.runs import searched
 from bench.record import Results
 
@@ -50,12 +50,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if data.empty:
             missing.append(f"{NAME} {setting.slug}: no run has probe estimates with a truth; {RESCORE} pairs them")
             continue
-        partial = groups.mark(setting, rows, data["label"])
-        shown = rows[rows["label"].isin(data["label"])]
-        words = caption.text("Ranking inside the true top.", setting, shown, MEANING, results.root, partial)
-        with style.page():
-            stem = results.root / "figures" / f"{NAME}-{setting.slug}"
-            paths += write_figure(stem, paint(data, partial), data, words)
+        paths += figure_files.write(NAME, "Ranking inside the true top.", MEANING, setting, rows, data, paint, results)
     return Drawn(tuple(paths), tuple(missing))
 
 

@@ -1,0 +1,39 @@
+"""A figure of some runs of a setting, written with the caption that all such figures share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from analysis import caption, groups, style
+from analysis.load import Setting
+from analysis.output import write_figure
+from bench.record import Results
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def write(
+    name: str,
+    head: str,
+    meaning: str,
+    setting: Setting,
+    rows: pd.DataFrame,
+    data: pd.DataFrame,
+    paint: Callable[[pd.DataFrame, str], Figure],
+    results: Results,
+    intervals: bool = True,
+) -> tuple[Path, ...]:
+    """Paint `data`, whose `label` says which methods of the setting's `rows` are in it, and write it below `figures/`.
+
+    paint: gets the data and the mark of a study that is not whole. intervals: whether the caption explains them.
+    """
+    partial = groups.mark(setting, rows, data["label"])
+    shown = rows[rows["label"].isin(data["label"])]
+    words = caption.text(head, setting, shown, meaning, results.root, partial, intervals)
+    with style.page():
+        return write_figure(results.root / "figures" / f"{name}-{setting.slug}", paint(data, partial), data, words)
