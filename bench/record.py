@@ -166,6 +166,10 @@ class Results:
         """Where the probe estimates of a run lie."""
         return self.root / "estimates" / f"{key}.parquet"
 
+    def partial_path(self, key: str) -> Path:
+        """Where the estimates of a run lie while it makes more of them."""
+        return self.root / "estimates" / f"{key}.partial.parquet"
+
     def score_path(self, key: str, truth: str) -> Path:
         """Where the scores of a run by one truth lie."""
         return self.root / "scores" / f"{key}.{truth}.json"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import platform
 import subprocess
 import traceback
@@ -16,18 +15,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 import bench
-from bench import images, spaces
+from bench import images, probe, spaces
 from bench.errors import BadSpec, BenchError, Diverged
 from bench.images import ImageSet
 from bench.meter import Meter
 from bench.record import Candidate, Record, Results, Status
-from bench.space import Genotype, Space
+from bench.space import Space
 from bench.spec import RunSpec, Scale
 from bench.steps import Steps
-from bench.streams import numpy_stream
 from bench.task import Found, SearchImages, Task
 
 SEARCHED = 0.8
@@ -74,6 +71,8 @@ def execute(
     if known is not None:
         return known
     results.check_writable()
+    partial = results.partial_path(spec.key)
+    unfinished = probe.read(partial) if partial.exists() else None
     torch.set_num_threads(settings.threads)
     device = device_named(settings.device)
     space, loaded = spaces.get(spec.space), images.load(spec.dataset, settings.data)
@@ -99,7 +98,10 @@ def execute(
         space.check(found.genotype)
         if found.estimate is not None:
             task.estimated = _shown(progress, spec.scale, space)
-            estimates, side = _probe(found, space, spec.scale, results.estimates_path(spec.key).name)
+            asked, images_each = probe.probe_set(space, spec.scale.probe), spec.scale.probe_images
+            made = probe.estimated(found.estimate, space, asked, images_each, partial, unfinished, task.estimated)
+            side = probe.to_bytes(made)
+            estimates = _note(made, images_each, results.estimates_path(spec.key).name)
     except Diverged as error:
         status, message = "diverged", str(error)
     except BenchError as error:
@@ -115,6 +117,8 @@ def execute(
             raise
     record = record_of(status, message, found, estimates)
     results.save(record, side)
+    if side is not None:
+        partial.unlink(missing_ok=True)
     return record
 
 
@@ -136,15 +140,6 @@ def _visible(loaded: ImageSet, scale: Scale) -> SearchImages:
     )
 
 
-def probe_set(space: Space, count: int) -> list[Genotype]:
-    """The architectures on which estimates are compared with the truth: the whole space for 0, else a uniform
-    sample without repetition that is the same for every run."""
-    if count == 0 or count >= space.size:
-        return list(space.region.genotypes())
-    rows = numpy_stream(0, f"probe/{space.name}/{count}").choice(space.size, count, replace=False)
-    return [space.at(int(row)) for row in sorted(rows)]
-
-
 def _shown(progress: Callable[[float], None], scale: Scale, space: Space) -> Callable[[float], None]:
     """Shows how much of the probe set has been estimated, in steps of a hundredth."""
     whole, done, shown = scale.probe or space.size, 0.0, 0
@@ -159,39 +154,16 @@ def _shown(progress: Callable[[float], None], scale: Scale, space: Space) -> Cal
     return estimated
 
 
-def _probe(found: Found, space: Space, scale: Scale, name: str) -> tuple[Mapping[str, Any], bytes]:
-    """Ask the method for its estimates of the probe set, outside the search clock. What the record says of them, and
-    the file that is to lie beside it under `name`."""
-    assert found.estimate is not None
-    genotypes = probe_set(space, scale.probe)
-    values = found.estimate(genotypes, scale.probe_images)
-    positions = np.array([space.position(g) for g in genotypes], dtype=np.int32)
-    note = {
+def _note(estimates: probe.Estimates, images_each: int, name: str) -> dict[str, Any]:
+    """What a record says of its estimates, which lie beside it under `name`."""
+    positions, values = estimates
+    return {
         "file": name,
-        "blake2b": estimates_digest(positions, values),
-        "probe": len(genotypes),
+        "blake2b": probe.digest(estimates),
+        "probe": len(positions),
         "opinions": int(np.isfinite(values[:, 0]).sum()),
-        "images": scale.probe_images,
+        "images": images_each,
     }
-    return note, estimates_bytes(positions, values)
-
-
-def estimates_bytes(positions: NDArray[np.int32], values: NDArray[np.float64]) -> bytes:
-    """The side file: columns `position`, `accuracy` ([0, 1]) and `cross_entropy` (nats), one row per architecture."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = {"position": positions, "accuracy": values[:, 0].astype("f4"), "cross_entropy": values[:, 1].astype("f4")}
-    stream = io.BytesIO()
-    pq.write_table(pa.table(columns), stream, compression="zstd")
-    return stream.getvalue()
-
-
-def estimates_digest(positions: NDArray[np.int32], values: NDArray[np.float64]) -> str:
-    """A hash of the content, not of the file: equal wherever the numbers are equal."""
-    digest = hashlib.blake2b(positions.astype("<i4").tobytes(), digest_size=16)
-    digest.update(np.ascontiguousarray(values, dtype="<f4").tobytes())
-    return digest.hexdigest()
 
 
 def _record(

@@ -14,13 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import metrics, spaces
+from bench import metrics, probe, spaces
 from bench.errors import BadRecord, NoSuchEntry
 from bench.nets.cell import KERNELS
 from bench.nets.supernet import taps
 from bench.panel import Choice, Ranking, panel
 from bench.record import Record, Results, Score, write_atomically
-from bench.run import estimates_digest
 from bench.space import Genotype, Region
 from bench.truth import GroundTruth
 
@@ -46,29 +45,22 @@ def named_by(record: Record, finalists: bool) -> list[Genotype]:
     return list(dict.fromkeys([*chosen, *others]))
 
 
-def _estimates(record: Record, results: Results) -> tuple[NDArray[np.int32], NDArray[np.float64]] | None:
-    """Positions `[n]` and `[n, 2]` accuracy and cross-entropy of the probe set, checked against the record."""
+def _estimates(record: Record, results: Results) -> probe.Estimates | None:
+    """The estimates of the probe set, checked against the record."""
     if record.estimates is None:
         return None
-    import pyarrow.parquet as pq
-
     path = results.estimates_path(record.key)
-    try:
-        table = pq.read_table(path)
-    except (OSError, ValueError) as error:
-        raise BadRecord(f"cannot read the estimates {path} ({error}); move the record aside and run again") from None
-    positions = table["position"].to_numpy().astype(np.int32)
-    values = np.stack([table[name].to_numpy() for name in ("accuracy", "cross_entropy")], axis=1).astype(np.float64)
-    if estimates_digest(positions, values) != record.estimates["blake2b"]:
+    estimates = probe.read(path)
+    if probe.digest(estimates) != record.estimates["blake2b"]:
         raise BadRecord(f"{path} is not what record {record.key} was written with; move both aside and run again")
-    return positions, values
+    return estimates
 
 
 def _row(
     record: Record,
     truth: GroundTruth,
     target: str,
-    estimates: tuple[NDArray[np.int32], NDArray[np.float64]] | None,
+    estimates: probe.Estimates | None,
     results: Results,
 ) -> Score:
     test = truth.column(target, "test")
@@ -149,7 +141,7 @@ def _agreement(
     record: Record,
     truth: GroundTruth,
     target: str,
-    estimates: tuple[NDArray[np.int32], NDArray[np.float64]] | None,
+    estimates: probe.Estimates | None,
     own: Any,
     results: Results,
 ) -> dict[str, Any]:

@@ -29,7 +29,7 @@ from bench.streams import numpy_stream, torch_stream
 
 Estimator = Callable[[Sequence[Genotype], int | None], NDArray[np.float64]]
 """Genotypes and a number of validation images to `[n, 2]` accuracy [0, 1] and cross-entropy (nats); NaN where the
-method has no opinion."""
+method has no opinion. The row of a genotype does not depend on what else is asked for."""
 
 
 @dataclass(frozen=True)

@@ -10,16 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
+from bench import probe
 from bench.errors import BadRecord, BadSpec, UnknownName
 from bench.learner import Training
 from bench.pool import Processes, Serial
 from bench.record import Record, Results, read_record, to_json
-from bench.run import SEARCHED, Settings, estimates_digest, execute, make, probe_set
-from bench.spaces.nb201 import SPACE as NB201
+from bench.run import SEARCHED, Settings, execute, make
 from bench.spaces.toy import SPACE as TOY
 from bench.spec import SCALES, RunSpec, canonical, key_of, plain, scale_named, with_settings
 from bench.streams import numpy_stream, torch_stream
@@ -100,10 +98,9 @@ def test_record_holds_what_the_run_did(results: Path) -> None:
     assert record.place["images"] == "oriented patches"
     assert record.place["threads"] == 1
     assert record.estimates is not None
-    table = pq.read_table(Results(results).estimates_path(spec.key))
-    values = np.stack([table["accuracy"].to_numpy(), table["cross_entropy"].to_numpy()], 1)
-    assert estimates_digest(table["position"].to_numpy(), values) == record.estimates["blake2b"]
-    assert [TOY.at(int(p)) for p in table["position"].to_numpy()] == probe_set(TOY, tiny.SCALE.probe)
+    estimates = probe.read(Results(results).estimates_path(spec.key))
+    assert probe.digest(estimates) == record.estimates["blake2b"]
+    assert [TOY.at(int(p)) for p in estimates[0]] == probe.probe_set(TOY, tiny.SCALE.probe)
     assert read_record(Results(results).run_path(spec.key)) == record
 
 
@@ -316,15 +313,6 @@ def test_pools_give_equal_records(tmp_path: Path) -> None:
         records: dict[int, tuple[Record, bool]] = dict(pool.map(jobs, lambda index, share: None))
         essences.append([canonical(records[i][0].essence()) for i in range(3)])
     assert essences[0] == essences[1]
-
-
-def test_probe_set_is_fixed_uniform_and_without_repetition() -> None:
-    drawn = probe_set(NB201, 500)
-    assert drawn == probe_set(NB201, 500)
-    assert len(set(drawn)) == 500
-    assert len(probe_set(NB201, 0)) == 15_625
-    shares = np.bincount([g[0] for g in drawn], minlength=5) / 500
-    assert np.abs(shares - 0.2).max() < 0.07
 
 
 def test_streams_depend_on_seed_and_name_only() -> None:

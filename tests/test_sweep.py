@@ -15,8 +15,9 @@ from bench.learner import Training
 from bench.nets import sweep
 from bench.nets.cell import Norm
 from bench.nets.supernet import Shape, Supernet
-from bench.nets.sweep import distinct, scores, shared_form
+from bench.nets.sweep import scores
 from bench.space import Genotype, Region, Space
+from bench.spaces.cell import distinct, shared_form
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.toy import SPACE as TOY
 from methods.rsps import Rsps

@@ -12,7 +12,7 @@ What is shared, and why nothing is lost:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from bench.nets.cell import Cell
 from bench.nets.prepared import EvaluatedNorm, Map, convolution, linear, pooling
 from bench.nets.supernet import Reduction, Supernet
 from bench.space import Genotype, Region
-from bench.spaces.cell import CellSpace, dag
+from bench.spaces.cell import CellSpace, dag, distinct
 
 KEPT_BYTES = 512 * 2**20
 """What outputs of first-cell edges may take, by default; those beyond are computed again when needed. In NAS-Bench-201
@@ -72,46 +72,6 @@ def scores(
             charge(images * len(chosen), images * multiply_adds)
     means: NDArray[np.float64] = (total / max(count, 1)).numpy()
     return means[rows]
-
-
-def shared_form(space: CellSpace, genotype: Genotype, names: dict[Hashable, int]) -> Hashable:
-    """Equal for cells that are one function on shared weights: the output as a sum of terms.
-
-    A term is the input, a weighted operation of one edge on a sum, or the pooling of a term. Skips are transparent and
-    pooling distributes over sums, so this is coarser than `shared_class` (7,548 cells of NAS-Bench-201, not 9,445);
-    edges keep their identity, because their weights do. A supernet computes nothing behind a node without input,
-    whatever its normalisation, so this holds for all of them. names: numbers given to terms, to be passed on.
-    """
-    nodes: list[list[int]] = [[] for _ in range(space.output + 1)]
-    nodes[0].append(names.setdefault("input", 0))
-    for e, (edge, op) in enumerate(zip(space.edges, genotype, strict=True)):
-        source, target = nodes[edge.source], nodes[edge.target]
-        if op == space.none or not source:
-            continue
-        if op == space.skip:
-            target += source
-        elif op == space.pool:
-            target += [names.setdefault(("pool", term), len(names)) for term in source]
-        else:
-            target.append(names.setdefault((e, op, *sorted(source)), len(names)))
-    return tuple(sorted(nodes[-1]))
-
-
-def distinct(space: CellSpace, genotypes: Sequence[Genotype]) -> tuple[list[int], list[Genotype]]:
-    """The functions to compute, in lexicographic order, and for every genotype which of them it is.
-
-    The live genotype with the fewest operations stands for its class.
-    """
-    names: dict[Hashable, int] = {}
-    forms = [shared_form(space, genotype, names) for genotype in genotypes]
-    best: dict[Hashable, tuple[int, Genotype]] = {}
-    for form, genotype in zip(forms, genotypes, strict=True):
-        live = space.live(genotype)
-        candidate = (sum(op != space.none for op in live), live)
-        best[form] = min(best.get(form, candidate), candidate)
-    chosen = sorted(genotype for _, genotype in best.values())
-    place = {genotype: row for row, genotype in enumerate(chosen)}
-    return [place[best[form][1]] for form in forms], chosen
 
 
 @torch.no_grad()

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from bench.images.batches import Batch
 from bench.nets.cell import Norm
 from bench.nets.supernet import Shape, Supernet
-from bench.nets.sweep import distinct, scores
+from bench.nets.sweep import scores
 from bench.space import Genotype, Region
+from bench.spaces.cell import distinct
 from bench.spaces.nb201 import SPACE
 from tests.perf.interleaved import table, timed
 
