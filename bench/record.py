@@ -20,7 +20,7 @@ from bench.errors import BadRecord
 from bench.spec import canonical, key_of
 
 SCHEMA = 1
-SCORES = 2
+SCORES = 3
 """The schema of scores: they are made again at no cost, so their layout changes more freely than that of records."""
 MEASURED = frozenset({"wall_s", "device_s", "peak_bytes"})  # what differs from machine to machine and run to run
 
@@ -97,7 +97,7 @@ class Score:
     estimates_measured: bool | None  # the probe estimates are accuracies on validation images, not just an order
     probe_n: int  # architectures with both an estimate and a truth
     coverage: float | None  # share of the probe set on which the method has an opinion
-    ceiling: float | None  # tau-b between means of disjoint halves of the truth's seeds
+    ceiling: float | None  # tau-b to expect of the truth with itself, made again from as many seeds
     panel: Mapping[str, float | None] = field(default_factory=dict)  # `bench.panel.DEFINITIONS` names and defines it
     candidates: tuple[Mapping[str, Any], ...] = ()  # the finalists: genotype, estimate, valid, test, rank
     visited: tuple[Mapping[str, Any], ...] = ()  # the same for cells that a search trained together (`details.rounds`)

@@ -708,7 +708,7 @@ FAULTS: list[tuple[Callable[[Results], None], str]] = [
         _nothing_scored,
         r"1 records wait for `python -m bench score`",
     ),
-    (_other_schema, r"has schema 0, this version reads 2; run `python -m bench score` again"),
+    (_other_schema, r"has schema 0, this version reads 3; run `python -m bench score` again"),
     (
         _unscored,
         r"darts seed 1 \(runs/.*\.json\) has no score by table/patches; run `python -m bench score`.*--partial",
@@ -717,7 +717,7 @@ FAULTS: list[tuple[Callable[[Results], None], str]] = [
     (_nan, r"tau is not a finite number; run `python -m bench score` again"),
     (_nan_in_panel, r"panel\.ties is not a finite number; run `python -m bench score` again"),
     (_other_panel, r"the panel lacks, or alone has, tau_top33; run `python -m bench score` again"),
-    (_first_schema, r"has schema 1, this version reads 2; run `python -m bench score` again"),
+    (_first_schema, r"has schema 1, this version reads 3; run `python -m bench score` again"),
     (_nan_in_curve, r"curve\.0\.regret_test is not a finite number"),
     (_two_scales, r"two scales mixed: 'small' on nb201/patches differs in channels"),
     (_two_methods, r"two methods mixed: label 'darts' differs in config\.training\.epochs"),

@@ -35,7 +35,7 @@ MEANING = (
     "dark line is their running median, grey lines those of the other seeds. The star is the architecture that "
     "the run chose, by its own estimate; a triangle at the axis is a choice outside the panel or without an estimate. "
     "τ is Kendall's tau-b over all n architectures, top 10 % the same inside the true top tenth, ceiling the tau-b "
-    "between means of disjoint halves of the truth's training seeds."
+    "to expect of the truth with itself, trained again from as many seeds."
 )
 
 CHART = Chart(

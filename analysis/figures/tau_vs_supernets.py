@@ -41,7 +41,7 @@ MEANING = (
     "probe. The x axis counts the supernets that the space is divided among at the end, equally spaced. Large markers "
     "are means over seeds, dots are runs. Filled markers have their paper's budget, outlined ones (fair) the budget of "
     "the base on one supernet; “longer” is one supernet with the epochs of all supernets of Few-Shot NAS. The line "
-    "“ceiling” is the tau-b between means of disjoint halves of the truth's training seeds; “parameters” and "
+    "“ceiling” is the tau-b to expect of the truth with itself, trained again from as many seeds; “parameters” and "
     "“multiply-adds” are the tau-b of ranking by size alone."
 )
 

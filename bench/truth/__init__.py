@@ -70,7 +70,7 @@ class GroundTruth(Protocol):
         """The share of the space that has a test accuracy."""
 
     def ceiling(self, dataset: str) -> Mapping[str, float] | None:
-        """How well the truth ranks like itself: the noise ceiling of tau. None without several seeds."""
+        """How far the truth, made again, would rank alike: the noise ceiling of tau. None without several seeds."""
 
 
 def open_truth(name: str | Path) -> GroundTruth:

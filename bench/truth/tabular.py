@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 from typing import Self
 
@@ -12,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import NoSuchEntry
-from bench.metrics import tau_b
 from bench.space import Genotype
 from bench.truth import Part, Scores, Target
 from bench.truth.column import MEAN
+from bench.truth.reliability import expected_tau, split_tau
 from bench.truth.table import Table
 
 _FULL = 200  # epochs of the full training in NAS-Bench-201
@@ -77,26 +76,28 @@ class TableTruth:
         return float(np.isfinite(self.column(dataset, "test")).mean())
 
     def ceiling(self, dataset: str) -> dict[str, float] | None:
-        """tau: the mean, over all ways to take two disjoint halves of the seeds, of tau-b between the halves' mean
-        test accuracies; seeds_per_half; splits: how many such ways; n: architectures that have all seeds.
+        """tau: expected between two means of as many seeds as the table holds, i.e. between this truth and itself made
+        again; halves: the tau-b between means of disjoint halves of the seeds that it follows from (`expected_tau`),
+        mean over all ways to take them; seeds; n: architectures that have them all.
 
-        A half is noisier than the mean over all seeds, so a perfect estimate can stand a little above this. None
-        where fewer than two seeds are stored one by one, or tau is undefined.
+        A perfect estimate is not noisy, so it can stand a little above this. Seeds that fewer than nine tenths of the
+        architectures have take no part. None where fewer than two are stored one by one, or tau is undefined.
         """
         target = self._target(dataset)
-        cell = ("accuracy", *target.test, target.epochs)
-        stored = self.table.seeds(cell)
-        if len(stored) < 2:
+        dataset, split = target.test
+        stored = self.table.seeds(("accuracy", *target.test, target.epochs))
+        columns = [self.table.column(dataset=dataset, split=split, epochs=target.epochs, seeds=s) for s in stored]
+        counts = [np.isfinite(column).sum() for column in columns]
+        common = [c for c, count in zip(columns, counts, strict=True) if count >= 0.9 * max(counts, default=0)]
+        if len(common) < 2:
             return None
-        by_seed = np.stack(
-            [self.table.column(dataset=target.test[0], split=target.test[1], epochs=cell[3], seeds=s) for s in stored]
-        )  # [S, N]
-        by_seed = by_seed[:, np.isfinite(by_seed).all(axis=0)]
-        taus = [tau_b(by_seed[list(a)].mean(0), by_seed[list(b)].mean(0)) for a, b in _halves(len(stored))]
-        if not np.isfinite(taus).all():
+        scores = np.stack(common, axis=1)  # [N, S]
+        scores = scores[np.isfinite(scores).all(axis=1)]
+        seeds, half = len(common), len(common) // 2
+        halves = split_tau(scores, half)
+        if not np.isfinite(halves):
             return None
-        per_half = len(stored) // 2
-        return {"tau": float(np.mean(taus)), "seeds_per_half": per_half, "splits": len(taus), "n": by_seed.shape[1]}
+        return {"tau": expected_tau(scores, seeds, half), "halves": halves, "seeds": seeds, "n": len(scores)}
 
     def _target(self, dataset: str) -> Target:
         if dataset not in self._targets:
@@ -122,12 +123,3 @@ def _present(table: Table, key: tuple[str, str] | None, epochs: int) -> NDArray[
     if key is None or not table.seeds(("accuracy", *key, epochs)):
         return np.zeros(table.space.size, dtype=bool)
     return np.isfinite(table.column(dataset=key[0], split=key[1], epochs=epochs, seeds=MEAN))
-
-
-def _halves(count: int) -> Iterator[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """All unordered pairs of disjoint sets of `count // 2` seeds."""
-    for first in combinations(range(count), count // 2):
-        rest = [seed for seed in range(count) if seed not in first]
-        for second in combinations(rest, count // 2):
-            if first < second:
-                yield first, second
