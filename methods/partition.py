@@ -15,7 +15,7 @@ from bench.errors import BadSpec
 from bench.learner import Learner, Lesson
 from bench.space import Genotype, Region
 from bench.task import Found, Task
-from methods.budget import fair
+from methods.budget import fair, planned
 from methods.darts import Darts
 from methods.oneshot import OneShot
 from methods.parts import EdgeChoice, Grouping, Teaching
@@ -64,7 +64,6 @@ class Partition:
                         self._fit(task, child, 1, not self.alpha_waits, lesson=lesson)
                 tree += children
                 grown += self.kept(task, children)
-                task.progress((level + len(grown) / (len(grown) + len(frontier))) / (len(levels) + 1))
             frontier = grown
         for leaf in frontier:
             self._fit(task, leaf, final, True, alone=len(frontier) == 1)
@@ -145,13 +144,15 @@ class Partition:
     def _fit(
         self, task: Task, node: Node, epochs: int, alpha: bool, lesson: Lesson | None = None, alone: bool = False
     ) -> None:
-        def report() -> None:
-            current = self.base.current(node.learner)
+        def after_epoch() -> None:
+            spent = task.meter.total()
+            task.progress(min(1.0, (spent.forward_images + spent.backward_images) / sum(planned(self, task))))
+            current = self.base.current(node.learner) if alone else None
             if current is not None:
                 task.report(current)
 
         with task.meter.phase("weights"):
-            node.learner.fit(epochs, lesson, report if alone else None, alpha)
+            node.learner.fit(epochs, lesson, after_epoch, alpha)
         node.trained = node.trained or epochs > 0
 
     def _found(self, task: Task, tree: Sequence[Node], leaves: Sequence[Node], epochs: Mapping[str, Any]) -> Found:

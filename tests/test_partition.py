@@ -433,6 +433,27 @@ def test_the_plan_is_what_the_meter_reads(search: Partition) -> None:
     assert training == sum(v for k, v in spent.items() if k not in ("cut", "compare", "choose"))
 
 
+@pytest.mark.parametrize("search", BUDGETED, ids=range(len(BUDGETED)))
+def test_progress_follows_the_images_to_the_end(search: Partition) -> None:
+    """It is told after every epoch of every supernet, never falls, and ends at the whole."""
+    task, told, epochs = tiny.task(scale=UNSCALED), list[float](), 0
+    original = Learner._epoch
+
+    def counting(self: Learner, *rest: Any) -> None:
+        nonlocal epochs
+        epochs += 1
+        original(self, *rest)
+
+    task.progress = told.append
+    with pytest.MonkeyPatch.context() as patch, task.meter.phase("search"):
+        patch.setattr(Learner, "_epoch", counting)
+        search.search(task)
+    assert len(told) == epochs > 1
+    assert told == sorted(told)
+    assert 0 < told[0] < 1
+    assert told[-1] == 1
+
+
 @pytest.mark.parametrize("search", [FewShot(), GmNas(), HepNas(), GmNas(base=Rsps(Training(epochs=250, batch=48)))])
 def test_a_fair_search_costs_what_its_base_costs(search: Partition) -> None:
     """On the papers' epochs and images, to the rounding of epochs."""
