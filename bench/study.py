@@ -22,6 +22,8 @@ ABLATIONS = (
     *("hep-no-smd", "hep-parent", "hep-siblings", "hep-edgewise", "hep-reversed", "hep-random-order"),
     *("fade-random", "fade-dependent", "fade-unregularised"),
 )
+SWITCHES = ("gm-darts(edges.by=random)",)
+"""Ablations that are one setting of a named method."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -86,7 +88,7 @@ STUDIES: dict[str, Study] = {
             "all methods, rivals and ablations, both protocols (some ten hours of one core)",
             "patches",
             "quick",
-            EVERY + FAIR,
+            EVERY + SWITCHES + FAIR,
             seeds=(0, 1, 2, 3, 4),
         ),
         Study(

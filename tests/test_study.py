@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 import methods
+from analysis.tables import ablations
 from bench.errors import BadSpec, UnknownName
 from bench.study import STUDIES, changed, study_named
 
@@ -49,3 +50,7 @@ def test_the_large_study_has_every_variant_and_both_protocols_of_every_partition
     papers = {"fewshot", "fewshot-snas", "fewshot-rsps", "gm-darts", "gm-snas", "gm-rsps", "hep"}
     assert two == papers
     assert len(study.seeds) >= 5
+
+
+def test_the_large_study_has_every_run_that_ablations_are_read_from() -> None:
+    assert set(ablations.METHODS) <= {spec.label for spec in STUDIES["nb201-partition"].specs()}
