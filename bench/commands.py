@@ -20,7 +20,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
-from bench.errors import BadSpec, BenchError, UnknownName
+from bench.errors import BadSpec, BenchError, Busy, UnknownName
 from bench.official_commands import Fetch, Import, Naslib
 
 RESULTS = Path("results")
@@ -88,16 +88,20 @@ class Run(Common):
             highlight=False,
             soft_wrap=True,
         )
-        records = []
+        records, left = [], 0
         with Report(names, [spec.label for spec in specs], workers, console) as report:
             for index, (record, made) in pool.map(jobs, report.tick):
+                if isinstance(record, Busy):
+                    left += 1
+                    report.finish(index, str(record))
+                    continue
                 seconds = record.cost["wall_s"]
                 outcome = f"{record.status} in {duration(seconds)}" if made else f"{record.status} already"
                 report.finish(index, outcome + (f": {_last_line(record.message)}" if record.message else ""))
                 records.append(record)
         if self.json:
             print(json.dumps([{"key": r.key, "label": r.label, "status": r.status} for r in records]))
-        return 0 if all(r.status == "done" for r in records) else 1
+        return 0 if not left and all(r.status == "done" for r in records) else 1
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -52,5 +52,9 @@ class BadSpec(BenchError):
     """A run that cannot start as it is described."""
 
 
+class Busy(BenchError):
+    """A run that another process is making."""
+
+
 class Diverged(BenchError):
     """The loss or an architecture weight stopped being a finite number."""

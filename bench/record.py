@@ -12,10 +12,12 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from bench.claims import claimed
 from bench.errors import BadRecord
 from bench.spec import canonical, key_of
 
@@ -183,6 +185,10 @@ class Results:
     def failed_path(self, key: str) -> Path:
         """Where the record of a run that did not finish lies, to be tried again."""
         return self.root / "failed" / f"{key}.json"
+
+    def claim(self, key: str) -> AbstractContextManager[None]:
+        """Inside, no other process makes the run of that key. Raises Busy where one does."""
+        return claimed(self.root / "runs" / f".{key}.lock", f"run {key}")
 
     def find(self, key: str) -> Record | None:
         """The finished record of that key, checked, or None."""

@@ -18,7 +18,7 @@ import torch
 
 import bench
 from bench import images, probe, spaces
-from bench.errors import BadSpec, BenchError, Diverged
+from bench.errors import BadSpec, BenchError, Busy, Diverged
 from bench.images import ImageSet
 from bench.meter import Meter
 from bench.record import Candidate, Record, Results, Status
@@ -65,12 +65,21 @@ def execute(
 
     A search whose loss is no longer finite gives a record with status `diverged`; another failure is recorded under
     `failed/` and returned with status `failed` (raised when `debug`). An interruption is recorded and raised.
+    Raises Busy where another process is making it.
     """
     results = Results(settings.results)
     known = results.find(spec.key)
     if known is not None:
         return known
     results.check_writable()
+    with results.claim(spec.key):
+        known = results.find(spec.key)  # another process may have ended it just now
+        return _executed(spec, settings, results, progress, debug) if known is None else known
+
+
+def _executed(
+    spec: RunSpec, settings: Settings, results: Results, progress: Callable[[float], None], debug: bool
+) -> Record:
     partial = results.partial_path(spec.key)
     unfinished = probe.read(partial) if partial.exists() else None
     torch.set_num_threads(settings.threads)
@@ -111,6 +120,10 @@ def execute(
     except KeyboardInterrupt:
         results.save(record_of("interrupted", "stopped by the user"))
         raise
+    except (torch.OutOfMemoryError, MemoryError):
+        status, message, found = "failed", _out_of_memory(task), None
+        if debug:
+            raise
     except Exception:
         status, message, found = "failed", traceback.format_exc(), None
         if debug:
@@ -122,10 +135,16 @@ def execute(
     return record
 
 
-def make(spec: RunSpec, settings: Settings, progress: Callable[[float], None], debug: bool) -> tuple[Record, bool]:
-    """The record of `spec` and whether it was made now: a job for a pool, which sends it to another process."""
+def make(
+    spec: RunSpec, settings: Settings, progress: Callable[[float], None], debug: bool
+) -> tuple[Record | Busy, bool]:
+    """The record of `spec` and whether it was made now, or which process is making it: a job for a pool, which sends
+    it to another process."""
     made = not Results(settings.results).run_path(spec.key).exists()
-    return execute(spec, settings, progress, debug), made
+    try:
+        return execute(spec, settings, progress, debug), made
+    except Busy as elsewhere:
+        return elsewhere, False
 
 
 def _visible(loaded: ImageSet, scale: Scale) -> SearchImages:
@@ -152,6 +171,14 @@ def _shown(progress: Callable[[float], None], scale: Scale, space: Space) -> Cal
             progress(SEARCHED + (1 - SEARCHED) * shown / 100)
 
     return estimated
+
+
+def _out_of_memory(task: Task) -> str:
+    peak = max((cost["peak_bytes"] for cost in task.meter.state().values()), default=0)
+    return (
+        f"out of memory on {task.device} after a peak of {peak / 2**30:.1f} GiB; choose a smaller scale, or a smaller "
+        "batch (--set training.batch=N), which is another run with another result"
+    )
 
 
 def _note(estimates: probe.Estimates, images_each: int, name: str) -> dict[str, Any]:

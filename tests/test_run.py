@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
+import torch
 
 from bench import probe
 from bench.errors import BadRecord, BadSpec, UnknownName
@@ -193,6 +195,8 @@ class Broken:
             raise KeyboardInterrupt
         if self.how == "outside":
             return Found((9, 9, 9), (((9, 9, 9), None),))
+        if self.how == "memory":
+            raise torch.OutOfMemoryError
         raise RuntimeError("the method is wrong")
 
 
@@ -204,6 +208,9 @@ def test_a_failed_run_is_recorded_apart_and_tried_again(results: Path) -> None:
         assert "RuntimeError: the method is wrong" in record.message
     assert Results(results).find(spec.key) is None
     assert [r.key for r in Results(results).failures()] == [spec.key]
+    large = execute(tiny.spec(Broken("memory")), _settings(results))
+    assert large.status == "failed"
+    assert re.fullmatch(r"out of memory on cpu after a peak of \d+\.\d GiB; choose a smaller scale, .*", large.message)
     outside = execute(tiny.spec(Broken("outside")), _settings(results))
     assert outside.status == "failed"
     assert "is no architecture of toy" in outside.message

@@ -23,6 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from bench.claims import is_at
 from bench.errors import BadData
 
 FORMAT = 1
@@ -97,7 +98,7 @@ class Series:
             return None
         if self.shard(block).exists():  # finished since, or killed between the shard and the end of its journal
             path.unlink(missing_ok=True)
-        if not _is_at(file, path):
+        if not is_at(file, path):
             file.close()
             return None
         try:
@@ -209,14 +210,6 @@ def _flat(value: object, prefix: str = "") -> dict[str, object]:
     if not isinstance(value, dict):
         return {prefix: value}
     return dict(pair for key, inner in value.items() for pair in _flat(inner, f"{prefix}.{key}".strip(".")).items())
-
-
-def _is_at(file: IO[bytes], path: Path) -> bool:
-    """Whether the open file is still the one of that name."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _trim(file: IO[bytes], path: Path) -> None:

@@ -1,0 +1,55 @@
+"""One process per run: who is making what in a results folder. The system lets go of a claim when its process ends."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any
+
+from bench.errors import BadRecord, Busy
+
+
+@contextmanager
+def claimed(path: Path, what: str) -> Iterator[None]:
+    """Hold the lock file `path` while inside.
+
+    Raises Busy, naming the process, where another holds it; BadRecord where the file cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while not is_at(stream := _locked(path, what), path):  # its last holder removed the file meanwhile
+            stream.close()
+    except OSError as error:
+        raise BadRecord(f"cannot write {path}: {error.strerror}; choose another folder with --results") from None
+    try:
+        stream.truncate(0)
+        stream.write(f"process {os.getpid()} since {datetime.now().astimezone():%Y-%m-%d %H:%M}")
+        stream.flush()
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        stream.close()
+
+
+def _locked(path: Path, what: str) -> IO[str]:
+    stream = path.open("a+")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        stream.seek(0)
+        owner = stream.read() or "another process"
+        stream.close()
+        raise Busy(f"{owner} is making {what}; it is left to that one") from None
+    return stream
+
+
+def is_at(stream: IO[Any], path: Path) -> bool:
+    """Whether an open file is still the one at that path: a lock on a file that was removed holds nothing."""
+    try:
+        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
