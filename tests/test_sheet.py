@@ -15,7 +15,7 @@ from bench.record import Results
 from bench.spaces.nb201 import SPACE
 from bench.truth.column import Column
 from bench.truth.plan import trained_instead
-from bench.truth.sheet import Arguments, main, measures, ranks
+from bench.truth.sheet import LARGEST, Arguments, largest, main, measures, ranks
 from bench.truth.table import Header, Table
 from bench.truth.tabular import TableTruth
 
@@ -85,6 +85,35 @@ def test_ranks_of_both_tables_stand_side_by_side(tmp_path: Path) -> None:
         equal = sum(ours[k] == ours[int(position)] for k in known)
         assert embedded == better + (equal + 1) / 2
         assert cifar10 == 1 + sum(real[k] > real[int(position)] for k in known)
+
+
+def test_the_classes_of_most_cells_are_counted_by_hand() -> None:
+    """One class, by its definition: a single 3x3 convolution between input and output, on whichever way."""
+    instead, rng = trained_instead(), np.random.default_rng(3)
+    ours = rng.normal(90, 1, SPACE.size)[instead]
+    theirs = rng.normal(90, 1, SPACE.size)
+    table = Table(
+        Header("made-up", "1", "nb201", "for tests", "tests", True),
+        {Column("accuracy", "patches", "test", 1, "0"): ours},
+        {},
+    )
+    columns = {Column("accuracy", "cifar10", "ori-test", 200, "mean"): theirs}
+    official = TableTruth(Table(Header("official", "1", "nb201", "for tests", "tests", True), columns, {}))
+    found = largest(table, official).set_index("cell")
+    assert len(found) == LARGEST
+    assert found["cells"].is_monotonic_decreasing
+    cell = "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
+    wanted = SPACE.trained_class(SPACE.parse(cell))
+    members = [SPACE.position(g) for g in SPACE.region.genotypes() if SPACE.trained_class(g) == wanted]
+    row = found.loc[cell]
+    assert row["cells"] == len(members)
+    mine = table.column(dataset="patches", split="test", epochs=1, seeds="mean")
+    better, equal = (mine > mine[members[0]]).sum(), (mine == mine[members[0]]).sum()
+    assert row["rank"] == better + (equal + 1) / 2
+    real = np.float32(theirs)
+    assert row["cifar10 (%)"] == pytest.approx(real[members].mean())
+    ranked = [(real > real[m]).sum() + ((real == real[m]).sum() + 1) / 2 for m in members]
+    assert row["cifar10 rank"] == pytest.approx(np.mean(ranked))
 
 
 def test_the_figure_shows_the_ranks_and_their_tau(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import tyro
 from numpy.typing import NDArray
 from scipy.stats import rankdata
@@ -21,6 +22,7 @@ from tabulate import tabulate
 from bench.errors import BenchError
 from bench.metrics import partial_tau, share_tied, tau_b
 from bench.record import write_atomically
+from bench.spaces import nb201
 from bench.truth import EMBEDDED, open_truth
 from bench.truth.merge import DATASET
 from bench.truth.plan import trained_instead
@@ -30,6 +32,7 @@ from bench.truth.tabular import TableTruth
 
 Row = tuple[str, float]
 SHARES = ((1.0, "all"), (0.5, "upper half"), (0.1, "upper 10 %"))
+LARGEST = 10  # classes of most cells that the sheet shows one by one
 RANKED = "cifar10"
 """The official data set whose ranks stand beside ours."""
 
@@ -43,7 +46,7 @@ class Arguments:
     official: Path | None = None
     """A converted official table, for the rows of the real data sets."""
     out: Path = Path("results") / "embedded"
-    """Where sheet.csv and sheet.md are written, and ranks.csv where there is an official table."""
+    """Where sheet.csv and sheet.md are written, and ranks.csv and classes.csv where there is an official table."""
 
 
 def measures(table: Table, official: TableTruth | None) -> Iterator[Row]:
@@ -92,6 +95,21 @@ def ranks(table: Table, official: TableTruth) -> str:
     return "".join([f"position,embedded,{RANKED}\n", *(f"{row},{a:g},{b:g}\n" for row, a, b in both)])
 
 
+def largest(table: Table, official: TableTruth) -> pd.DataFrame:
+    """The classes of most cells, where one disagreement moves many ranks: `cell`, `cells`, test accuracy (%) and rank
+    (1 is best, ties at their mean) in both tables, the official ones as means over the cells."""
+    ours = table.column(dataset=DATASET, split="test", epochs=1, seeds="mean")
+    rows = np.flatnonzero(np.isfinite(ours))
+    theirs = official.column(RANKED, "test")[rows]
+    cells = pd.DataFrame({"class": trained_instead()[rows], "embedded (%)": ours[rows], f"{RANKED} (%)": theirs})
+    cells["rank"], cells[f"{RANKED} rank"] = rankdata(-ours[rows]), rankdata(-theirs)
+    classes = cells.groupby("class").mean()
+    classes.insert(0, "cells", cells.groupby("class").size())
+    classes = classes.sort_values("cells", ascending=False, kind="stable").head(LARGEST).reset_index()
+    classes.insert(0, "cell", [nb201.SPACE.show(nb201.SPACE.live(nb201.SPACE.at(k))) for k in classes.pop("class")])
+    return classes[["cell", "cells", "embedded (%)", "rank", f"{RANKED} (%)", f"{RANKED} rank"]]
+
+
 def _column(table: Table, metric: str, seed: str) -> NDArray[np.float64]:
     split = "train" if metric == "train_seconds" else "test"
     return table.column(dataset=DATASET, split=split, epochs=1, seeds=seed, metric=metric)
@@ -114,6 +132,14 @@ def main(arguments: Arguments) -> int:
     tables = [truth] if official is None else [truth, official]
     about = "Tables: " + "; ".join(f"{t.name}, checksum {t.checksum}" for t in tables)
     text = tabulate([(n, f"{v:.4g}") for n, v in rows], headers=("measure", "value"), tablefmt="pipe")
+    if official is not None:
+        classes = largest(truth.table, official)
+        escaped = classes.assign(cell=classes["cell"].str.replace("|", "\\|"))
+        shown = tabulate(
+            escaped.values.tolist(), classes.columns.tolist(), "pipe", floatfmt=("", "", ".2f", ".0f", ".2f", ".0f")
+        )
+        text += f"\n\nThe classes of most cells:\n\n{shown}"
+        write_atomically(arguments.out / "classes.csv", classes.to_csv(index=False).encode())
     write_atomically(arguments.out / "sheet.md", f"{about}. Made by `{command}`.\n\n{text}\n".encode())
     lines = ["measure,value", *(f'"{n}",{v!r}' for n, v in rows)]
     write_atomically(arguments.out / "sheet.csv", ("\n".join(lines) + "\n").encode())
