@@ -88,11 +88,10 @@ class Run(Common):
             highlight=False,
             soft_wrap=True,
         )
-        records, left = [], 0
+        records = []
         with Report(names, [spec.label for spec in specs], workers, console) as report:
             for index, (record, made) in pool.map(jobs, report.tick):
                 if isinstance(record, Busy):
-                    left += 1
                     report.finish(index, str(record))
                     continue
                 seconds = record.cost["wall_s"]
@@ -101,7 +100,7 @@ class Run(Common):
                 records.append(record)
         if self.json:
             print(json.dumps([{"key": r.key, "label": r.label, "status": r.status} for r in records]))
-        return 0 if not left and all(r.status == "done" for r in records) else 1
+        return 0 if len(records) == len(specs) and all(r.status == "done" for r in records) else 1
 
 
 def _pair(text: str) -> tuple[str, str]:

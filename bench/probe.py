@@ -64,15 +64,16 @@ def estimated(
     before, there = _lined_up(positions, known)
     todo, trusted = blocks(space, genotypes), False
     for number, rows in enumerate(todo):
-        if trusted and there[rows].all():
+        kept = bool(there[rows].all())
+        if trusted and kept:
             values[rows] = before[rows]
             tell(len(rows))
         else:
             values[rows] = estimate([genotypes[row] for row in rows], images)
         if number == 0:
-            trusted = bool(there[rows].all()) and np.array_equal(values[rows], before[rows], equal_nan=True)
+            trusted = kept and np.array_equal(values[rows], before[rows], equal_nan=True)
         made[rows] = True
-        if number + 1 < len(todo) and not (trusted and there[rows].all()):
+        if number + 1 < len(todo) and not (trusted and kept):
             write_atomically(partial, to_bytes((positions[made], values[made]), "f8"))
     return positions, values
 

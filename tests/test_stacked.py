@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,14 +27,7 @@ MIXTURES = [Darts(TRAINING), Snas(TRAINING), Rsps(TRAINING)]
 
 def _siblings(relaxation: Relaxation, allowed: list[Region]) -> list[Learner]:
     task = tiny.task(NB201)
-    made = [task.learner(relaxation, TRAINING, region) for region in allowed]
-    for learner in made:
-        learner.supernet.double()
-        learner.alpha.data = learner.alpha.data.double()
-        for w in learner.weights:
-            learner.optimiser.state[w]["momentum_buffer"] = torch.zeros_like(w)
-        learner.train.dtype = learner.valid.dtype = torch.float64
-    return made
+    return [tiny.in_float64(task.learner(relaxation, TRAINING, region)) for region in allowed]
 
 
 @settings(max_examples=5, deadline=None)

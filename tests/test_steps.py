@@ -31,17 +31,9 @@ TRAINING = Training(batch=32, alpha_start=0.5)
 regions = st.lists(st.frozensets(st.integers(0, 4), min_size=1), min_size=6, max_size=6).map(Region.of)
 
 
-def _learner(
-    relaxation: Relaxation, region: Region | None, space: Space = NB201, training: Training = TRAINING
-) -> Learner:
+def _learner(relaxation: Relaxation, region: Region | None, space: Space = NB201) -> Learner:
     """In float64; two of them start alike and see the same batches."""
-    learner = tiny.task(space).learner(relaxation, TRAINING, region)
-    learner.supernet.double()
-    learner.alpha.data = learner.alpha.data.double()
-    for w in learner.weights:
-        learner.optimiser.state[w]["momentum_buffer"] = torch.zeros_like(w)
-    learner.train.dtype = learner.valid.dtype = torch.float64
-    return learner
+    return tiny.in_float64(tiny.task(space).learner(relaxation, TRAINING, region))
 
 
 def _pair(

@@ -43,3 +43,13 @@ def learner(relaxation: Relaxation, training: Training, space: Space = TOY, seed
 def spec(method: Any, seed: int = 0, space: str = "toy", scale: Scale = SCALE, label: str = "tested") -> RunSpec:
     """A run on the oriented patches."""
     return RunSpec(label, method, space, "patches", seed, scale)
+
+
+def in_float64(learner: Learner) -> Learner:
+    """The same learner, not yet trained, with its weights, alpha, momentum and images in double precision."""
+    learner.supernet.double()
+    learner.alpha.data = learner.alpha.data.double()
+    for w in learner.weights:
+        learner.optimiser.state[w]["momentum_buffer"] = torch.zeros_like(w)
+    learner.train.dtype = learner.valid.dtype = torch.float64
+    return learner

@@ -252,11 +252,8 @@ def _ceiling(facts: Facts) -> Found:
     known = facts.frame.drop_duplicates(["truth", "target"])
     with_it = known[known["ceiling"].notna()]
     listed = ", ".join(f"{row.truth}/{row.target} {float(str(row.ceiling)):.3f}" for row in with_it.itertuples())
-    return (
-        _counted(len(with_it), len(known)),
-        f"Tau-b to expect of the truth with itself made again: {listed or 'unknown'}",
-        MAKE,
-    )
+    text = f"Tau-b to expect of the truth with itself made again: {listed or 'unknown'}"
+    return _counted(len(with_it), len(known)), text, MAKE
 
 
 def _trajectory(facts: Facts) -> Found:

@@ -38,17 +38,20 @@ def top(scores: Array, share: float) -> Array:
     return chosen
 
 
-def expected_tau(scores: Array, seeds: int, measured: int = 1) -> float:
-    """What tau to expect between two means of so many seeds, from tau between means of `measured` seeds: reliability
-    is sin(pi / 2 * tau) (normal model), and k times the seeds raise it to k r / (1 + (k - 1) r) (Spearman and Brown,
-    1910).
+def expected_tau(scores: Array, seeds: int) -> float:
+    """What tau to expect between two means of so many seeds, from tau between single seeds."""
+    return stepped_up(split_tau(scores, 1), seeds)
+
+
+def stepped_up(tau: float, times: float) -> float:
+    """What a tau between two means becomes with so many times the seeds: reliability is sin(pi / 2 * tau) (normal
+    model), and k times the seeds raise it to k r / (1 + (k - 1) r) (Spearman and Brown, 1910).
 
     From tau rather than from variances, because a few cells at chance would hold nearly all of the variance.
     """
-    tau = split_tau(scores, measured)
     if tau <= 0:
         return 0.0
-    reliability, times = math.sin(math.pi / 2 * tau), seeds / measured
+    reliability = math.sin(math.pi / 2 * tau)
     return 2 / math.pi * math.asin(times * reliability / (1 + (times - 1) * reliability))
 
 

@@ -88,26 +88,34 @@ def measures(table: Table, official: TableTruth | None) -> Iterator[Row]:
 def ranks(table: Table, official: TableTruth) -> str:
     """The ranks of all known cells by test accuracy (1 is best, ties at their mean), ours and the official ones, as
     CSV: `position`, `embedded`, `cifar10`."""
-    ours = table.column(dataset=DATASET, split="test", epochs=1, seeds="mean")
-    rows = np.flatnonzero(np.isfinite(ours))
-    theirs = official.column(RANKED, "test")[rows]
-    both = zip(rows, rankdata(-ours[rows]), rankdata(-theirs), strict=True)
+    cells = _side_by_side(table, official)
+    both = zip(cells.index, cells["rank"], cells[f"{RANKED} rank"], strict=True)
     return "".join([f"position,embedded,{RANKED}\n", *(f"{row},{a:g},{b:g}\n" for row, a, b in both)])
 
 
 def largest(table: Table, official: TableTruth) -> pd.DataFrame:
     """The classes of most cells, where one disagreement moves many ranks: `cell`, `cells`, test accuracy (%) and rank
-    (1 is best, ties at their mean) in both tables, the official ones as means over the cells."""
+    in both tables, the official ones as means over the cells."""
+    cells = _side_by_side(table, official)
+    of = cells.groupby(trained_instead()[cells.index])
+    classes = of.mean().assign(cells=of.size())
+    classes = classes.sort_values("cells", ascending=False, kind="stable").head(LARGEST)
+    classes["cell"] = [nb201.SPACE.show(nb201.SPACE.live(nb201.SPACE.at(int(k)))) for k in classes.index]
+    return classes[["cell", "cells", *cells.columns]].reset_index(drop=True)
+
+
+def _side_by_side(table: Table, official: TableTruth) -> pd.DataFrame:
+    """Test accuracy (%) and rank (1 is best, ties at their mean) of all known cells in both tables, by position."""
     ours = table.column(dataset=DATASET, split="test", epochs=1, seeds="mean")
     rows = np.flatnonzero(np.isfinite(ours))
-    theirs = official.column(RANKED, "test")[rows]
-    cells = pd.DataFrame({"class": trained_instead()[rows], "embedded (%)": ours[rows], f"{RANKED} (%)": theirs})
-    cells["rank"], cells[f"{RANKED} rank"] = rankdata(-ours[rows]), rankdata(-theirs)
-    classes = cells.groupby("class").mean()
-    classes.insert(0, "cells", cells.groupby("class").size())
-    classes = classes.sort_values("cells", ascending=False, kind="stable").head(LARGEST).reset_index()
-    classes.insert(0, "cell", [nb201.SPACE.show(nb201.SPACE.live(nb201.SPACE.at(k))) for k in classes.pop("class")])
-    return classes[["cell", "cells", "embedded (%)", "rank", f"{RANKED} (%)", f"{RANKED} rank"]]
+    theirs = official.column(RANKED, "test")
+    columns = {
+        "embedded (%)": ours[rows],
+        "rank": rankdata(-ours[rows]),
+        f"{RANKED} (%)": theirs[rows],
+        f"{RANKED} rank": rankdata(-theirs[rows]),
+    }
+    return pd.DataFrame(columns, index=rows)
 
 
 def _column(table: Table, metric: str, seed: str) -> NDArray[np.float64]:
@@ -140,11 +148,10 @@ def main(arguments: Arguments) -> int:
         )
         text += f"\n\nThe classes of most cells:\n\n{shown}"
         write_atomically(arguments.out / "classes.csv", classes.to_csv(index=False).encode())
+        write_atomically(arguments.out / "ranks.csv", ranks(truth.table, official).encode())
     write_atomically(arguments.out / "sheet.md", f"{about}. Made by `{command}`.\n\n{text}\n".encode())
     lines = ["measure,value", *(f'"{n}",{v!r}' for n, v in rows)]
     write_atomically(arguments.out / "sheet.csv", ("\n".join(lines) + "\n").encode())
-    if official is not None:
-        write_atomically(arguments.out / "ranks.csv", ranks(truth.table, official).encode())
     print(f"{about}\n\n{text}\n\n{arguments.out / 'sheet.md'}")
     return 0
 

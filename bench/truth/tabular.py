@@ -14,7 +14,7 @@ from bench.errors import NoSuchEntry
 from bench.space import Genotype
 from bench.truth import Part, Scores, Target
 from bench.truth.column import MEAN
-from bench.truth.reliability import expected_tau, split_tau
+from bench.truth.reliability import split_tau, stepped_up
 from bench.truth.table import Table
 
 _FULL = 200  # epochs of the full training in NAS-Bench-201
@@ -77,7 +77,7 @@ class TableTruth:
 
     def ceiling(self, dataset: str) -> dict[str, float] | None:
         """tau: expected between two means of as many seeds as the table holds, i.e. between this truth and itself made
-        again; halves: the tau-b between means of disjoint halves of the seeds that it follows from (`expected_tau`),
+        again; halves: the tau-b between means of disjoint halves of the seeds that it follows from (`stepped_up`),
         mean over all ways to take them; seeds; n: architectures that have them all.
 
         A perfect estimate is not noisy, so it can stand a little above this. Seeds that fewer than nine tenths of the
@@ -97,7 +97,7 @@ class TableTruth:
         halves = split_tau(scores, half)
         if not np.isfinite(halves):
             return None
-        return {"tau": expected_tau(scores, seeds, half), "halves": halves, "seeds": seeds, "n": len(scores)}
+        return {"tau": stepped_up(halves, seeds / half), "halves": halves, "seeds": seeds, "n": len(scores)}
 
     def _target(self, dataset: str) -> Target:
         if dataset not in self._targets:
