@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -41,8 +42,8 @@ def draw_all(options: Options) -> int:
     results = Results(options.results)
     loaded = load(results, options.partial)
     drawn = all_drawn(loaded.frame, results.root, options.workers)
-    missing = [*loaded.missing, *(line for _, _, one in drawn for line in one.missing)]
     written = [path for _, _, one in drawn for path in one.paths]
+    missing = [*loaded.missing, *earlier(results.root, written), *(line for _, _, one in drawn for line in one.missing)]
     report = page.write(results, loaded, drawn, missing)
     print_main(loaded.frame)
     shown = missing if options.missing else missing[:SHOWN]
@@ -53,6 +54,13 @@ def draw_all(options: Options) -> int:
     files = Counter(path.parent for path in written)
     print(*(f"{folder}: {count} files" for folder, count in sorted(files.items())), report, sep="\n")
     return 0 if written else 2
+
+
+def earlier(root: Path, written: Sequence[Path]) -> list[str]:
+    """A line about files that an earlier drawing left and this one did not write: they tell of other results."""
+    present = {path for folder in ("tables", "figures") for path in (root / folder).glob("*") if path.is_file()}
+    left = sorted(present - set(written))
+    return [f"records of files drawn earlier ({len(left)}, such as {left[0]}); move those files away"] if left else []
 
 
 def main() -> int:

@@ -7,6 +7,7 @@ DARTS, SNAS and RSPS differ in three functions: how architecture weights come fr
 from __future__ import annotations
 
 import copy
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -108,12 +109,13 @@ class Learner:
         supernet: Supernet,
         relaxation: Relaxation,
         training: Training,
-        epochs: int,
+        epochs: float,
         train: Batches,
         valid: Batches,
         meter: Meter,
         seed: int,
         name: str,
+        horizon: float | None = None,
     ) -> None:
         if len(region.allowed) != len(space.edges):
             raise BadRegion(
@@ -121,6 +123,7 @@ class Learner:
             )
         self.space, self.region, self.supernet = space, region, supernet
         self.relaxation, self.training, self.epochs = relaxation, training, epochs
+        self.horizon = epochs if horizon is None else horizon
         self.train, self.valid, self.meter = train, valid, meter
         self.seed, self.name = seed, name
         device = train.device
@@ -160,43 +163,48 @@ class Learner:
 
     @property
     def progress(self) -> float:
-        """The share of the planned steps that is done, 0 to 1."""
-        return min(1.0, self.steps / (self.epochs * len(self.train)))
+        """The share of the horizon's steps that is done, 0 to 1: what a temperature follows."""
+        return min(1.0, self.steps / (self.horizon * len(self.train)))
 
     def fit(
         self,
-        epochs: int | None = None,
+        epochs: float | None = None,
         lesson: Lesson | None = None,
         each_epoch: Callable[[], None] | None = None,
         alpha: bool = True,
     ) -> Self:
         """Train for `epochs` (all that were planned by default), alpha and weights in turn; `alpha` false rests it.
 
-        Raises Diverged when the loss or alpha is no longer finite at the end of an epoch.
+        Of a part of an epoch the nearest number of steps is taken, on a shuffle of its own. Raises Diverged when the
+        loss or alpha is no longer finite at the end of an epoch.
         """
         self.supernet.train()
         with arithmetic(self.alpha.device, self.training.precision):
-            for _ in range(self.epochs if epochs is None else epochs):
-                self._epoch(lesson, alpha)
+            left = round((self.epochs if epochs is None else epochs) * len(self.train))
+            while left > 0:
+                left -= self._epoch(lesson, alpha, left)
                 if each_epoch is not None:
                     each_epoch()
         return self
 
-    def _epoch(self, lesson: Lesson | None, alpha: bool) -> None:
+    def _epoch(self, lesson: Lesson | None, alpha: bool, most: int) -> int:
+        """One epoch, or its first steps where no more than so many are wanted; how many were taken."""
         total = torch.zeros((), device=self.alpha.device)
-        for batch in self.train.epoch():
+        steps = min(most, len(self.train))
+        for batch in itertools.islice(self.train.epoch(), steps):
             if alpha and self.relaxation.trains_alpha and not self.relaxation.single_level:
                 with self.meter.phase("alpha"):
                     self.stepper.alpha(self, batch, next(self._valid_stream))
             self._schedule()
             total += self.stepper.weights(self, batch, lesson, alpha)
             self.steps += 1
-        loss = float(total) / len(self.train)  # the only wait for the device in an epoch
+        loss = float(total) / steps  # the only wait for the device in an epoch
         if not (np.isfinite(loss) and bool(torch.isfinite(self.alpha).all())):
             raise Diverged(
                 f"the loss of supernet {self.name} is {loss} after {self.steps} steps; lower the learning rate"
             )
         self.curve.append({"step": self.steps, "train_loss": loss})
+        return steps
 
     def update_weights(self, batch: Batch, lesson: Lesson | None = None, alpha: bool = True) -> Tensor:
         """One step of the weights, and of alpha where both follow one loss; the loss of the batch, without a graph."""
@@ -257,7 +265,7 @@ class Learner:
             ):
                 own.load_state_dict(copy.deepcopy(theirs.state_dict()))  # load_state_dict alone would share tensors
             self.stepper.forget()
-            self.steps, self.epochs = parent.steps, parent.epochs
+            self.steps, self.epochs, self.horizon = parent.steps, parent.epochs, parent.horizon
         return self
 
     @contextmanager

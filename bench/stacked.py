@@ -35,8 +35,8 @@ def stackable(learners: Sequence[Learner]) -> bool:
     alike = all(
         type(one.supernet) is Supernet
         and one.supernet.shape == first.supernet.shape
-        and (one.space, one.relaxation, one.training, one.steps, one.epochs)
-        == (first.space, first.relaxation, first.training, first.steps, first.epochs)
+        and (one.space, one.relaxation, one.training, one.steps, one.epochs, one.horizon)
+        == (first.space, first.relaxation, first.training, first.steps, first.epochs, first.horizon)
         and len(one.train) == len(first.train)
         for one in learners
     )
@@ -52,12 +52,16 @@ def reached(space: Space, region: Region) -> bool:
 
 
 def fit_together(learners: Sequence[Learner], epochs: int | None = None, alpha: bool = True) -> None:
-    """`Learner.fit` of each, at once. Raises BadSpec where they cannot be stacked, Diverged as `fit` does."""
+    """`Learner.fit` of each, at once, for whole epochs. Raises BadSpec where they cannot be stacked, Diverged as `fit`
+    does."""
+    planned = learners[0].epochs if epochs is None else epochs
+    if planned != int(planned):
+        raise BadSpec(f"a stack is trained for whole epochs, not {planned}")
     if not stackable(learners):
         raise BadSpec("these supernets differ in shape or training, so they cannot be trained as one stack")
     stack = _Stack(learners)
     try:
-        for _ in range(learners[0].epochs if epochs is None else epochs):
+        for _ in range(int(planned)):
             stack.epoch(alpha)
     finally:
         stack.give_back()

@@ -24,6 +24,17 @@ ABLATIONS = (
 )
 SWITCHES = ("gm-darts(edges.by=random)",)
 """Ablations that are one setting of a named method."""
+_SECOND, _SAMPLED = "darts-2nd(training.batch=48)", "snas(training.alpha_start=0.01, training.batch=48)"
+BASES = {
+    "fewshot": _SECOND,
+    "fewshot-snas": _SAMPLED,
+    "fewshot-rsps": "rsps(training.batch=48, training.clip=0.0, training.weight_decay=0.0001)",
+    "gm-darts": _SECOND,
+    "gm-snas": _SAMPLED,
+    "gm-rsps": "rsps(candidates=200, training.batch=48, training.weight_decay=0.0001)",
+    "hep": "darts(training.batch=128, training.nesterov=false, training.weight_decay=0.0003)",
+}
+"""What each partition search is at no cut: its base as a search of its own, the other side of the fair protocol."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -88,7 +99,7 @@ STUDIES: dict[str, Study] = {
             "all methods, rivals and ablations, both protocols (some ten hours of one core)",
             "patches",
             "quick",
-            EVERY + SWITCHES + FAIR,
+            (*EVERY, *SWITCHES, *FAIR, *dict.fromkeys(BASES.values())),
             seeds=(0, 1, 2, 3, 4),
         ),
         Study(

@@ -93,11 +93,17 @@ class Task:
         self._started = time.perf_counter()
 
     def learner(
-        self, relaxation: Relaxation, training: Training, region: Region | None = None, epochs: int | None = None
+        self,
+        relaxation: Relaxation,
+        training: Training,
+        region: Region | None = None,
+        epochs: float | None = None,
+        horizon: float | None = None,
     ) -> Learner:
         """A new supernet with its own random streams, on `region` (the whole space by default), not yet trained.
 
         epochs: as many as the learning rate falls over, already scaled; by default those of `training`, scaled here.
+        horizon: as many as a temperature falls over; by default the same.
         Raises BadSpec where there are fewer images than a batch, BadRegion where the region is not of this space.
         """
         for part, images in (("training", self.images.train), ("validation", self.images.valid)):
@@ -128,6 +134,7 @@ class Task:
             self.meter,
             self.seed,
             name,
+            horizon,
         )
         made.stepper = stepper_for(self.steps)
         made.estimated = lambda count: self.estimated(count)

@@ -3,7 +3,7 @@
 After a few random cells, each next one is trained alone that promises most: the largest expected improvement of
 validation accuracy under a Gaussian process on one-hot cells (scikit-learn's; Matern 5/2 kernel plus noise). As many
 networks are trained as FaDE trains hyper-architectures; theirs hold k cells per row and cost about k times as much,
-which the account shows.
+which the account shows. The deviation is that of a noisy observation, and of equally promising cells one is drawn.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def fitted(points: NDArray[np.float64], values: NDArray[np.float64]) -> Any:
 class Bayes:
     """Sequential search by expected improvement; every evaluation is a network trained alone."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     base: Rsps = ALONE
     networks: int = 10
     first: int = 3  # of them drawn at random
@@ -88,7 +88,8 @@ class Bayes:
             return embedding.genotypes[int(rng.choice(left))]
         mean, deviation = process.predict(embedding.points[left], return_std=True)
         gain = expected_improvement(mean, deviation, max(known.values()))
-        return embedding.genotypes[left[int(gain.argmax())]]
+        best = np.flatnonzero(gain >= gain.max() * (1 - 1e-9))
+        return embedding.genotypes[left[int(rng.choice(best))]]
 
     def accuracy(self, task: Task, cell: Genotype) -> float:
         """Validation accuracy [0, 1] of a cell trained alone."""

@@ -1,14 +1,15 @@
 """One budget: what a partition search will cost, and the same search at the price of its base alone.
 
 The unit is an image through a supernet, forward or back, whatever the supernet: alpha's passes, gradient matching and
-teachers count like the weights' own. Comparing children and choosing at the end, a few percent, do not.
+teachers count like the weights' own. What a base spends on its choice is shared out among the leaves; comparing
+children and leaves as mixtures, one pass over the validation images each, does not count.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from bench.errors import BadSpec
 from bench.task import Task
@@ -16,46 +17,100 @@ from bench.task import Task
 if TYPE_CHECKING:
     from methods.partition import Partition
 
+TOLERANCE = 0.1
+"""How far the cost of a fair search may be from that of its base; phases are whole steps, and one at least."""
 
-def planned(search: Partition, task: Task) -> tuple[int, int]:
+
+@dataclass(frozen=True)
+class Plan:
+    """The epochs that are trained: scaled, and of a fair search as many parts of an epoch as there are steps to it."""
+
+    levels: tuple[float, ...]
+    tuning: float
+    final: float
+
+    @property
+    def turns(self) -> list[float]:
+        """Tuning, in turns of an epoch at most."""
+        whole = int(self.tuning)
+        return [1.0] * whole + ([self.tuning - whole] if self.tuning > whole else [])
+
+    @property
+    def path(self) -> float:
+        """The epochs behind a leaf at the end, those of its ancestors included."""
+        return sum(self.levels) + len(self.levels) * self.tuning + self.final
+
+    def times(self, factor: float, steps: int) -> Plan:
+        """Every phase that there is, `factor` times as long, in whole steps, `steps` to an epoch; one at least."""
+
+        def shrunk(epochs: float) -> float:
+            return max(1, round(epochs * factor * steps)) / steps if epochs else 0
+
+        return Plan(tuple(map(shrunk, self.levels)), shrunk(self.tuning), shrunk(self.final))
+
+    def note(self) -> dict[str, Any]:
+        """What the record keeps."""
+        return {"levels": list(self.levels), "tuning": self.tuning, "final": self.final}
+
+
+def written(search: Partition, task: Task) -> Plan:
+    """The epochs of the paper, scaled."""
+    return Plan(
+        tuple(_scaled(task, e) for e in search.levels), _scaled(task, search.tuning), _scaled(task, search.final)
+    )
+
+
+def planned(search: Partition, task: Task, plan: Plan) -> tuple[int, int]:
     """Images that training and the cuts will take, before anything is trained."""
     base, batch = search.base, search.base.training.batch
-    pass_of_epoch = len(task.images.train) // batch * batch
+    steps = len(task.images.train) // batch
+
+    def images(epochs: float) -> int:
+        return round(epochs * steps) * batch
+
     before = 2 if search.alpha_waits else base.passes  # per training image, until the last cut
-    tuning, supernets, training, cuts = _scaled(task, search.tuning), 1, 0, 0
-    for level, epochs in enumerate(search.levels):
-        training += supernets * _scaled(task, epochs) * pass_of_epoch * before
+    supernets, training, cuts = 1, 0, 0
+    for level, epochs in enumerate(plan.levels):
+        training += supernets * images(epochs) * before
         cuts += supernets * sum(search.grouping.passes(task, n) for n in search.edges.compared(task, level)) * batch
-        children = math.prod(search.grouping.parts(n) for n in search.edges.cut_sizes(task, level))
+        children = _children(search, task, level)
         teachers = 0 if search.teaching is None else search.teaching.count(children)
-        training += supernets * children * tuning * pass_of_epoch * (before + teachers)
+        training += supernets * children * sum(map(images, plan.turns)) * (before + teachers)
         supernets *= children if search.keep == "all" else 1
-    return training + supernets * _scaled(task, search.final) * pass_of_epoch * base.passes, cuts
+    return training + supernets * images(plan.final) * base.passes, cuts
 
 
-def fair(search: Partition, task: Task) -> Partition:
-    """The search with all its epochs shrunk, or grown, by one factor, so that it costs what `base.training.epochs` of
-    its base on one supernet cost; a phase keeps one epoch at least."""
-    training = search.base.training
-    one = _scaled(task, training.epochs) * (len(task.images.train) // training.batch * training.batch)
-    whole, cuts = planned(search, task)
-    factor = (one * search.base.passes - cuts) / whole
-    if factor <= 0:
-        raise BadSpec(
-            f"matching alone takes {cuts} images of a budget of {one * search.base.passes}; average over fewer batches"
-        )
+def fair(search: Partition, task: Task) -> tuple[Partition, Plan]:
+    """The search and its epochs so that it costs what `base.training.epochs` of its base on one supernet cost: all
+    phases, and the batches of gradient matching, shrunk or grown by one factor.
 
-    def shrunk(epochs: int) -> int:
-        return max(1, round(epochs * factor)) if epochs else 0
-
-    return replace(
+    Raises BadSpec where they cannot shrink so far.
+    """
+    training, plan = search.base.training, written(search, task)
+    steps = len(task.images.train) // training.batch
+    if not steps:
+        return replace(search, protocol="paper"), plan  # it is refused when the first supernet is made
+    budget = _scaled(task, training.epochs) * steps * training.batch * search.base.passes
+    leaves = math.prod(_children(search, task, level) for level in range(len(plan.levels)))
+    shrunk = replace(
         search,
         protocol="paper",
-        levels=tuple(map(shrunk, search.levels)),
-        tuning=shrunk(search.tuning),
-        final=shrunk(search.final),
-        period=None if search.period is None else shrunk(search.period),
+        grouping=search.grouping.times(budget / sum(planned(search, task, plan))),
+        base=search.base.shared_out(leaves if search.keep == "all" else 1),
     )
+    whole, cuts = planned(shrunk, task, plan)
+    plan = plan.times(max(0.0, (budget - cuts) / whole), steps)
+    cost = sum(planned(shrunk, task, plan))
+    if abs(cost / budget - 1) > TOLERANCE:
+        raise BadSpec(
+            f"the images of its base, {budget}, do not buy this search: at the shortest it takes {cost}; choose a "
+            "larger scale or protocol=paper"
+        )
+    return shrunk, plan
+
+
+def _children(search: Partition, task: Task, level: int) -> int:
+    return math.prod(search.grouping.parts(n) for n in search.edges.cut_sizes(task, level))
 
 
 def _scaled(task: Task, epochs: int) -> int:

@@ -10,8 +10,12 @@ With a gradient-based base there is no transfer: sub-supernets train from scratc
 
 Deviations:
 
-- Among the sub-supernets' proposals the most accurate on validation images is chosen; the authors' gradient-based
-  scripts print them all and choose none. All of them are candidates in the record.
+- Of the sub-supernets' proposals that is chosen whose supernet is most accurate on validation images, as a mixture
+  (with RSPS and SNAS, whose training is one of single operations or nearly so, the proposal by itself: `judge`); the
+  authors' gradient-based scripts print all and choose none. All of them are candidates in the record.
+- With RSPS a sub-supernet proposes the best of 100 random paths; the authors search all of them together by
+  evolution, reinforcement learning, TPE or BOHB.
+- Supernets train on the half of the images that a search has for weights; the authors' one-shot training takes all.
 - A step trains one path in all cells; the authors' one-shot training draws another path in every cell: the base
   `rsps.PathPerCell`.
 - Estimates use validation images; the authors' use the test set.
@@ -87,7 +91,7 @@ EVERY, FIRST = Exhaustive(), GivenEdges()
 class FewShot(Partition):
     """Sub-supernets of single operations; the defaults are those of gradient-based search, from scratch."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     grouping: Grouping = EVERY
     edges: EdgeChoice = FIRST  # edge 0, as in the authors' code; the paper finds that the choice matters little
     base: OneShot = BASE
@@ -98,6 +102,6 @@ class FewShot(Partition):
 
 VARIANTS = {
     "fewshot": FewShot(),
-    "fewshot-snas": FewShot(base=SAMPLED),
+    "fewshot-snas": FewShot(base=SAMPLED, judge="proposal"),
     "fewshot-rsps": FewShot(base=PATHS, levels=(600,), final=300, inherit="weights"),
 }

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -95,7 +95,7 @@ class Matching(Grouping):
 
     version: ClassVar[int] = 1
     measures: ClassVar[bool] = True
-    batches: int = 100
+    batches: int = 100  # the paper's number; the scale shrinks it, as it does epochs
     distance: Literal["cosine", "filter-cosine", "squared"] = "cosine"
     weight: Literal["hard", "soft"] = "hard"  # of the operation that is left: 1, or what the relaxation gives it
 
@@ -111,6 +111,10 @@ class Matching(Grouping):
     def passes(self, task: Task, operations: int) -> int:
         """Forward and back for every operation and batch."""
         return 2 * task.scale.epochs_of(self.batches) * operations
+
+    def times(self, factor: float) -> Matching:
+        """Over so many times the batches, one at least."""
+        return replace(self, batches=max(1, round(self.batches * factor)))
 
     def split(self, task: Task, parent: Learner, edge: int) -> Split:
         """The minimum cut of the averaged distances."""

@@ -6,6 +6,7 @@ DARTS, SNAS and RSPS are this search with three different relaxations.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from bench.learner import Learner, Relaxation, Training
 from bench.space import Genotype
@@ -44,6 +45,10 @@ class OneShot(Relaxation):
             estimate=learner.estimates,
             details={"alpha": learner.alpha.tolist(), "curve": learner.curve},
         )
+
+    def shared_out(self, leaves: int) -> Self:
+        """The base of one of so many supernets that together spend on their choices what one alone spends."""
+        return self
 
     def current(self, learner: Learner) -> Genotype | None:
         """What the search would choose now, where that costs nothing; else None."""

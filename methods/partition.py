@@ -7,7 +7,7 @@ parts, all plain data: into which groups the operations of an edge fall (`groupi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -15,7 +15,7 @@ from bench.errors import BadSpec
 from bench.learner import Learner, Lesson
 from bench.space import Genotype, Region
 from bench.task import Found, Task
-from methods.budget import fair, planned
+from methods.budget import Plan, fair, planned, written
 from methods.darts import Darts
 from methods.oneshot import OneShot
 from methods.parts import EdgeChoice, Grouping, Teaching
@@ -28,7 +28,7 @@ DARTS = Darts()
 class Partition:
     """The shared loop. Epochs are the paper's; the scale shrinks each of them."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     grouping: Grouping
     edges: EdgeChoice
     base: OneShot = DARTS  # its `training.epochs` are the budget of the fair protocol
@@ -40,35 +40,56 @@ class Partition:
     inherit: Literal["state", "weights", "nothing"] = "state"  # state: weights, alpha, optimisers, schedule
     restart: bool = False  # after the last cut children inherit nothing
     alpha_waits: bool = False  # alpha rests until the last cut
-    period: int | None = None  # epochs of every learning-rate cosine; by default those planned for the supernet
+    # Epochs of every learning-rate cosine. chain: from one fresh start to the next, or to the end; levels: as many as
+    # all levels have; all: as many as a leaf has behind it at the end, fresh starts or not.
+    period: Literal["chain", "levels", "all"] = "chain"
+    # By what one leaf's proposal is chosen: validation accuracy of the leaf's mixture, or of the proposal alone on the
+    # leaf's weights, which training as a mixture hardly prepares. A base that samples paths knows the latter only.
+    judge: Literal["mixture", "proposal"] = "mixture"
     protocol: Literal["paper", "fair"] = "paper"  # fair: as many images as `base` alone; see budget.py
 
     def search(self, task: Task) -> Found:
         """Grow the tree; propose one architecture per leaf, and of those the most accurate on validation images."""
         self.check(task)
-        if self.protocol == "fair":
-            return fair(self, task).search(task)
-        levels = [_scaled(task, epochs) for epochs in self.levels]
-        tuning, final = _scaled(task, self.tuning), _scaled(task, self.final)
-        root = Node(self._learner(task, None, task.region, self._span(task, -1)), 0, None)
+        if self.protocol == "paper":
+            return self.grown(task, written(self, task))
+        search, plan = fair(self, task)
+        return search.grown(task, plan)
+
+    def grown(self, task: Task, plan: Plan) -> Found:
+        """The search, for the epochs of `plan`."""
+        whole = sum(planned(self, task, plan))
+
+        def fit(node: Node, epochs: float, alpha: bool, lesson: Lesson | None = None, alone: bool = False) -> None:
+            def after_epoch() -> None:
+                spent = task.meter.total()
+                task.progress(min(1.0, (spent.forward_images + spent.backward_images) / whole))
+                current = self.base.current(node.learner) if alone else None
+                if current is not None:
+                    task.report(current)
+
+            with task.meter.phase("weights"):
+                node.learner.fit(epochs, lesson, after_epoch, alpha)
+            node.trained = node.trained or epochs > 0
+
+        root = Node(self._learner(task, plan, -1, task.region), 0, None)
         tree, frontier = [root], [root]
-        for level, epochs in enumerate(levels):
-            grown: list[Node] = []
+        for level, epochs in enumerate(plan.levels):
+            survivors: list[Node] = []
             for parent in frontier:
-                self._fit(task, parent, epochs, not self.alpha_waits, alone=len(frontier) == 1)
+                fit(parent, epochs, not self.alpha_waits, alone=len(frontier) == 1)
                 with task.meter.phase("cut"):
-                    children = self._children(task, parent, level)
+                    children = self._children(task, plan, parent, level)
                 lesson = self.lesson(children, parent)
-                for _ in range(tuning):
+                for turn in plan.turns:
                     for child in children:
-                        self._fit(task, child, 1, not self.alpha_waits, lesson=lesson)
+                        fit(child, turn, not self.alpha_waits, lesson)
                 tree += children
-                grown += self.kept(task, children)
-            frontier = grown
+                survivors += self.kept(task, children)
+            frontier = survivors
         for leaf in frontier:
-            self._fit(task, leaf, final, True, alone=len(frontier) == 1)
-        epochs_trained = {"levels": levels, "tuning": tuning, "final": final}
-        return self._found(task, tree, frontier, epochs_trained)
+            fit(leaf, plan.final, True, alone=len(frontier) == 1)
+        return self._found(task, plan, tree, frontier)
 
     def cut(self, task: Task, parent: Learner, level: int) -> tuple[list[Region], dict[str, Any]]:
         """The regions of the parent's children, and what the record says of the cut."""
@@ -92,7 +113,9 @@ class Partition:
         with task.meter.phase("compare"):
             for child in children:
                 child.accuracy = child.learner.mixture_accuracy()
-                proposal = self.base.current(child.learner)  # sharper weights flatter a mixture of few operations
+        with task.meter.paused():  # for the record alone: sharper weights flatter a mixture of few operations
+            for child in children:
+                proposal = self.base.current(child.learner)
                 child.discretised = None if proposal is None else child.learner.estimate(proposal)[0]
         best = max(children, key=lambda child: child.accuracy or 0.0)
         for child in children:
@@ -121,48 +144,40 @@ class Partition:
     def _inherits(self, level: int) -> str:
         return "nothing" if self.restart and level == len(self.levels) - 1 else self.inherit
 
-    def _span(self, task: Task, cut: int) -> int:
-        """Scaled epochs from a fresh start after cut number `cut` (-1: the root) to the next fresh start or the end."""
-        if self.period is not None:
-            return task.scale.epochs_of(self.period)
-        total = 0 if cut < 0 else _scaled(task, self.tuning)
-        following = self.levels[cut + 1] if cut + 1 < len(self.levels) else self.final
-        total += _scaled(task, following)
-        last = cut + 1 >= len(self.levels) or self._inherits(cut + 1) != "state"
-        return total if last else total + self._span(task, cut + 1)
+    def spans(self, plan: Plan, cut: int) -> tuple[float, float]:
+        """Epochs of the learning rate's cosine and of the temperature's fall for a fresh start after cut number `cut`
+        (-1: the root)."""
+        phases = [plan.levels[0]] if cut < 0 else []  # from here to the end of the search
+        fresh = None  # how many of them there are before the next fresh start
+        for level in range(max(cut, 0), len(plan.levels)):
+            if level > cut and self._inherits(level) != "state" and fresh is None:
+                fresh = len(phases)
+            phases += [plan.tuning, *plan.levels[level + 1 : level + 2]]
+        chain, rest = sum([*phases, plan.final][:fresh]), sum(phases) + plan.final
+        return {"chain": (chain, chain), "levels": (sum(plan.levels), chain), "all": (plan.path, rest)}[self.period]
 
-    def _learner(self, task: Task, parent: Learner | None, region: Region, epochs: int, inherit: str = "") -> Learner:
-        made = task.learner(self.base, self.base.training, region, max(1, epochs))
+    def _learner(self, task: Task, plan: Plan, cut: int, region: Region, parent: Learner | None = None) -> Learner:
+        made = task.learner(self.base, self.base.training, region, *(e or 1 for e in self.spans(plan, cut)))
+        inherit = self._inherits(cut)
         return made if parent is None or inherit == "nothing" else made.adopt(parent, inherit == "state")
 
-    def _children(self, task: Task, parent: Node, level: int) -> list[Node]:
+    def _children(self, task: Task, plan: Plan, parent: Node, level: int) -> list[Node]:
         regions, parent.cut = self.cut(task, parent.learner, level)
-        epochs, inherit = self._span(task, level), self._inherits(level)
-        made = [self._learner(task, parent.learner, region, epochs, inherit) for region in regions]
+        made = [self._learner(task, plan, level, region, parent.learner) for region in regions]
         return [Node(learner, level + 1, parent.learner.name) for learner in made]
 
-    def _fit(
-        self, task: Task, node: Node, epochs: int, alpha: bool, lesson: Lesson | None = None, alone: bool = False
-    ) -> None:
-        def after_epoch() -> None:
-            spent = task.meter.total()
-            task.progress(min(1.0, (spent.forward_images + spent.backward_images) / sum(planned(self, task))))
-            current = self.base.current(node.learner) if alone else None
-            if current is not None:
-                task.report(current)
-
-        with task.meter.phase("weights"):
-            node.learner.fit(epochs, lesson, after_epoch, alpha)
-        node.trained = node.trained or epochs > 0
-
-    def _found(self, task: Task, tree: Sequence[Node], leaves: Sequence[Node], epochs: Mapping[str, Any]) -> Found:
+    def _found(self, task: Task, plan: Plan, tree: Sequence[Node], leaves: Sequence[Node]) -> Found:
         with task.meter.phase("choose"):
-            finalists: list[tuple[Genotype, float | None]] = [self.base.choose(leaf.learner) for leaf in leaves]
-        genotype = max(finalists, key=lambda finalist: finalist[1] or 0.0)[0]
+            finalists = [self._finalist(leaf, len(leaves) > 1) for leaf in leaves]
+        genotype = max(finalists, key=lambda finalist: finalist[1])[0]
         task.report(genotype)
-        details = {"epochs": epochs, "tree": [node.note() for node in tree]}
+        details = {"epochs": plan.note(), "tree": [node.note() for node in tree]}
         return Found(genotype, tuple(finalists), deepest(tree), details)
 
-
-def _scaled(task: Task, epochs: int) -> int:
-    return task.scale.epochs_of(epochs) if epochs else 0
+    def _finalist(self, leaf: Node, compared: bool) -> tuple[Genotype, float]:
+        """What a leaf proposes and the accuracy by which it is compared."""
+        genotype, accuracy = self.base.choose(leaf.learner)
+        if not compared or self.judge == "proposal" or not self.base.trains_alpha:
+            return genotype, accuracy
+        leaf.final = {"mixture": leaf.learner.mixture_accuracy(), "proposal": accuracy}
+        return genotype, leaf.final["mixture"]

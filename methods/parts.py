@@ -58,6 +58,10 @@ class Grouping(ABC):
         """Batches through the supernet, forward and back, that grouping an edge takes."""
         return 0
 
+    def times(self, factor: float) -> Grouping:
+        """The same at about `factor` times the passes, where it takes any."""
+        return self
+
     @abstractmethod
     def split(self, task: Task, parent: Learner, edge: int) -> Split:
         """The groups of `edge` in the region of a trained parent."""

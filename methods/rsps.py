@@ -2,12 +2,18 @@
 
 Every training step updates the weights of one architecture drawn uniformly. Afterwards random architectures are
 drawn, each is evaluated on the shared weights with validation images, and the best is kept.
+
+Deviations:
+
+- Every candidate is evaluated on all validation images; NAS-Bench-201's baseline takes one batch of 512 for each.
+- Operations off the path rest: no weight decay, no momentum. With optimisers that see zero gradients instead, as the
+  released codes' did, all weights decay and coast in every step.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
 
 import numpy as np
 from torch import Tensor
@@ -43,6 +49,10 @@ class Rsps(OneShot):
 
     def step(self, learner: Learner, train: Batch, valid: Batch) -> None:
         """Nothing: there is no alpha to train."""
+
+    def shared_out(self, leaves: int) -> Self:
+        """Fewer candidates for each, one at least."""
+        return replace(self, candidates=-(-self.candidates // leaves))
 
     def current(self, learner: Learner) -> Genotype | None:
         """None: a choice costs `candidates` evaluations."""

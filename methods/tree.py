@@ -25,6 +25,7 @@ class Node:
     trained: bool = False
     accuracy: float | None = None  # of the mixture on validation images [0, 1], where children were compared
     discretised: float | None = None  # of the architecture that it would propose then, where that is known for nothing
+    final: Mapping[str, float] | None = None  # of a leaf that was compared: accuracy of its mixture and its proposal
     cut: Mapping[str, Any] | None = None
 
     def note(self) -> dict[str, Any]:
@@ -39,6 +40,7 @@ class Node:
             "region": [list(ops) for ops in region.lists],
             "accuracy": self.accuracy,
             "discretised": self.discretised,
+            "final": self.final,
             "cut": self.cut,
         }
 

@@ -537,6 +537,20 @@ def test_equal_results_give_equal_bytes(study: Results, monkeypatch: pytest.Monk
     assert matplotlib.rcParams["font.size"] == 30.0
 
 
+def test_files_of_an_earlier_drawing_are_named_and_kept(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
+    made_up_run(results, "darts", 0)
+    old = results.root / "figures" / "cuts-gone.png"
+    old.parent.mkdir()
+    old.write_bytes(b"old")
+    draw_all(Options(results.root, missing=True))
+    said = [line for line in capsys.readouterr().err.splitlines() if "drawn earlier" in line]
+    assert said == [f"missing: records of files drawn earlier (1, such as {old}); move those files away"]
+    assert old.read_bytes() == b"old"
+    old.rename(results.root / "cuts-gone.png")
+    draw_all(Options(results.root, missing=True))
+    assert "drawn earlier" not in capsys.readouterr().err
+
+
 def test_one_seed_is_drawn_without_an_interval(results: Results) -> None:
     made_up_run(results, "darts", 0, tau=0.5, curve=[(1_000, 9.0)], pairs=some_pairs(12, 0))
     assert draw_all(Options(results.root)) == 0

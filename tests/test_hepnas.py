@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
@@ -44,14 +45,20 @@ def test_order(order: Any, nodes: list[list[int]]) -> None:
     assert [choice.candidates(task, None, level) for level in range(3)] == nodes  # type: ignore[arg-type]
 
 
-def test_a_random_order_visits_every_node_once() -> None:
-    orders = set()
+def test_a_random_order_visits_every_node_once_and_is_none_that_has_a_name() -> None:
+    nodes, orders = [(0,), (1, 2), (3, 4, 5)], set()
     for seed in range(40):
         task, choice = tiny.task(NB201, seed), Hierarchy("random")
         visited = [tuple(choice.candidates(task, None, level)) for level in range(3)]  # type: ignore[arg-type]
-        assert sorted(visited) == [(0,), (1, 2), (3, 4, 5)]
+        assert sorted(visited) == nodes
         orders.add(tuple(visited))
-    assert len(orders) == 6
+    assert orders == set(itertools.permutations(nodes)) - {tuple(nodes), tuple(nodes[::-1])}
+
+
+def test_of_two_nodes_a_random_order_is_either() -> None:
+    choice = Hierarchy("random")
+    first = {tuple(choice.candidates(tiny.task(TOY, seed), None, 0)) for seed in range(20)}  # type: ignore[arg-type]
+    assert first == {(0,), (1, 2)}
 
 
 @pytest.mark.parametrize(("grouping", "sizes"), [(RandomGroups(), (2, 4, 8)), (Exhaustive(), (5, 25, 125))])

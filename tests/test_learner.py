@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -208,6 +209,24 @@ def test_weight_steps_are_sgd_with_clipping_and_a_cosine() -> None:
     for ours, theirs in zip(learner.weights, twin.weights, strict=True):
         torch.testing.assert_close(ours, theirs)
     assert rates[0] == pytest.approx(0.025)
+
+
+def test_a_part_of_an_epoch_is_its_first_steps() -> None:
+    """1.7 epochs of three batches are five steps: those of a learner that is stopped after five; then a new shuffle."""
+    part, whole = (tiny.learner(Darts(TRAINING), TRAINING) for _ in range(2))
+    part.fit(1.7)
+    assert part.steps == 5
+    assert [point["step"] for point in part.curve] == [3, 5]
+    whole.fit(1)
+    for batch in itertools.islice(whole.train.epoch(), 2):
+        whole.stepper.alpha(whole, batch, next(whole._valid_stream))
+        whole._schedule()
+        whole.stepper.weights(whole, batch, None, True)
+        whole.steps += 1
+    assert all(torch.equal(a, b) for a, b in zip(part.weights, whole.weights, strict=True))
+    assert torch.equal(part.alpha, whole.alpha)
+    part.fit(1 / 3)
+    assert part.steps == 6
 
 
 def test_snas_samples_sharpen_with_training() -> None:

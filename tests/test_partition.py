@@ -12,14 +12,16 @@ import numpy as np
 import pytest
 import torch
 
+import methods
+from bench import study
 from bench.errors import BadRegion, BadSpec, BenchError
 from bench.learner import Learner, Training
 from bench.space import Genotype, Region
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.toy import SPACE as TOY
-from bench.spec import Scale, canonical, plain, with_settings
+from bench.spec import SCALES, Scale, canonical, plain, with_settings
 from bench.task import Task
-from methods.budget import fair, planned
+from methods.budget import TOLERANCE, Plan, fair, planned, written
 from methods.darts import Darts
 from methods.fewshot import Exhaustive, FewShot, GivenEdges
 from methods.gmnas import GmNas, OneEdge
@@ -43,7 +45,7 @@ def _few(**fields: Any) -> FewShot:
 
 
 def _gm(**fields: Any) -> GmNas:
-    return GmNas(**{"base": DARTS, "grouping": Matching(2), "levels": (1, 1), "final": 1, "period": None, **fields})
+    return GmNas(**{"base": DARTS, "grouping": Matching(2), "levels": (1, 1), "final": 1, "period": "chain", **fields})
 
 
 def _hep(**fields: Any) -> HepNas:
@@ -54,7 +56,7 @@ def _grown(search: Partition, level: int, task: Task) -> tuple[Node, list[Node]]
     """A trained parent and its children, fresh from the cut."""
     root = Node(task.learner(search.base, search.base.training), 0, None)
     root.learner.fit(2)
-    return root, search._children(task, root, level)
+    return root, search._children(task, written(search, task), root, level)
 
 
 def _same(a: Learner, b: Learner) -> bool:
@@ -136,23 +138,54 @@ def test_a_sibling_changes_no_stream_of_another() -> None:
 @pytest.mark.parametrize(
     ("search", "spans"),
     [
-        (FewShot(), [1, 60]),  # from scratch: the parent never trains
+        (FewShot(), [0, 60]),  # from scratch: the parent never trains
         (FewShot(base=RSPS, levels=(600,), final=300, inherit="weights"), [600, 300]),
-        (GmNas(period=None), [30, 15, 30]),  # the root's chain ends where the leaves start anew
-        (GmNas(), [60, 60, 60]),  # the code's period for all
+        (GmNas(period="chain"), [30, 15, 30]),  # the root's chain ends where the leaves start anew
+        (GmNas(), [(60, 60), (60, 45), (60, 30)]),  # the code's period for all; the temperature falls to the end
         (HepNas(), [60, 50, 30, 10]),  # 3 x (10 parent + 10 child) in one chain
-        (HepNas(period=30), [30, 30, 30, 30]),
+        (HepNas(period="levels"), [(30, 60), (30, 50), (30, 30), (30, 10)]),
     ],
 )
-def test_planned_epochs(search: Partition, spans: list[int]) -> None:
+def test_planned_epochs(search: Partition, spans: list[Any]) -> None:
+    """The epochs of the cosine and, where they are others, those of the temperature."""
     task = tiny.task(NB201, scale=UNSCALED)
-    assert [max(1, search._span(task, cut)) for cut in range(-1, len(search.levels))] == spans
+    plan = written(search, task)
+    found = [search.spans(plan, cut) for cut in range(-1, len(search.levels))]
+    assert found == [span if isinstance(span, tuple) else (span, span) for span in spans]
+
+
+@pytest.mark.parametrize("protocol", ["paper", "fair"])
+def test_the_temperature_of_leaves_that_start_anew_falls_to_the_end(
+    protocol: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """GM-NAS on SNAS: every leaf runs through the temperatures once; the root's stands where its epochs end."""
+    seen: dict[str, list[float]] = {}
+    theta = Snas.theta
+
+    def recorded(self: Snas, learner: Learner) -> Any:
+        if learner.steps < learner.horizon * STEPS:  # not when the trained leaves are compared
+            seen.setdefault(learner.name, []).append(learner.progress)
+        return theta(self, learner)
+
+    monkeypatch.setattr(Snas, "theta", recorded)
+    base = replace(SNAS, training=replace(SHORT, epochs=40))
+    search = GmNas(base=base, grouping=RandomGroups(), edges=OneEdge("random"), levels=(2, 2), final=3)
+    search = replace(search, protocol=protocol, judge="proposal")
+    found = search.search(tiny.task(scale=UNSCALED))
+    levels, final = found.details["epochs"]["levels"], found.details["epochs"]["final"]
+    leaves = [node["name"] for node in found.details["tree"] if node["depth"] == 2]
+    assert len(leaves) == 4
+    for leaf in leaves:
+        steps = round(final * STEPS)
+        assert seen[leaf][-1] == pytest.approx((steps - 1) / steps)
+    assert seen["0"][-1] == pytest.approx((levels[0] * STEPS - 1) / ((sum(levels) + final) * STEPS))
 
 
 def test_the_rate_falls_once_over_the_chain_and_twice_as_in_the_code() -> None:
     """The surviving child's rate in the last of 12 steps: near the lowest; with half the period near the highest."""
     low, high = SHORT.learning_rate_end, SHORT.learning_rate
-    for period, share in ((None, 11 / 12), (2, 11 / 6)):
+    periods: tuple[tuple[Any, float], ...] = (("chain", 11 / 12), ("levels", 11 / 6))
+    for period, share in periods:
         wanted = low + (high - low) * (1 + np.cos(np.pi * share)) / 2
         task, last = tiny.task(scale=UNSCALED), []  # type: Task, list[Any]
         search = _hep(teaching=None, period=period)
@@ -284,7 +317,7 @@ def test_cost_of_gradient_matching() -> None:
     passes = (3 * 3 + 2 * 2 * 3) * 2
     assert cost["cut"] == (passes * B, passes * B)
     assert cost["weights"] == ((1 + 2 + 4) * STEPS * B, (1 + 2 + 4) * STEPS * B)
-    assert cost["choose"] == (4 * VALID, 0)
+    assert cost["choose"] == (4 * 2 * VALID, 0)  # every leaf as a mixture, and what it proposes
     assert cost["supernets"] == (7, 0)
 
 
@@ -297,7 +330,7 @@ def test_cost_of_mutual_distillation(teachers: Any, asked: int) -> None:
     assert cost["weights"] == ((2 + 6) * STEPS * B, (2 + 6) * STEPS * B)  # two parents, six children, an epoch each
     assert cost["alpha"] == cost["weights"]
     assert cost["cut"] == (3 * 3 * 2 * B, 3 * 3 * 2 * B)  # every edge once: 3 operations, 2 batches
-    assert cost["compare"] == (6 * 2 * VALID, 0)  # every child as a mixture, and what it would propose
+    assert cost["compare"] == (6 * VALID, 0)  # every child as a mixture; what it would propose is for the record
     assert cost["supernets"] == (7, 0)
 
 
@@ -425,7 +458,7 @@ BUDGETED = [
 @pytest.mark.parametrize("search", BUDGETED, ids=range(len(BUDGETED)))
 def test_the_plan_is_what_the_meter_reads(search: Partition) -> None:
     task = tiny.task(scale=UNSCALED)
-    training, cuts = planned(search, task)
+    training, cuts = planned(search, task, written(search, task))
     with task.meter.phase("search"):
         search.search(task)
     spent = {k: c.forward_images + c.backward_images for k, c in task.meter.phases.items()}
@@ -439,10 +472,10 @@ def test_progress_follows_the_images_to_the_end(search: Partition) -> None:
     task, told, epochs = tiny.task(scale=UNSCALED), list[float](), 0
     original = Learner._epoch
 
-    def counting(self: Learner, *rest: Any) -> None:
+    def counting(self: Learner, *rest: Any) -> int:
         nonlocal epochs
         epochs += 1
-        original(self, *rest)
+        return original(self, *rest)
 
     task.progress = told.append
     with pytest.MonkeyPatch.context() as patch, task.meter.phase("search"):
@@ -454,21 +487,98 @@ def test_progress_follows_the_images_to_the_end(search: Partition) -> None:
     assert told[-1] == 1
 
 
-@pytest.mark.parametrize("search", [FewShot(), GmNas(), HepNas(), GmNas(base=Rsps(Training(epochs=250, batch=48)))])
-def test_a_fair_search_costs_what_its_base_costs(search: Partition) -> None:
-    """On the papers' epochs and images, to the rounding of epochs."""
-    task = tiny.task(NB201, scale=replace(UNSCALED, train_images=24_000, valid_images=256))
-    one = search.base.training.epochs * (24_000 // search.base.training.batch * search.base.training.batch)
-    training, cuts = planned(search, task)
-    shrunk = fair(replace(search, protocol="fair"), task)
-    assert shrunk.protocol == "paper"
-    assert sum(planned(shrunk, task)) == pytest.approx(one * search.base.passes, rel=0.15)
-    assert sum(planned(shrunk, task)) != training + cuts
+FAIR = {label: replace(methods.get(label), protocol="fair") for label in study.PARTITION}
 
 
-def test_fair_runs_and_says_how_long() -> None:
-    base = Darts(replace(SHORT, epochs=14))
-    found = _hep(base=base, protocol="fair", levels=(10, 10), tuning=10).search(tiny.task(scale=UNSCALED))
-    assert found.details["epochs"]["tuning"] < 10
-    with pytest.raises(BadSpec, match="fewer batches"):
-        _gm(base=base, protocol="fair", grouping=Matching(500)).search(tiny.task(scale=UNSCALED))
+@pytest.mark.parametrize("scale", ["quick", "mini", "small", "paper"])
+@pytest.mark.parametrize("label", FAIR)
+def test_a_fair_search_costs_what_its_base_costs(label: str, scale: str) -> None:
+    """At every scale, by a sum of its own over the tree: passes of weights, alpha, teachers and matching."""
+    sizes = replace(SCALES[scale], train_images=min(24_000, SCALES[scale].train_images), valid_images=256)
+    task, search = tiny.task(NB201, scale=sizes), FAIR[label]
+    batch = search.base.training.batch
+    steps, passes = sizes.train_images // batch, search.base.passes
+    one = sizes.epochs_of(search.base.training.epochs) * steps * passes
+    shrunk, plan = fair(search, task)
+    levels, tuning, final = ([round(e * steps) for e in phase] for phase in (plan.levels, [plan.tuning], [plan.final]))
+    waiting = 2 if search.alpha_waits else passes
+    spent, parents, whole = 0, 1, list(range(6))
+    for level, own in enumerate(levels):
+        cut = {0: [0], 1: [1, 2], 2: [3, 4, 5]}[level] if isinstance(search, HepNas) else whole[:1]
+        if isinstance(shrunk.grouping, Matching):
+            compared = cut if isinstance(search, HepNas) else whole
+            spent += parents * len(compared) * 5 * 2 * max(1, round(shrunk.grouping.batches * sizes.epochs))
+        children = (5 if isinstance(search.grouping, Exhaustive) else 2) ** len(cut)
+        spent += parents * (own * waiting + children * tuning[0] * (waiting + (children if search.teaching else 0)))
+        parents, whole = (parents * children if search.keep == "all" else 1), whole[len(cut) :]
+    spent += parents * final[0] * passes
+    assert sum(planned(shrunk, task, plan)) == spent * batch
+    assert spent == pytest.approx(one, rel=TOLERANCE)
+
+
+def test_a_fair_search_is_metered_at_its_budget() -> None:
+    """What the meter reads is the budget, parts of epochs and all; the record says how long each phase was."""
+    base = Darts(replace(SHORT, epochs=30))
+    budget = 30 * STEPS * B * base.passes
+    task = tiny.task(scale=UNSCALED)
+    search = _hep(base=base, protocol="fair", levels=(10, 10), tuning=10, grouping=Matching(20))
+    with task.meter.phase("search"):
+        found = search.search(task)
+    spent = {k: c.forward_images + c.backward_images for k, c in task.meter.phases.items()}
+    assert sum(v for k, v in spent.items() if k not in ("compare", "choose")) == pytest.approx(budget, rel=TOLERANCE)
+    epochs = found.details["epochs"]
+    assert 0 < epochs["tuning"] < 10
+    assert all((3 * e) % 1 == pytest.approx(0) for e in (*epochs["levels"], epochs["tuning"]))
+
+
+def test_a_fair_search_compares_as_many_paths_as_its_base() -> None:
+    base = Rsps(replace(SHORT, epochs=20), candidates=10)
+    shrunk, _ = fair(_few(base=base, protocol="fair"), tiny.task(scale=UNSCALED))
+    assert isinstance(shrunk.base, Rsps)
+    assert shrunk.base.candidates == 4  # for each of three leaves
+
+
+def test_what_a_budget_does_not_buy_is_refused() -> None:
+    task = tiny.task(scale=UNSCALED)
+    with pytest.raises(BadSpec, match="do not buy this search"):
+        _hep(base=Darts(replace(SHORT, epochs=1)), protocol="fair").search(task)
+    assert task.meter.total().forward_images == 0
+
+
+def test_a_plan_in_steps_by_hand() -> None:
+    """Four steps to an epoch: 10 epochs to a tenth are 4 steps, 1 epoch is one step at least, none stays none."""
+    plan = Plan((10, 1), 3, 0).times(0.1, 4)
+    assert plan == Plan((1.0, 0.25), 0.25, 0)
+    assert plan.turns == [0.25]
+    assert Plan((1,), 2.5, 0).turns == [1.0, 1.0, 0.5]
+    assert Plan((10, 5), 3, 7).path == 10 + 3 + 5 + 3 + 7
+
+
+# Which leaf
+
+
+@pytest.mark.parametrize("judge", ["mixture", "proposal"])
+def test_leaves_are_compared_as_mixtures_or_by_their_proposals(judge: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Planted: mixtures are the better the larger the operation of edge 0, proposals the worse."""
+    monkeypatch.setattr(Learner, "mixture_accuracy", lambda self: 0.2 + 0.1 * min(self.region.allowed[0]))
+    monkeypatch.setattr(Learner, "estimate", lambda self, genotype, images=None: (0.9 - 0.1 * genotype[0], 1.0))
+    found = _few(base=DARTS, judge=judge).search(tiny.task(scale=UNSCALED))
+    assert found.genotype[0] == (2 if judge == "mixture" else 0)
+    best = max(found.candidates, key=lambda finalist: finalist[1] or 0)
+    assert best == (found.genotype, pytest.approx(0.4 if judge == "mixture" else 0.9))
+    final = [node["final"] for node in found.details["tree"] if node["depth"] == 1]
+    if judge == "mixture":
+        assert [f["mixture"] for f in final] == pytest.approx([0.2, 0.3, 0.4])
+        assert [f["proposal"] for f in final] == pytest.approx([0.9, 0.8, 0.7])
+    else:
+        assert final == [None] * 3
+
+
+def test_a_single_leaf_and_sampled_paths_are_judged_by_the_proposal(monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+    monkeypatch.setattr(Learner, "mixture_accuracy", lambda self: float(called.append(self.name) or 0.5))
+    _few().search(tiny.task(scale=UNSCALED))
+    assert not called
+    found = _hep(final=1).search(tiny.task(scale=UNSCALED))
+    assert len(called) == 6  # the children, when they are compared; not the one leaf
+    assert found.details["tree"][-1]["final"] is None

@@ -78,3 +78,5 @@ def test_what_cannot_be_stacked_is_refused() -> None:
         assert not stackable(fault)
     with pytest.raises(BadSpec, match="cannot be trained as one stack"):
         fit_together([same, _other(batch=16)])
+    with pytest.raises(BadSpec, match="whole epochs"):
+        fit_together([same, _other()], 0.5)  # type: ignore[arg-type]

@@ -9,7 +9,7 @@ import pytest
 import methods
 from analysis.tables import ablations
 from bench.errors import BadSpec, UnknownName
-from bench.study import STUDIES, changed, study_named
+from bench.study import BASES, PARTITION, STUDIES, changed, study_named
 
 
 def test_settings_in_a_method_name_are_those_of_a_replaced_field() -> None:
@@ -50,6 +50,14 @@ def test_the_large_study_has_every_variant_and_both_protocols_of_every_partition
     papers = {"fewshot", "fewshot-snas", "fewshot-rsps", "gm-darts", "gm-snas", "gm-rsps", "hep"}
     assert two == papers
     assert len(study.seeds) >= 5
+
+
+def test_the_base_of_a_partition_search_is_what_its_name_says() -> None:
+    """Built from the name alone, it equals the base that the search holds."""
+    named = {spec.label: spec.method for spec in changed(study_named("nb201"), methods=tuple(BASES.values())).specs()}
+    assert set(BASES) == set(PARTITION)
+    for label, base in BASES.items():
+        assert named[base] == methods.get(label).base
 
 
 def test_the_large_study_has_every_run_that_ablations_are_read_from() -> None:

@@ -367,14 +367,14 @@ def test_fade_ranks_are_correlated_within_rounds() -> None:
 def test_the_fade_table_says_what_was_trained(results: Results) -> None:
     config = {"cells": 3, "rows": 2, "rounds": 2, "outer": "random", "inner": {"config": {"regularised": "none"}}}
     for seed in range(3):
-        made_up_run(results, "fade", seed, config=config, details={"rounds": ROUNDS}, visited=VISITED)
+        made_up_run(results, "fade-random", seed, config=config, details={"rounds": ROUNDS}, visited=VISITED)
     sheet = the_sheet(fade, results)
-    row = cells(sheet.grids[0])["FaDE"]
+    row = cells(sheet.grids[0])["FaDE, random cells"]
     assert (row["k"], row["d"], row["regularisation"], row["cells drawn"]) == ("3", "2", "none", "random")
     assert row["Spearman"] == "1.000 [1.000, 1.000]"
     assert row["cells known (%)"] == "83"
     verdicts = the_sheet(claims, results).data
-    found = verdicts[(verdicts["label"] == "fade") & (verdicts["quantity"] == "rank_correlation")].iloc[0]
+    found = verdicts[(verdicts["label"] == "fade-random") & (verdicts["quantity"] == "rank_correlation")].iloc[0]
     assert (found["mean"], found["verdict"]) == (1.0, "for")
 
 

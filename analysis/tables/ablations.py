@@ -19,6 +19,7 @@ from analysis.tables.columns import RUNS, Column, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
 from bench.record import Results
+from bench.study import BASES
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,14 @@ ABLATIONS = (
         (("hep", "sequential"), ("hep-random-order", "random"), ("hep-reversed", "reversed")),
     ),
     Ablation("HEP-NAS: partition", "hep", (("hep", "hierarchy by hierarchy"), ("hep-edgewise", "edge by edge"))),
+    *(
+        Ablation(
+            f"{printed(cut)} at the images of its base",
+            f"{cut}(protocol=fair)",
+            ((f"{cut}(protocol=fair)", "cut"), (base, "one supernet")),
+        )
+        for cut, base in BASES.items()
+    ),
     Ablation(
         "FaDE: regularisation and outer search",
         "fade",
@@ -89,9 +98,10 @@ COLUMNS = (
 )
 DEFINITIONS = (
     "Test is the accuracy of the method's own choice, trained alone; regret its distance to the best architecture of "
-    "the truth; tau is Kendall's tau-b of the estimates with test accuracy over the probe; images are those passed "
-    "through supernets, forward and backward; seconds are CPU seconds of the process, or GPU seconds. Whole less this: "
-    "the test accuracy of the whole method less that of the line."
+    "the truth; tau is Kendall's tau-b of the estimates with test accuracy over the probe (of HEP-NAS's supernets, "
+    "dropped ones included, which were trained for different times); images are those passed through supernets, "
+    "forward and backward; seconds are CPU seconds of the process, or GPU seconds. Whole less this: the test accuracy"
+    " of the whole method less that of the line."
 )
 
 

@@ -53,7 +53,7 @@ CLAIMS = (
     Claim("HEP-NAS", "mutual distillation chooses better than none", "hep", "hep-no-smd", TEST),
     Claim("HEP-NAS", "hierarchies choose better than single edges", "hep", "hep-edgewise", TEST),
     Claim("HEP-NAS", "the hierarchical search chooses better than GM-NAS", "hep", "gm-darts", TEST),
-    Claim("FaDE", "FaDE-ranks correlate with the truth", "fade", "", CORRELATION),
+    Claim("FaDE", "FaDE-ranks of random cells correlate with the truth", "fade-random", "", CORRELATION),
     Claim("FaDE", "the pseudo-gradient chooses better than random cells", "fade", "fade-random", TEST),
 )
 METHODS = tuple(dict.fromkeys(label for c in CLAIMS for label in (c.first, c.second) if label))

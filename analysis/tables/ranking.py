@@ -50,7 +50,7 @@ DEFINITIONS = (
     "tau-b, Spearman his rank correlation; inside the true top x % both are over those of the probe's architectures "
     "alone that the truth puts there, with all that tie with the last: of few architectures they say little. "
     f"Criterion is how operations are grouped into children, split the number of edges cut, supernets those that the "
-    f"estimates come from. {ORDER} marks estimates that are an order (a size, a FaDE-rank, a regression) and no "
+    f"estimates come from. {ORDER} marks estimates that are an order (a size, a regression) and no "
     "measured accuracies: ranks mean the same, accuracies nothing. Parameter count and multiply-adds train nothing; "
     "where they were not run as methods they are computed from the probe itself. Sparse tau rounds the truth; "
     f"tau, equal cells once: {panel.DEFINITIONS['tau_unique']}; tau given parameters: "
@@ -58,9 +58,10 @@ DEFINITIONS = (
     "top x %, what ties leave open averaged over all orders; best rank @k: the best true rank within the probe among "
     "the k best estimates; ties: the share of estimates that equal another one; coverage: the share of the probe on "
     "which the method has an opinion, on which alone all of these are; probe n: architectures with an opinion and a "
-    "truth. Ceiling is tau-b between means of disjoint halves of the truth's training seeds, the noise of the truth "
-    "itself. Over architectures: the mean of tau over seeds with the 95 % normal interval that another draw of "
-    "architectures, rather than of seeds, would move it in."
+    "truth. A search that drops supernets on its way, as HEP-NAS does, estimates with supernets trained for different"
+    " times, which these numbers mix. Ceiling is the tau-b to expect between the truth and its like from as many "
+    "other training seeds, the noise of the truth itself. Over architectures: the mean of tau over seeds with the 95 "
+    "% normal interval that another draw of architectures, rather than of seeds, would move it in."
 )
 
 
