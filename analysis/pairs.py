@@ -39,14 +39,17 @@ def read_pairs(path: Path, expected: int) -> pd.DataFrame:
 def read_ranking(path: Path, estimate: str = "estimate") -> Ranking:
     """The pairs as what the panel is computed from; a size takes the place of the estimate where `estimate` names it:
     "parameters" or "multiply_adds". Of architectures without an opinion there is nothing in it. Raises BadRecord."""
-    columns = sorted({estimate, "test", "cell_class", "parameters"})
+    needed = (estimate, "cross_entropy", "test", "cell_class", "parameters")
+    columns = sorted(set(needed))
     try:
         table = pyarrow.parquet.read_table(path, columns=columns)
         data = {name: np.asarray(table[name].to_numpy(), dtype=np.float64) for name in columns}
     except (OSError, ValueError, KeyError) as error:
         raise BadRecord(f"{path} is no table of pairs ({str(error).splitlines()[0]}); run {RESCORE} again") from None
     known = np.isfinite(data[estimate]) & np.isfinite(data["test"])
-    return Ranking(*(data[name][known] for name in (estimate, "test", "cell_class", "parameters")))
+    if estimate != "estimate":
+        data["cross_entropy"] = np.full_like(data["test"], np.nan)  # a size has none
+    return Ranking(*(data[name][known] for name in needed))
 
 
 def running_median(pairs: pd.DataFrame) -> pd.DataFrame:

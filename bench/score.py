@@ -157,7 +157,8 @@ def _agreement(
     write_atomically(path, _pairs(truth.space.name, positions, values, true))
     both = np.isfinite(accuracy) & np.isfinite(true)
     guess, real, rows = accuracy[both], true[both], positions[both]
-    ranking = Ranking(guess, real, _classes(truth.space.name)[rows], _parameters(truth.space.name)[rows])
+    entropy = values[both, 1]
+    ranking = Ranking(guess, entropy, real, _classes(truth.space.name)[rows], _parameters(truth.space.name)[rows])
     return {
         "tau": _or_none(metrics.tau_b(guess, real)),
         "spearman": _or_none(metrics.spearman(guess, real)),

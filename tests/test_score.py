@@ -84,6 +84,8 @@ def test_the_panel_against_scipy_and_hand_counts(results: Path) -> None:
     assert row.panel["spearman_top20"] == pytest.approx(spearmanr(guess[22:], truth[22:]).statistic)  # 5 of 27
     assert row.panel["sparse_tau_1"] == pytest.approx(kendalltau(guess, np.rint(truth)).statistic)
     assert row.panel["ties"] == pytest.approx(np.mean([(guess == g).sum() > 1 for g in guess]))
+    nats = pq.read_table(Results(results).estimates_path(record.key))["cross_entropy"].to_numpy().astype(float)
+    assert row.panel["tau_cross_entropy"] == pytest.approx(-kendalltau(nats, truth).statistic)
     groups = list(TOY.classes(TOY.trained_class).values())
     means = [[np.mean([v[TOY.position(g)] for g in group]) for group in groups] for v in (guess, truth)]
     assert row.panel["tau_unique"] == pytest.approx(kendalltau(*means).statistic)

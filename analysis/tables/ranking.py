@@ -36,6 +36,7 @@ def _inside(metric: str, whole: str) -> tuple[Column, ...]:
 TAU, SPEARMAN = _inside("tau", "tau"), _inside("spearman", "spearman")
 OTHERS = (
     *(Column(f"sparse_tau_{step}", f"sparse tau {step} %", "", 3, interval=True) for step in ("0.1", "0.5", "1")),
+    Column("tau_cross_entropy", "tau of cross-entropy", "", 3, interval=True),
     Column("tau_unique", "tau, equal cells once", "", 3, interval=True),
     Column("partial_tau_parameters", "tau given parameters", "", 3, interval=True),
     *(Column(f"precision_top{top}", f"P@{top} %", "", 2, interval=True) for top in ("1", "5", "10")),
@@ -53,7 +54,8 @@ DEFINITIONS = (
     f"estimates come from. {ORDER} marks estimates that are an order (a size, a regression) and no "
     "measured accuracies: ranks mean the same, accuracies nothing. Parameter count and multiply-adds train nothing; "
     "where they were not run as methods they are computed from the probe itself. Sparse tau rounds the truth; "
-    f"tau, equal cells once: {panel.DEFINITIONS['tau_unique']}; tau given parameters: "
+    f"tau of cross-entropy: {panel.DEFINITIONS['tau_cross_entropy']}; tau, equal cells once: "
+    f"{panel.DEFINITIONS['tau_unique']}; tau given parameters: "
     f"{panel.DEFINITIONS['partial_tau_parameters']}; P@x %: the share of the estimated top x % that lies in the true "
     "top x %, what ties leave open averaged over all orders; best rank @k: the best true rank within the probe among "
     "the k best estimates; ties: the share of estimates that equal another one; coverage: the share of the probe on "
