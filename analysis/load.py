@@ -74,6 +74,7 @@ def load(results: Results, partial: bool = False) -> Loaded:
     _check_one_truth(frame, results)
     _check_one_scale(frame)
     _check_one_method(frame)
+    _check_one_image_set(frame)
     unscored = _unscored(frame, records)
     if unscored and not partial:
         raise BadRecord(f"{unscored}; run {RESCORE} with that truth, or draw without by --partial")
@@ -135,6 +136,7 @@ def _of_record(record: Record) -> dict[str, Any]:
         "method_id": method,
         "scale_numbers": record.identity["scale"],
         "device": str(record.place.get("device_name") or record.place.get("device", "unknown")),
+        "image_set": " ".join(str(record.place[name]) for name in ("images_digest", "split") if record.place.get(name)),
         "protocol": method["config"].get("protocol", BOTH),
         "base": base_of(record.label),
         "choice_estimate": estimates.get(record.genotype) if record.genotype else None,
@@ -226,6 +228,17 @@ def _check_one_method(frame: pd.DataFrame) -> None:
             raise BadRecord(
                 f"two methods mixed: label {label!r} differs in {_differing(one, other)} (runs {a} and {b}); "
                 "give one another label or move it aside"
+            )
+
+
+def _check_one_image_set(frame: pd.DataFrame) -> None:
+    for (dataset, scale), rows in frame.groupby(["dataset", "scale"]):
+        first = rows[rows["image_set"] != ""].drop_duplicates("image_set")
+        if len(first) > 1:
+            (a, one), (b, other) = _two(first, "image_set")
+            raise BadRecord(
+                f"two sets of images mixed: {dataset} at scale {scale} was {one} in run {a} and {other} in run {b}; "
+                "move the runs of one of them aside"
             )
 
 

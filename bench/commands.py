@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
@@ -20,7 +21,7 @@ from typing import Annotated, Any, Literal
 import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
-from bench.errors import BadSpec, BenchError, Busy, UnknownName
+from bench.errors import BadSpec, BenchError, Busy, Died, UnknownName
 from bench.official_commands import Fetch, Import, Naslib
 
 RESULTS = Path("results")
@@ -61,7 +62,7 @@ class Run(Common):
         from bench.pool import Processes, Serial
         from bench.progress import Report, duration
         from bench.record import Results
-        from bench.run import Settings, device_named, make
+        from bench.run import Settings, device_named, make, provenance
         from bench.study import changed, study_named
 
         study = changed(
@@ -75,6 +76,9 @@ class Run(Common):
         specs = study.specs(dict(_pair(text) for text in self.set))
         _check_images(study.dataset, self.data)
         device_named(self.device)
+        provenance()  # now, for this process, and not after hours in which the sources may have changed
+        if self.threads < 1:
+            raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more")
         Results(self.results).check_writable()
         settings = Settings(self.results, self.device, self.threads, self.data, self.steps)
         jobs = [partial(make, spec, settings, debug=self.debug) for spec in specs]
@@ -90,13 +94,14 @@ class Run(Common):
         )
         records = []
         with Report(names, [spec.label for spec in specs], workers, console) as report:
-            for index, (record, made) in pool.map(jobs, report.tick):
-                if isinstance(record, Busy):
+            for index, outcome in pool.map(jobs, report.tick):
+                record, made = (outcome, False) if isinstance(outcome, Died) else outcome
+                if isinstance(record, (Busy, Died)):
                     report.finish(index, str(record))
                     continue
                 seconds = record.cost["wall_s"]
-                outcome = f"{record.status} in {duration(seconds)}" if made else f"{record.status} already"
-                report.finish(index, outcome + (f": {_last_line(record.message)}" if record.message else ""))
+                said = f"{record.status} in {duration(seconds)}" if made else f"{record.status} already"
+                report.finish(index, said + (f": {_last_line(record.message)}" if record.message else ""))
                 records.append(record)
         if self.json:
             print(json.dumps([{"key": r.key, "label": r.label, "status": r.status} for r in records]))
@@ -176,7 +181,9 @@ def _completed(truth: Any, genotypes: Sequence[Any], results: Path, console: Any
         pool = Processes()
         names = [truth.space.show(truth.space.at(position)) for position in wanted]
         with Report(names, ["training"] * len(wanted), pool.workers, console) as report:
-            for index, _ in pool.map(fill.jobs(wanted, folder), report.tick):
+            for index, outcome in pool.map(fill.jobs(wanted, folder), report.tick):
+                if isinstance(outcome, Died):
+                    raise outcome
                 report.finish(index, "trained")
     return fill.OnDemand(truth.table, folder)
 
@@ -272,3 +279,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, run the same command again to go on", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader of our output, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or closing it would fail once more
+        return 0

@@ -56,5 +56,9 @@ class Busy(BenchError):
     """A run that another process is making."""
 
 
+class Died(BenchError):
+    """A job whose process ended before it did."""
+
+
 class Diverged(BenchError):
     """The loss or an architecture weight stopped being a finite number."""

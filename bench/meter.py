@@ -7,12 +7,14 @@ total. On a GPU seconds are taken between events on its stream, so that no phase
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -37,7 +39,7 @@ class Cost:
     parameters: int = 0  # weights in them, architecture weights apart
     wall_s: float = 0.0
     device_s: float = 0.0  # CPU seconds of the process, or seconds between events on a GPU's stream
-    peak_bytes: int = 0  # resident set of the process, or memory allocated on the GPU
+    peak_bytes: int = 0  # largest resident set of the process, or memory allocated on the GPU, since the meter was made
 
     def __add__(self, other: Cost) -> Cost:
         """Sums, except that peaks combine by maximum."""
@@ -55,6 +57,7 @@ class Meter:
         self._since: Any = None  # a reading of the clock
         self._unread: list[tuple[Cost, Any, Any]] = []  # stretches of a GPU's time, with who pays
         self._timed = True
+        self._reset_peak()
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -181,8 +184,19 @@ class Meter:
             cost.device_s += device
         self._unread.clear()
 
+    def _reset_peak(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.init()
+            torch.cuda.reset_peak_memory_stats(self.device)
+        else:
+            with contextlib.suppress(OSError):  # Linux alone can; elsewhere the peak is that of the process's life
+                Path("/proc/self/clear_refs").write_text("5")
+
     def _peak(self) -> int:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
+        with contextlib.suppress(OSError, StopIteration):
+            lines = Path("/proc/self/status").read_text().splitlines()
+            return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
         unit = 1 if sys.platform == "darwin" else 1024  # kilobytes everywhere else
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -209,6 +209,10 @@ class Results:
         write_atomically(path, _text(record))
         return path
 
+    def check(self, record: Record) -> None:
+        """Raises BadRecord where a record cannot be written: it holds a number that is not finite."""
+        _text(record)
+
     def save_scores(self, key: str, truth: str, scores: list[Score]) -> Path:
         """Write the scores of one run by one truth, replacing older ones: scoring again is free."""
         path = self.score_path(key, truth)
@@ -221,9 +225,10 @@ class Results:
             yield read_record(path)
 
     def failures(self) -> Iterator[Record]:
-        """All records of runs that did not finish."""
+        """All records of runs that did not finish, and have not finished since."""
         for path in sorted((self.root / "failed").glob("*.json")):
-            yield read_record(path)
+            if not (self.root / "runs" / path.name).exists():
+                yield read_record(path)
 
     def scores(self) -> Iterator[Score]:
         """All score rows, by file."""

@@ -18,7 +18,7 @@ import torch
 
 import bench
 from bench import images, probe, spaces
-from bench.errors import BadSpec, BenchError, Busy, Diverged
+from bench.errors import BadRecord, BadSpec, BenchError, Busy, Diverged
 from bench.images import ImageSet
 from bench.meter import Meter
 from bench.record import Candidate, Record, Results, Status
@@ -55,7 +55,13 @@ def device_named(name: str) -> torch.device:
         )
     if name.split(":")[0] not in ("cpu", "cuda"):
         raise BadSpec(f"--device {name} is not known; use auto, cpu or cuda")
-    return torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise BadSpec(f"--device {name} is not known; use auto, cpu, cuda or cuda:1") from None
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise BadSpec(f"--device {name}: torch sees {torch.cuda.device_count()} CUDA devices, numbered from 0")
+    return device
 
 
 def execute(
@@ -80,6 +86,7 @@ def execute(
 def _executed(
     spec: RunSpec, settings: Settings, results: Results, progress: Callable[[float], None], debug: bool
 ) -> Record:
+    provenance()
     partial = results.partial_path(spec.key)
     unfinished = probe.read(partial) if partial.exists() else None
     torch.set_num_threads(settings.threads)
@@ -128,7 +135,12 @@ def _executed(
         status, message, found = "failed", traceback.format_exc(), None
         if debug:
             raise
-    record = record_of(status, message, found, estimates)
+    try:
+        record = record_of(status, message, found, estimates)
+        results.check(record)
+    except BadRecord as error:  # a number that is not finite, say
+        status, message = "failed", f"what the method returned cannot be kept: {error}"
+        record, side = record_of(status, message), None
     results.save(record, side)
     if side is not None:
         partial.unlink(missing_ok=True)
@@ -225,8 +237,7 @@ def _place(device: torch.device, settings: Settings, loaded: ImageSet, started: 
     """Where and with what a run was made; none of it identifies a machine."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return {
-        "code": code_digest(),
-        **git_state(),
+        **provenance(),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
@@ -248,6 +259,11 @@ def processor() -> str:
     except OSError:
         return platform.processor() or platform.machine()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+
+
+def provenance() -> dict[str, Any]:
+    """The digest of the sources and the state of the checkout, as they were when this was first asked for."""
+    return {"code": code_digest(), **git_state()}
 
 
 @lru_cache
@@ -275,5 +291,7 @@ def git_state() -> dict[str, Any]:
             return None
         return done.stdout.strip() if done.returncode == 0 else None
 
+    if Path(ask("rev-parse", "--show-toplevel") or "nowhere").resolve() != root.resolve():
+        return {"commit": None, "dirty": None}  # installed into somebody else's repository
     commit, changes = ask("rev-parse", "HEAD"), ask("status", "--porcelain", "--", "bench", "methods")
     return {"commit": commit, "dirty": None if changes is None else bool(changes)}

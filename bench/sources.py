@@ -41,9 +41,7 @@ class Remote:
         found = path.stat().st_size
         if self.size is not None and found != self.size:
             short = f"{path} is {found:,} of {self.size:,} bytes"
-            raise BadData(
-                f"{short}: it is cut off; fetch it again" if found < self.size else f"{short}; fetch it again"
-            )
+            raise BadData(f"{short}{': it is cut off' if found < self.size else ''}; move it away and fetch it again")
         for kind, wanted in (("sha256", self.sha256), ("md5", self.md5), ("md5", self.md5_ends)):
             if wanted and not (digest := file_hash(path, kind)).endswith(wanted):
                 raise BadData(

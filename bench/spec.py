@@ -158,6 +158,8 @@ def with_settings(method: Any, settings: Mapping[str, str]) -> Any:
 
 def _replaced(owner: Any, path: list[str], text: str, whole: str) -> Any:
     head, *rest = path
+    if not dataclasses.is_dataclass(owner) or isinstance(owner, type):
+        raise BadSpec(f"{whole!r} names a field of {owner!r}, which has none; set what stands before the last dot")
     kinds = typing.get_type_hints(type(owner))
     names = [f.name for f in dataclasses.fields(owner)]
     if head not in names:
@@ -179,8 +181,10 @@ def _read(text: str, kind: Any, name: str) -> Any:
             return None
         return _read(text, next(k for k in inner if k is not type(None)), name)
     if origin is tuple:
-        kinds = inner[0] if inner else str
-        return tuple(_read(part, kinds, name) for part in text.split(",") if part)
+        kinds, parts = inner[0] if inner else str, [part for part in text.split(",") if part]
+        if Ellipsis not in inner and len(parts) != len(inner):
+            raise BadSpec(f"{name} takes {len(inner)} values parted by commas, not {text!r}")
+        return tuple(_read(part, kinds, name) for part in parts)
     if kind is bool:
         if text.lower() in ("true", "false"):
             return text.lower() == "true"

@@ -236,11 +236,8 @@ def maskable(learner: Learner) -> bool:
 def computed(space: Space, path: Region) -> Tensor:
     """`[E, O]`, 1 where a supernet computes the operation of a path: it leads from the input to the output."""
     gates = torch.zeros(len(space.edges), len(space.ops))
-    reached = {0}
-    for e, (edge, ops) in enumerate(zip(space.edges, used_operations(space, path), strict=True)):
-        if ops and edge.source in reached:
-            reached.add(edge.target)
-            gates[e, list(ops)] = 1
+    for e, ops in enumerate(used_operations(space, path)):
+        gates[e, list(ops)] = 1
     return gates
 
 

@@ -4,6 +4,7 @@ After a few random cells, each next one is trained alone that promises most: the
 validation accuracy under a Gaussian process on one-hot cells (scikit-learn's; Matern 5/2 kernel plus noise). As many
 networks are trained as FaDE trains hyper-architectures; theirs hold k cells per row and cost about k times as much,
 which the account shows. The deviation is that of a noisy observation, and of equally promising cells one is drawn.
+Where all cells are drawn at random, `first` of `networks`, it is random search: the best of N.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ class Bayes:
     version: ClassVar[int] = 2
     base: Rsps = ALONE
     networks: int = 10
-    first: int = 3  # of them drawn at random
+    first: int = 3  # of them drawn at random; all of them: random search
 
     def search(self, task: Task) -> Found:
         """Train `networks` architectures; choose the most accurate on validation images."""
@@ -68,7 +69,7 @@ class Bayes:
         for number in range(self.networks):
             cell = self.next(embedding, known, process, rng)
             known[cell] = self.accuracy(task, cell)
-            if number + 1 >= self.first:
+            if number + 1 >= self.first < self.networks:
                 process = fitted(embedding.of(list(known)), np.array(list(known.values())))
             task.report(max(known, key=lambda cell: known[cell]))
             task.progress((number + 1) / self.networks)
@@ -77,7 +78,8 @@ class Bayes:
             mean = process.predict(embedding.of(genotypes))
             return np.stack([mean, np.full(len(mean), np.nan)], axis=1)
 
-        return Found(max(known, key=lambda cell: known[cell]), tuple(known.items()), estimate)
+        best = max(known, key=lambda cell: known[cell])
+        return Found(best, tuple(known.items()), None if process is None else estimate)
 
     def next(
         self, embedding: Embedding, known: dict[Genotype, float], process: Any, rng: np.random.Generator
@@ -100,4 +102,4 @@ class Bayes:
             return learner.estimate(cell)[0]
 
 
-VARIANTS = {"bayes": Bayes()}
+VARIANTS = {"bayes": Bayes(), "random-best-of-10": Bayes(first=10)}

@@ -1,8 +1,7 @@
 """One budget: what a partition search will cost, and the same search at the price of its base alone.
 
-The unit is an image through a supernet, forward or back, whatever the supernet: alpha's passes, gradient matching and
-teachers count like the weights' own. What a base spends on its choice is shared out among the leaves; comparing
-children and leaves as mixtures, one pass over the validation images each, does not count.
+The unit is an image through a supernet, forward or back, whatever the supernet: alpha's passes, gradient matching,
+teachers and all comparisons count like the weights' own. What a base spends on its choice is shared out among leaves.
 """
 
 from __future__ import annotations
@@ -80,6 +79,17 @@ def planned(search: Partition, task: Task, plan: Plan) -> tuple[int, int]:
     return training + supernets * images(plan.final) * base.passes, cuts
 
 
+def compared(search: Partition, task: Task) -> int:
+    """Images, at most, that comparing children and leaves and choosing will take."""
+    images, supernets, passes = len(task.images.valid), 1, 0
+    for level in range(len(search.levels)):
+        children = _children(search, task, level)
+        passes += supernets * children if search.keep == "best" else 0
+        supernets *= children if search.keep == "all" else 1
+    judged = supernets > 1 and search.judge == "mixture" and search.base.trains_alpha
+    return (passes + supernets * (search.base.choices + judged)) * images
+
+
 def fair(search: Partition, task: Task) -> tuple[Partition, Plan]:
     """The search and its epochs so that it costs what `base.training.epochs` of its base on one supernet cost: all
     phases, and the batches of gradient matching, shrunk or grown by one factor.
@@ -91,16 +101,17 @@ def fair(search: Partition, task: Task) -> tuple[Partition, Plan]:
     if not steps:
         return replace(search, protocol="paper"), plan  # it is refused when the first supernet is made
     budget = _scaled(task, training.epochs) * steps * training.batch * search.base.passes
+    budget += search.base.choices * len(task.images.valid)
     leaves = math.prod(_children(search, task, level) for level in range(len(plan.levels)))
     shrunk = replace(
         search,
         protocol="paper",
-        grouping=search.grouping.times(budget / sum(planned(search, task, plan))),
+        grouping=search.grouping.times(budget / (sum(planned(search, task, plan)) + compared(search, task))),
         base=search.base.shared_out(leaves if search.keep == "all" else 1),
     )
-    whole, cuts = planned(shrunk, task, plan)
-    plan = plan.times(max(0.0, (budget - cuts) / whole), steps)
-    cost = sum(planned(shrunk, task, plan))
+    (whole, cuts), rest = planned(shrunk, task, plan), compared(shrunk, task)
+    plan = plan.times(max(0.0, (budget - cuts - rest) / whole), steps)
+    cost = sum(planned(shrunk, task, plan)) + rest
     if abs(cost / budget - 1) > TOLERANCE:
         raise BadSpec(
             f"the images of its base, {budget}, do not buy this search: at the shortest it takes {cost}; choose a "

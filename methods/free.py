@@ -36,7 +36,7 @@ COUNTS = {"parameters": parameters, "multiply-adds": multiply_adds}
 class Size:
     """The size of an architecture as its estimate."""
 
-    version: ClassVar[int] = 1
+    version: ClassVar[int] = 2
     of: Literal["parameters", "multiply-adds"] = "parameters"
 
     def search(self, task: Task) -> Found:

@@ -9,9 +9,9 @@ Search space mutual distillation (SMD): with logits z_i of child i, z_T of its p
 
     L_i = CE(z_i, y) + KL(softmax z_T || softmax z_i) + 1/(K - 1) sum_k KL(softmax z_k || softmax z_i),
 
-averaged over the batch, for the weights only; alpha follows the plain validation loss. A step costs K + 1 passes forward
-and one back: children train on batches of their own, and a sibling has moved before the next child's turn, so no
-teacher's logits serve twice. NAS-Bench-201 settings are those of the authors' code. Deviations:
+averaged over the batch, for the weights only; alpha follows the plain validation loss. A step costs K + 1 passes
+forward and one back: children train on batches of their own, and a sibling has moved before the next child's turn, so
+no teacher's logits serve twice. NAS-Bench-201 settings are those of the authors' code. Deviations:
 
 - One learning-rate cosine spans the 60 epochs of the surviving chain, step by step. In the code its period is 30, so
   that the rate rises again half-way (`period=levels`), and it moves with every epoch.

@@ -24,6 +24,11 @@ class OneShot(Relaxation):
         """Images through the supernet per training image of a step, forward and back: two, and as many for alpha."""
         return 4 if self.trains_alpha else 2
 
+    @property
+    def choices(self) -> int:
+        """Passes over the validation images that `choose` takes, at most."""
+        return 1
+
     def search(self, task: Task) -> Found:
         """Train on the task's whole region and choose once, after the last epoch (NAS-Bench-201 protocol)."""
         learner = task.learner(self, self.training)

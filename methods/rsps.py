@@ -43,6 +43,11 @@ class Rsps(OneShot):
         if self.candidates < 1:
             raise BadSpec(f"candidates must be 1 or more, got {self.candidates}")
 
+    @property
+    def choices(self) -> int:
+        """As many as there are candidates; those that are one function take one."""
+        return self.candidates
+
     def theta(self, learner: Learner) -> tuple[Tensor | None, Regions]:
         """A uniform path with weight 1."""
         return None, _path(learner)
@@ -87,4 +92,4 @@ def _path(learner: Learner) -> Region:
     return Region.of([{op} for op in learner.region.sample(learner.paths)])
 
 
-VARIANTS = {"rsps": Rsps(), "random-best-of-10": Rsps(candidates=10), "rsps-per-cell": PathPerCell()}
+VARIANTS = {"rsps": Rsps(), "rsps-per-cell": PathPerCell()}

@@ -14,8 +14,10 @@ import torch.nn.functional as F
 from scipy.integrate import quad
 from scipy.stats import norm
 
+import methods
 from bench.errors import BadGenotype, BadSpec
 from bench.learner import Learner, Training
+from bench.metrics import random_best_of_n
 from bench.nets.cell import Gates, Norm
 from bench.nets.chain import ChainSupernet, supernet_of
 from bench.nets.supernet import Shape, Supernet
@@ -328,6 +330,21 @@ def test_summaries_by_hand() -> None:
 
 
 # The rival
+
+
+def test_random_best_of_n_is_the_best_of_n_random_networks_trained_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a known landscape: the argmax of the cells drawn, all different; no process is fitted, no opinion held."""
+    monkeypatch.setattr(Bayes, "accuracy", lambda self, task, cell: sum(cell) / 24)
+    monkeypatch.setattr("methods.bayes.fitted", lambda *_: pytest.fail("a process was fitted"))
+    bests = []
+    for seed in range(30):
+        found = methods.get("random-best-of-10").search(tiny.task(NB201, seed))
+        assert len({cell for cell, _ in found.candidates}) == 10
+        assert found.genotype == max(found.candidates, key=lambda finalist: finalist[1])[0]
+        assert found.estimate is None
+        bests.append(sum(found.genotype))
+    every = np.array([sum(cell) for cell in NB201.region.genotypes()])
+    assert np.mean(bests) == pytest.approx(random_best_of_n(every, 10), abs=1)
 
 
 def test_equally_promising_cells_are_drawn_by_lot() -> None:

@@ -21,7 +21,7 @@ from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.toy import SPACE as TOY
 from bench.spec import SCALES, Scale, canonical, plain, with_settings
 from bench.task import Task
-from methods.budget import TOLERANCE, Plan, fair, planned, written
+from methods.budget import TOLERANCE, Plan, compared, fair, planned, written
 from methods.darts import Darts
 from methods.fewshot import Exhaustive, FewShot, GivenEdges
 from methods.gmnas import GmNas, OneEdge
@@ -498,34 +498,39 @@ def test_a_fair_search_costs_what_its_base_costs(label: str, scale: str) -> None
     task, search = tiny.task(NB201, scale=sizes), FAIR[label]
     batch = search.base.training.batch
     steps, passes = sizes.train_images // batch, search.base.passes
-    one = sizes.epochs_of(search.base.training.epochs) * steps * passes
+    choosing = search.base.candidates if isinstance(search.base, Rsps) else 1
+    one = sizes.epochs_of(search.base.training.epochs) * steps * passes * batch + choosing * 256
     shrunk, plan = fair(search, task)
     levels, tuning, final = ([round(e * steps) for e in phase] for phase in (plan.levels, [plan.tuning], [plan.final]))
     waiting = 2 if search.alpha_waits else passes
-    spent, parents, whole = 0, 1, list(range(6))
+    spent, parents, whole, comparing = 0, 1, list(range(6)), 0
     for level, own in enumerate(levels):
         cut = {0: [0], 1: [1, 2], 2: [3, 4, 5]}[level] if isinstance(search, HepNas) else whole[:1]
         if isinstance(shrunk.grouping, Matching):
-            compared = cut if isinstance(search, HepNas) else whole
-            spent += parents * len(compared) * 5 * 2 * max(1, round(shrunk.grouping.batches * sizes.epochs))
+            matched = cut if isinstance(search, HepNas) else whole
+            spent += parents * len(matched) * 5 * 2 * max(1, round(shrunk.grouping.batches * sizes.epochs))
         children = (5 if isinstance(search.grouping, Exhaustive) else 2) ** len(cut)
         spent += parents * (own * waiting + children * tuning[0] * (waiting + (children if search.teaching else 0)))
+        comparing += children if search.keep == "best" else 0
         parents, whole = (parents * children if search.keep == "all" else 1), whole[len(cut) :]
     spent += parents * final[0] * passes
     assert sum(planned(shrunk, task, plan)) == spent * batch
-    assert spent == pytest.approx(one, rel=TOLERANCE)
+    judged = isinstance(search.base, Darts) and parents > 1
+    comparing += parents * (-(-choosing // parents) + judged)
+    assert compared(shrunk, task) == comparing * 256
+    assert spent * batch + comparing * 256 == pytest.approx(one, rel=TOLERANCE)
 
 
 def test_a_fair_search_is_metered_at_its_budget() -> None:
-    """What the meter reads is the budget, parts of epochs and all; the record says how long each phase was."""
+    """What the meter reads in all is the budget, parts of epochs and comparisons too; the record has the epochs."""
     base = Darts(replace(SHORT, epochs=30))
-    budget = 30 * STEPS * B * base.passes
+    budget = 30 * STEPS * B * base.passes + VALID
     task = tiny.task(scale=UNSCALED)
     search = _hep(base=base, protocol="fair", levels=(10, 10), tuning=10, grouping=Matching(20))
     with task.meter.phase("search"):
         found = search.search(task)
-    spent = {k: c.forward_images + c.backward_images for k, c in task.meter.phases.items()}
-    assert sum(v for k, v in spent.items() if k not in ("compare", "choose")) == pytest.approx(budget, rel=TOLERANCE)
+    total = task.meter.total()
+    assert total.forward_images + total.backward_images == pytest.approx(budget, rel=TOLERANCE)
     epochs = found.details["epochs"]
     assert 0 < epochs["tuning"] < 10
     assert all((3 * e) % 1 == pytest.approx(0) for e in (*epochs["levels"], epochs["tuning"]))

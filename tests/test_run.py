@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -15,7 +18,7 @@ import pytest
 import torch
 
 from bench import probe
-from bench.errors import BadRecord, BadSpec, UnknownName
+from bench.errors import BadRecord, BadSpec, Died, UnknownName
 from bench.learner import Training
 from bench.pool import Processes, Serial
 from bench.record import Record, Results, read_record, to_json
@@ -299,8 +302,6 @@ def _square(number: int, progress: object) -> int:
 
 
 def test_pools_give_the_same_results_and_progress() -> None:
-    from functools import partial
-
     jobs = [partial(_square, n) for n in range(5)]
     for pool in (Serial(), Processes(2)):
         ticks: dict[int, float] = {}
@@ -309,9 +310,116 @@ def test_pools_give_the_same_results_and_progress() -> None:
         assert ticks == dict.fromkeys(range(5), 0.5) or isinstance(pool, Processes)
 
 
-def test_pools_give_equal_records(tmp_path: Path) -> None:
-    from functools import partial
+def _killed(progress: object) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
 
+
+def test_a_process_that_is_killed_costs_its_own_job_alone() -> None:
+    """And every job has a process of its own, so that one's memory is not the next one's."""
+    jobs = [partial(_square, 2), _killed, *(partial(_process, n) for n in range(3))]
+    found = dict(Processes(2).map(jobs, lambda index, share: None))
+    assert isinstance(found[1], Died)
+    assert "SIGKILL" in str(found[1])
+    assert "\n" not in str(found[1])
+    assert found[0] == 4
+    assert len({found[2], found[3], found[4], os.getpid()}) == 4
+
+
+def _process(number: int, progress: object) -> int:
+    return os.getpid()
+
+
+def test_an_error_of_a_job_in_a_process_is_raised_here() -> None:
+    with pytest.raises(BadSpec, match="as it was"):
+        list(Processes(2).map([_refuses], lambda index, share: None))
+
+
+def _refuses(progress: object) -> None:
+    raise BadSpec("as it was")
+
+
+INTERRUPTED = """
+import sys, time
+from functools import partial
+from pathlib import Path
+from bench.pool import Processes
+
+def slow(folder, number, progress):
+    (Path(folder) / f"began{number}").touch()
+    try:
+        time.sleep(60)
+    except KeyboardInterrupt:
+        (Path(folder) / f"stopped{number}").touch()
+        raise
+
+if __name__ == "__main__":
+    list(Processes(2).map([partial(slow, sys.argv[1], n) for n in range(5)], lambda index, share: None))
+"""
+
+
+def test_an_interruption_stops_what_runs_and_starts_nothing_else(tmp_path: Path) -> None:
+    """As a terminal sends it: to the whole group of processes."""
+    script = tmp_path / "script.py"
+    script.write_text(INTERRUPTED)
+    root = Path(__file__).parents[1]
+    process = subprocess.Popen(
+        [sys.executable, str(script), str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(root)},
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+    )
+    until = time.monotonic() + 60
+    while len(list(tmp_path.glob("began*"))) < 2 and time.monotonic() < until:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    assert process.wait(30) != 0
+    assert sorted(p.name for p in tmp_path.glob("began*")) == ["began0", "began1"]
+    assert sorted(p.name for p in tmp_path.glob("stopped*")) == ["stopped0", "stopped1"]
+
+
+@dataclass(frozen=True)
+class NotFinite:
+    """A search whose estimate of its finalist is no number."""
+
+    version: ClassVar[int] = 1
+
+    def search(self, task: Task) -> Found:
+        genotype = task.region.sample(task.stream("cell"))
+        return Found(genotype, ((genotype, float("nan")),))
+
+
+def test_what_cannot_be_kept_is_a_failed_run_and_not_the_end_of_all(results: Path) -> None:
+    record, made = make(tiny.spec(NotFinite()), _settings(results), lambda share: None, False)
+    assert made
+    assert isinstance(record, Record)
+    assert record.status == "failed"
+    assert "not finite" in record.message
+    assert [r.key for r in Results(results).failures()] == [record.key]
+
+
+def test_a_failure_is_over_when_the_run_is_made(results: Path) -> None:
+    spec = tiny.spec(RandomArchitecture())
+    record = execute(spec, _settings(results))
+    Results(results).save(replace(record, status="interrupted"))
+    assert Results(results).failed_path(spec.key).exists()
+    assert list(Results(results).failures()) == []
+
+
+def test_the_peak_of_memory_is_that_of_the_run() -> None:
+    """A process that held 300 MB before the meter was made is not charged for them."""
+    code = (
+        "import torch; from bench.meter import Meter; x = torch.ones(75_000_000); del x; "
+        "m = Meter(torch.device('cpu')); "
+        "p = m.phase('all'); p.__enter__(); p.__exit__(None, None, None); first = m.total().peak_bytes; "
+        "p = m.phase('all'); p.__enter__(); x = torch.ones(75_000_000); p.__exit__(None, None, None); "
+        "print(first, m.total().peak_bytes)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    first, second = map(int, done.stdout.split())
+    assert second - first > 250_000_000
+
+
+def test_pools_give_equal_records(tmp_path: Path) -> None:
     essences = []
     for name, pool in (("serial", Serial()), ("processes", Processes(2))):
         settings = _settings(tmp_path / name)

@@ -324,6 +324,8 @@ def test_phases_on_a_gpu_wait_for_nothing_until_they_are_read(monkeypatch: pytes
     _Event.clock, _Event.waits = 0, 0  # type: ignore[attr-defined]
     monkeypatch.setattr(torch.cuda, "Event", _Event)
     monkeypatch.setattr(torch.cuda, "current_stream", lambda device: None)
+    monkeypatch.setattr(torch.cuda, "init", lambda: None)
+    monkeypatch.setattr(torch.cuda, "reset_peak_memory_stats", lambda device: None)
     monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda device: 7)
     meter = Meter(torch.device("cuda"))
     with meter.phase("outer"):  # 1

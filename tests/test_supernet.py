@@ -3,6 +3,7 @@ counts against torch's own flop counter."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -198,7 +199,12 @@ def test_multiply_adds_are_those_of_torchs_counter(space: Space) -> None:
     counted at 8 pixels, where pooling is no convolution."""
     net = Supernet(space, Shape(4, 2, 10, 3, 8), Norm(), seed=0, lean=False)
     full = [set(range(len(space.ops)))] * len(space.edges)
-    for allowed in (full, [{len(space.ops) - 1}] + [{1, 2}] * (len(space.edges) - 1), [{2}] * len(space.edges)):
+    half = [{len(space.ops) - 1}] + [{1, 2}] * (len(space.edges) - 1)
+    drawn = np.random.default_rng(0).choice(space.size, 12, replace=False)
+    paths = [[{op} for op in space.at(int(row))] for row in drawn]
+    if space is NB201:
+        paths.append([{0}, {1}, {3}, {1}, {3}, {3}])  # node 1 has no input, so nothing is computed on the way out of it
+    for allowed in (full, half, [{2}] * len(space.edges), *paths):
         region = Region.of(allowed)
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             net(torch.zeros(5, 3, 8, 8), None, region)

@@ -247,14 +247,18 @@ def plan_of(space: Space, used: Used) -> tuple[Leaving, ...]:
 
 @lru_cache(maxsize=4096)
 def used_operations(space: Space, region: Region) -> Used:
-    """Per edge, the allowed operations that can matter: none where every way on to the output is `none`."""
+    """Per edge, the allowed operations that can matter: on a way from the input to the output that is not `none`."""
     none = space.ops.index(NONE) if NONE in space.ops else None
     allowed = [tuple(op for op in ops if op != none) for ops in region.lists]
-    useful = {max(edge.target for edge in space.edges)}
-    for edge, ops in reversed(list(zip(space.edges, allowed, strict=True))):
-        if ops and edge.target in useful:
+    pairs = list(zip(space.edges, allowed, strict=True))
+    fed, useful = {0}, {max(edge.target for edge in space.edges)}
+    for edge, ops in pairs:  # sources come before targets
+        if ops and edge.source in fed:
+            fed.add(edge.target)
+    for edge, ops in reversed(pairs):
+        if ops and edge.source in fed and edge.target in useful:
             useful.add(edge.source)
-    return tuple(ops if edge.target in useful else () for edge, ops in zip(space.edges, allowed, strict=True))
+    return tuple(ops if edge.source in fed and edge.target in useful else () for edge, ops in pairs)
 
 
 class _WeightedSum(torch.autograd.Function):

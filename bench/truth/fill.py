@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from bench.errors import BadTable
+from bench.images import patches
 from bench.pool import Job
 from bench.record import write_atomically
 from bench.space import Genotype
@@ -43,7 +44,10 @@ def missing(table: Table, genotypes: Iterable[Genotype]) -> list[int]:
 
 
 def jobs(positions: Sequence[int], folder: Path) -> list[Job]:
-    """One job per position: train it from all seeds and write it to `folder`, unless it is there."""
+    """One job per position: train it from all seeds and write it to `folder`, unless it is there. Raises BadData where
+    the images drawn here are not those of the table."""
+    if positions:
+        patches.load(Path())
     return [partial(_train, position, folder) for position in positions]
 
 
