@@ -139,8 +139,14 @@ def _of_record(record: Record) -> dict[str, Any]:
         "image_set": " ".join(str(record.place[name]) for name in ("images_digest", "split") if record.place.get(name)),
         "protocol": method["config"].get("protocol", BOTH),
         "base": base_of(record.label),
-        "choice_estimate": estimates.get(record.genotype) if record.genotype else None,
+        "choice_estimate": _alone(record, estimates.get(record.genotype)) if record.genotype else None,
     }
+
+
+def _alone(record: Record, estimate: float | None) -> float | None:
+    """The accuracy of the choice by itself, where a search compared the mixtures that its finalists come from."""
+    compared = [node["final"] for node in record.details.get("tree", ()) if node.get("final")]
+    return next((final["proposal"] for final in compared if final["mixture"] == estimate), estimate)
 
 
 def _of_identity(record: Record) -> dict[str, Any]:

@@ -50,11 +50,20 @@ class Published:
     confidence: str
 
     @property
+    def _digits(self) -> int:
+        return 2 if self.unit == "%" else 3
+
+    @property
+    def half(self) -> float:
+        """Half a unit of the last digit that is printed: less than that is no difference."""
+        return 0.5 * 10.0**-self._digits
+
+    @property
     def text(self) -> str:
         """The number as it is printed: `54.30 ± 0.00`, `≈ 87`, `not found`."""
         if self.value is None:
             return NOT_FOUND
-        digits = 2 if self.unit == "%" else 3
+        digits = self._digits
         text = f"{self.value:g}" if self.confidence == APPROXIMATE else f"{self.value:.{digits}f}"
         about = "\N{ALMOST EQUAL TO} " if self.confidence == APPROXIMATE else ""
         return about + text + ("" if self.std is None else f" \N{PLUS-MINUS SIGN} {self.std:.{digits}f}")
@@ -111,7 +120,7 @@ def verdict(ours: Mean, theirs: Published, setting: Setting, scale: Mapping[str,
     if why or theirs.value is None or ours.mean is None or ours.low is None or ours.high is None:
         return Verdict("not comparable", tuple(why))
     near = theirs.std is not None and abs(ours.mean - theirs.value) <= theirs.std
-    if ours.low <= theirs.value <= ours.high or near:
+    if ours.low - theirs.half <= theirs.value <= ours.high + theirs.half or near:
         return Verdict("within")
     return Verdict("above" if ours.mean > theirs.value else "below")
 

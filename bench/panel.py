@@ -97,7 +97,8 @@ def _ranking() -> dict[str, tuple[str, Callable[[Ranking], float]]]:
         lambda r: metrics.tau_unique(r.estimate, r.truth, r.classes),
     )
     found["tau_cross_entropy"] = (
-        "tau-b of the estimated cross-entropy, the least first: it has no ties and needs fewer images than accuracy",
+        "tau-b of the estimated cross-entropy, the least first: another quantity, with fewer ties; of a network that "
+        "is sure of itself it tells more than how often it is right",
         lambda r: metrics.tau_b(-r.cross_entropy, r.truth),
     )
     found["ties"] = ("the share of estimates that equal another one", lambda r: metrics.share_tied(r.estimate))
@@ -124,6 +125,11 @@ def _choice() -> dict[str, tuple[str, Callable[[Choice], float]]]:
         "range_used": (
             "(test - random mean) / (optimum - random mean)",
             lambda c: metrics.range_used(c.test, c.truth),
+        ),
+        "beaten": (
+            "the share of all known architectures that the choice is better than, ties counting half: the chance that "
+            "it beats one drawn at random",
+            lambda c: float((np.sign(c.test - c.truth) + 1).mean() / 2) if len(c.truth) else math.nan,
         ),
         "random_best_of_finalists": (
             "the expected best test accuracy of as many random architectures as there are finalists",

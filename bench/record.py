@@ -33,7 +33,8 @@ Status = Literal["done", "diverged", "failed", "interrupted"]
 
 @dataclass(frozen=True)
 class Candidate:
-    """A finalist of a search and the method's own estimate of it: validation accuracy in [0, 1], or None."""
+    """A finalist of a search and the number in [0, 1] by which the method compares its finalists, or None: validation
+    accuracy on shared weights, of the finalist by itself or of the mixture that it comes from."""
 
     genotype: tuple[int, ...]
     estimate: float | None

@@ -89,7 +89,7 @@ def _row(
         regret_test=None if own is None else best.test - own.test,
         rank=None if own is None else metrics.rank_of(own.test, test),
         ranked=int(np.isfinite(test).sum()),
-        test_best_candidate=max(known, default=None),
+        test_best_candidate=max(known) if known and len(known) == len(candidates) else None,
         n_candidates=len(record.candidates),
         n_candidates_known=len(known),
         ceiling=None if ceiling is None else ceiling["tau"],

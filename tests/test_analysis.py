@@ -317,7 +317,6 @@ def test_the_caption_says_what_the_numbers_mean(drawn: Results) -> None:
         "checksum c0ffee, 100.0 % of the space",
         "3 seeds for each method (Largest: 1; RSPS: 2). Diverged and left out of every mean: DARTS: 1.",
         "95 % percentile bootstrap",
-        "Random baseline (3 draws): patches test 79.00 [70.00, 87.00] %, regret 16.00 [8.00, 25.00] points.",
         "A Processor",
         f"python -m analysis --results {drawn.root.as_posix()}",
     ):
@@ -549,6 +548,16 @@ def test_files_of_an_earlier_drawing_are_named_and_kept(results: Results, capsys
     old.rename(results.root / "cuts-gone.png")
     draw_all(Options(results.root, missing=True))
     assert "drawn earlier" not in capsys.readouterr().err
+
+
+def test_the_random_baseline_is_that_of_all_architectures_and_of_no_draw(results: Results) -> None:
+    made_up_run(results, "random", 0, test=94.0, images=(0, 0), random_mean=80.0, optimum=95.0)
+    made_up_run(results, "darts", 0, test=90.0, random_mean=80.0, optimum=95.0)
+    draw_tables(results)
+    said = "on average over all known ones: patches test 80.00 %, regret 15.00 points."
+    assert said in written(results, "main-", ".md").read_text()
+    data = regret_vs_cost.prepare(load(results).frame, results)
+    assert data.loc[data["label"] == "random", "regret"].tolist() == [15.0]
 
 
 def test_one_seed_is_drawn_without_an_interval(results: Results) -> None:

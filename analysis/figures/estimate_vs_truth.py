@@ -33,7 +33,9 @@ MEANING = (
     "Each point is an architecture of the probe: its test accuracy when trained alone against its validation accuracy "
     "on the supernet's weights. Points are of the run with the median tau (the lower of two middle ones); the "
     "dark line is their running median, grey lines those of the other seeds. The star is the architecture that "
-    "the run chose, by its own estimate; a triangle at the axis is a choice outside the panel or without an estimate. "
+    "the run chose, at its estimate on all validation images, where points have the probe's few; a triangle at the "
+    "axis is a choice outside the panel or without an estimate. Of parameter count, multiply-adds and Bayesian "
+    "optimisation the estimates are shares of the largest size and values of a regression. "
     "τ is Kendall's tau-b over all n architectures, top 10 % the same inside the true top tenth, ceiling the tau-b "
     "to expect of the truth with itself, trained again from as many seeds."
 )
@@ -157,7 +159,7 @@ def paint(panels: Sequence[Panel], start: float) -> Figure:
         _panel(axes, panel, start)
         axes.tick_params(labelbottom=True)  # on every panel, so that rows stand equally far apart
     figure.supxlabel("true test accuracy (%)", fontsize=7.5)
-    figure.supylabel("supernet's estimate:\nvalidation accuracy (%)", fontsize=7.5)
+    figure.supylabel("estimate: validation accuracy\non the supernet (%)", fontsize=7.5)
     _legend(figure, others=any(len(panel.trends) > 1 for panel in panels))
     return figure
 

@@ -15,6 +15,7 @@ from analysis.chart import Axis, Chart
 from analysis.load import RESCORE
 from analysis.output import Drawn, as_frame
 from analysis.runs import rounds, runs, searched
+from analysis.tables.fade import LEAST_CELLS
 from bench import metrics
 from bench.record import Record, Results
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "fade_ranks"
 WANTED = ("fade", "fade-dependent", "fade-unregularised", "fade-random")
-LEAST = 2  # cells with a known truth: fewer have no order
+LEAST = LEAST_CELLS  # with a known truth
 DOT = 420.0  # square points of a mark that would hold half of a panel's cells
 
 MEANING = (

@@ -14,13 +14,14 @@ from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, as_frame, write_figure
 from bench.record import Results
+from bench.study import BASES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 NAME = "protocols"
-ALONE = ("rsps", "darts", "darts-2nd", "snas")  # one supernet: what the fair protocol gives as many images as
+ALONE = ("rsps", "darts", "darts-2nd", "snas", *dict.fromkeys(BASES.values()))  # one supernet
 CUT = ("fewshot", "fewshot-snas", "fewshot-rsps", "gm-darts", "gm-snas", "gm-rsps", "hep")
 WANTED = ALONE + CUT + tuple(groups.fair(CUT))
 COLUMNS = (1.12, 1.24)  # right ends of the columns beside the panel, in widths of it
@@ -30,8 +31,9 @@ MEANING = (
     "Large markers are the test accuracy, when trained alone, of the architecture that a method chose by its own "
     "estimates, as means over seeds; bars are their intervals. The arrow leads to the best of the method's finalists "
     "by the truth (oracle): what some papers print, and no result of the search, since it looks the answers up. No "
-    "arrow: one finalist, or the choice was the best. Filled markers: the paper's budget; outlined ones (fair): all "
-    "epochs shrunk until the search passes as many images as its base on one supernet. At the right: images passed "
+    "arrow: one finalist, or the choice was the best. Filled markers: the paper's budget; outlined ones (fair): "
+    "everything shrunk until the search passes as many images as its base on one supernet, whose row says how that is "
+    "trained. At the right: images passed "
     "through supernets, forward and backward, and finalists, both as means. Vertical lines: the mean of all known "
     "architectures (dotted), the largest architecture (dash-dotted), the best known one (solid)."
 )
@@ -75,7 +77,7 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
     for label in sorted(set(known["label"]), key=style.order):
         of_label = known[known["label"] == label]
         base, protocol = of_label["base"].iloc[0], of_label["protocol"].iloc[0]
-        if base not in ALONE + CUT:
+        if base not in CUT and label not in ALONE:
             continue
         choice, oracle = stats.mean_of(of_label["test"]), stats.mean_of(of_label["test_best_candidate"])
         gain = None if oracle.mean is None or choice.mean is None else oracle.mean - choice.mean

@@ -30,17 +30,36 @@ def split_tau(scores: Array, size: int) -> float:
     return float(np.mean(taus)) if taus else math.nan
 
 
-def top(scores: Array, share: float) -> Array:
-    """The rows whose mean over all seeds lies in the upper `share`. Both halves of the seeds have a part in the
-    choice, so tau within it is a little lower than among the truly best."""
-    means = scores.mean(1)
-    chosen: Array = scores[means >= np.quantile(means, 1 - share)]
-    return chosen
+def top_tau(scores: Array, share: float) -> float:
+    """tau-b between single seeds among the cells that another seed puts in the upper `share`, mean over that seed; NaN
+    with fewer than three seeds.
+
+    A seed that has a part in the choice must not be measured by it: among cells chosen by their mean, one seed's luck
+    makes up for another's, and seeds seem to disagree.
+    """
+    if share == 1:
+        return split_tau(scores, 1)
+    taus = []
+    for judge in range(scores.shape[1]):
+        chosen = scores[:, judge] >= np.quantile(scores[:, judge], 1 - share)
+        taus.append(split_tau(np.delete(scores[chosen], judge, axis=1), 1))
+    return float(np.mean(taus))
 
 
-def expected_tau(scores: Array, seeds: int) -> float:
-    """What tau to expect between two means of so many seeds, from tau between single seeds."""
-    return stepped_up(split_tau(scores, 1), seeds)
+def expected_tau(scores: Array, seeds: int, share: float = 1) -> float:
+    """What tau to expect between two means of so many seeds, from tau between single seeds: of all cells, or of those
+    in the upper `share`."""
+    return stepped_up(top_tau(scores, share), seeds)
+
+
+def optimism(scores: Array) -> float:
+    """By how much the best mean over the seeds overstates the cell it belongs to: the best by all seeds but one, less
+    its score from that one; mean over that one. It is of means of one seed fewer than there are."""
+    found = []
+    for held_out in range(scores.shape[1]):
+        means = np.delete(scores, held_out, axis=1).mean(1)
+        found.append(means.max() - scores[means == means.max(), held_out].mean())
+    return float(np.mean(found))
 
 
 def stepped_up(tau: float, times: float) -> float:

@@ -26,7 +26,7 @@ from bench.spaces import nb201
 from bench.truth import EMBEDDED, open_truth
 from bench.truth.merge import DATASET
 from bench.truth.plan import trained_instead
-from bench.truth.reliability import expected_tau, split_tau, top
+from bench.truth.reliability import expected_tau, optimism, top_tau
 from bench.truth.table import Table
 from bench.truth.tabular import TableTruth
 
@@ -64,15 +64,17 @@ def measures(table: Table, official: TableTruth | None) -> Iterator[Row]:
     mean = accuracy.mean(1)
     for share in (0, 0.05, 0.25, 0.5, 0.75, 0.95, 1):
         yield f"test accuracy, quantile {share:g} (%)", float(np.quantile(mean, share))
+    if len(seeds) > 1:
+        yield "best accuracy above its own on a seed held out (points)", optimism(accuracy)
     yield "median standard deviation between seeds (points)", float(np.median(accuracy.std(1, ddof=1)))
     distinct = np.unique(trained_instead()[rows], return_index=True)[1]
     yield "share of classes tied with another, one seed", share_tied(accuracy[distinct, 0])
     yield "share of classes tied with another, mean of seeds", share_tied(mean[distinct])
     for scores, name in ((accuracy, "accuracy"), (entropy, "cross-entropy")):
         for share, part in SHARES:
-            chosen = scores if share == 1 else top(scores, share)
-            yield f"tau of one seed with another, {name}, {part}", split_tau(chosen, 1)
-            yield f"tau expected of means of {len(seeds)} seeds, {name}, {part}", expected_tau(chosen, len(seeds))
+            yield f"tau of one seed with another, {name}, {part}", top_tau(scores, share)
+            expected = expected_tau(scores, len(seeds), share)
+            yield f"tau expected of means of {len(seeds)} seeds, {name}, {part}", expected
     counts = {name: table.constant(name)[rows].astype(np.float64) for name in ("parameters", "multiply_adds")}
     for name, values in counts.items():
         yield f"tau with {name}", tau_b(mean, values)
@@ -139,7 +141,11 @@ def main(arguments: Arguments) -> int:
     command = "python -m bench.truth.sheet" + ("" if official is None else " --official TABLE")
     tables = [truth] if official is None else [truth, official]
     about = "Tables: " + "; ".join(f"{t.name}, checksum {t.checksum}" for t in tables)
-    text = tabulate([(n, f"{v:.4g}") for n, v in rows], headers=("measure", "value"), tablefmt="pipe")
+    text = tabulate(
+        [(n, f"{v:,.0f}" if float(v).is_integer() else f"{v:.4g}") for n, v in rows],
+        headers=("measure", "value"),
+        tablefmt="pipe",
+    )
     if official is not None:
         classes = largest(truth.table, official)
         escaped = classes.assign(cell=classes["cell"].str.replace("|", "\\|"))
