@@ -50,7 +50,7 @@ class Run(Common):
         UseAppendAction[tuple[str, ...]], arg(metavar="FIELD=VALUE")
     ] = ()  # a hyper-parameter, e.g. training.epochs=10
     pool: Literal["serial", "processes"] = "serial"  # one run after the other, or one per core
-    workers: int | None = None  # processes at a time; all cores by default
+    workers: int | None = None  # processes at a time; by default all cores, or 1 on a GPU
     device: str = "auto"  # auto, cpu or cuda
     threads: int = 1  # torch threads of one run; 1 is repeatable to the bit
     data: Path | None = None  # folder of image files
@@ -75,14 +75,15 @@ class Run(Common):
         )
         specs = study.specs(dict(_pair(text) for text in self.set))
         _check_images(study.dataset, self.data)
-        device_named(self.device)
+        device = device_named(self.device)
         provenance()  # now, for this process, and not after hours in which the sources may have changed
         if self.threads < 1:
             raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more")
         Results(self.results).check_writable()
         settings = Settings(self.results, self.device, self.threads, self.data, self.steps)
         jobs = [partial(make, spec, settings, debug=self.debug) for spec in specs]
-        pool = Serial() if self.pool == "serial" else Processes(self.workers)
+        alone = 1 if device.type == "cuda" else None  # runs share a GPU only where that is asked for
+        pool = Serial() if self.pool == "serial" else Processes(alone if self.workers is None else self.workers)
         workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)

@@ -198,13 +198,21 @@ class Learner:
             self._schedule()
             total += self.stepper.weights(self, batch, lesson, alpha)
             self.steps += 1
-        loss = float(total) / steps  # the only wait for the device in an epoch
-        if not (np.isfinite(loss) and bool(torch.isfinite(self.alpha).all())):
-            raise Diverged(
-                f"the loss of supernet {self.name} is {loss} after {self.steps} steps; lower the learning rate"
-            )
+        loss = float(total) / steps  # the only wait for the device in an epoch, with the two that follow
+        self.check_finite(loss)
         self.curve.append({"step": self.steps, "train_loss": loss})
         return steps
+
+    def check_finite(self, loss: float) -> None:
+        """Raises Diverged, naming what it is, where the loss, alpha or a weight is no longer a finite number."""
+        length = torch.nn.utils.get_total_norm([w.detach() for w in self.weights])
+        values = {"the loss": torch.tensor(loss), "alpha": self.alpha, "a weight": length}
+        broken = [name for name, value in values.items() if not bool(torch.isfinite(value).all())]
+        if broken:
+            raise Diverged(
+                f"{broken[0]} of supernet {self.name} is no finite number after {self.steps} steps; lower the learning "
+                "rate"
+            )
 
     def update_weights(self, batch: Batch, lesson: Lesson | None = None, alpha: bool = True) -> Tensor:
         """One step of the weights, and of alpha where both follow one loss; the loss of the batch, without a graph."""

@@ -121,14 +121,10 @@ class Meter:
             cost.gmacs += multiply_adds / 1e9
 
     def state(self) -> dict[str, dict[str, Any]]:
-        """All phases as plain numbers: for a checkpoint or a record."""
+        """All phases as plain numbers, for a record."""
         self._charge_time()
         self._read()
         return {name: vars(cost).copy() for name, cost in self.phases.items()}
-
-    def restore(self, state: dict[str, dict[str, Any]]) -> None:
-        """Continue an account that `state` gave."""
-        self.phases = {name: Cost(**values) for name, values in state.items()}
 
     def _current(self) -> Cost | None:
         return self.phases.setdefault(self._stack[-1], Cost()) if self._stack else None

@@ -103,7 +103,10 @@ def _executed(
     def record_of(
         status: Status, message: str, found: Found | None = None, estimates: Mapping[str, Any] | None = None
     ) -> Record:
-        place = _place(device, settings, loaded, started)
+        place = {
+            **_place(device, settings, loaded, started),
+            "searched_images": [len(visible.train), len(visible.valid)],
+        }
         return _record(spec, status, message, found, space, task, estimates, place)
 
     status: Status = "done"

@@ -13,13 +13,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call, vmap
 
-from bench.errors import BadSpec, Diverged
+from bench.errors import BadSpec
 from bench.images.batches import Batch
 from bench.learner import Learner
 from bench.meter import AROUND, Cost
@@ -101,8 +100,7 @@ class _Stack:
                     self.alpha_optimiser.step()
             total += self._update_weights(batches)
         for one, loss in zip(self.learners, (total / len(self.learners[0].train)).tolist(), strict=True):
-            if not np.isfinite(loss):
-                raise Diverged(f"the loss of supernet {one.name} is {loss} after {one.steps} steps")
+            one.check_finite(loss)
             one.curve.append({"step": one.steps, "train_loss": loss})
 
     def _losses(self, batches: Sequence[Batch], move_alpha: bool = True) -> tuple[Tensor, Tensor]:

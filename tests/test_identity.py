@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -52,6 +53,20 @@ def test_a_key_is_what_it_was() -> None:
     (spec,) = changed(STUDIES["nb201"], methods=("darts",), seeds=(0,)).specs()
     assert spec.key == key_of(spec.identity)
     assert COMMITTED.find(spec.key) is not None
+
+
+@pytest.mark.skipif(not RECORDS, reason="this copy holds no committed records")
+def test_every_committed_record_names_code_that_is_in_the_history() -> None:
+    def ask(*words: str) -> str | None:
+        done = subprocess.run(
+            ["git", "-C", str(COMMITTED.root.parent), *words], capture_output=True, text=True, check=False
+        )
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if ask("rev-parse", "--is-shallow-repository") != "false":
+        pytest.skip("this is no checkout with its whole history")
+    made_by = {read_record(path).place["commit"] for path in RECORDS}
+    assert not [commit for commit in sorted(made_by) if ask("cat-file", "-e", f"{commit}^{{commit}}") is None]
 
 
 @pytest.mark.skipif(not RECORDS, reason="this copy holds no committed records")

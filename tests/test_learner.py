@@ -327,8 +327,25 @@ def test_estimate_is_accuracy_and_cross_entropy_of_validation_images() -> None:
 
 def test_a_loss_that_is_not_finite_stops_the_search() -> None:
     training = Training(batch=32, learning_rate=1e30, learning_rate_end=1e30, clip=0)
-    with pytest.raises(Diverged, match="the loss of supernet 0 is"):
+    with pytest.raises(Diverged, match="the loss of supernet 0 is no finite number after"):
         tiny.learner(Darts(training), training).fit()
+
+
+def test_a_weight_that_overflows_in_the_last_step_is_seen() -> None:
+    """The loss of the step before it was a number."""
+    learner = tiny.learner(Darts(TRAINING), TRAINING)
+    step = learner.stepper.weights
+
+    def last(*rest: object) -> Tensor:
+        loss = step(*rest)  # type: ignore[arg-type]
+        if learner.steps == 2:
+            with torch.no_grad():
+                learner.weights[3].fill_(torch.inf)
+        return loss
+
+    learner.stepper.weights = last  # type: ignore[method-assign]
+    with pytest.raises(Diverged, match="a weight of supernet 0 is no finite number after 3 steps"):
+        learner.fit(1)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import caption, stats, style
+from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, Setting, settings
 from analysis.output import Drawn, write_figure
@@ -79,8 +79,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         stem = results.root / "figures" / f"estimate_vs_truth-{setting.slug}"
         start = first_shown(panels)
         words = describe(setting, rows, panels, start, results.root)
+        partial = groups.mark(setting, rows, [panel.label for panel in panels])
         with style.page():
-            paths += write_figure(stem, paint(panels, start), plotted(panels), words)
+            paths += write_figure(stem, paint(panels, start, partial), plotted(panels), words)
     return Drawn(tuple(paths), tuple(missing))
 
 
@@ -141,7 +142,7 @@ def describe(setting: Setting, rows: pd.DataFrame, panels: Sequence[Panel], star
     )
 
 
-def paint(panels: Sequence[Panel], start: float) -> Figure:
+def paint(panels: Sequence[Panel], start: float, partial: str = "") -> Figure:
     """The figure: panels in rows of up to three, or four where there are many, one x axis for all."""
     from matplotlib.figure import Figure
 
@@ -161,6 +162,7 @@ def paint(panels: Sequence[Panel], start: float) -> Figure:
     figure.supxlabel("true test accuracy (%)", fontsize=7.5)
     figure.supylabel("estimate: validation accuracy\non the supernet (%)", fontsize=7.5)
     _legend(figure, others=any(len(panel.trends) > 1 for panel in panels))
+    plots.say(figure, partial)
     return figure
 
 
