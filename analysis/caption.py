@@ -14,7 +14,8 @@ from analysis.load import Setting
 from analysis.style import order, printed
 
 INTERVALS = (
-    f"Brackets and bars are {stats.CONFIDENCE:.0%} percentile bootstrap intervals of the mean over seeds "
+    f"Unless another kind is named, brackets and bars are {stats.CONFIDENCE:.0%} percentile bootstrap intervals of the "
+    f"mean over seeds "
     f"({stats.RESAMPLES:,} resamples, fixed seed); fewer than {stats.LEAST_RUNS} runs get none."
 ).replace("%", " %")
 

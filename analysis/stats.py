@@ -60,23 +60,23 @@ def _mean_of(values: tuple[float, ...]) -> Mean:
     return Mean(mean, *_quantiles(drawn), known.size)
 
 
-def stratified(strata: Sequence[Sequence[float]], of: Literal["mean", "iqm"] = "iqm") -> Mean:
-    """The mean, or the interquartile mean, over all values of all strata (data sets, methods), with a percentile
-    interval from resampling the runs of every stratum on its own (Agarwal et al., NeurIPS 2021, section 4.1).
+def by_run(strata: Sequence[Mapping[int, float]], of: Literal["mean", "iqm"] = "iqm") -> Mean:
+    """The mean, or the interquartile mean, over the values of all strata (data sets) by run, with a percentile interval
+    from resampling the runs, each with its values in all strata: those of one search are no independent evidence.
 
-    A stratum of fewer than `LEAST_RUNS` values leaves no interval. n counts values.
+    Runs are those that all strata know. Fewer than `LEAST_RUNS` of them leave no interval. n counts runs.
     """
-    known = [np.sort(_finite(values)) for values in strata]
-    known = [values for values in known if values.size]
-    if not known:
+    strata = [values for values in strata if values]
+    runs = sorted(set.intersection(*(set(values) for values in strata))) if strata else []
+    if not runs:
         return Mean(None, None, None, 0)
+    table = np.array([[values[run] for values in strata] for run in runs], dtype=np.float64)
     middle = _interquartile_means if of == "iqm" else _means
-    pooled = np.concatenate(known)
-    value = float(middle(pooled[None])[0])
-    if min(values.size for values in known) < LEAST_RUNS:
-        return Mean(value, None, None, pooled.size)
-    drawn = np.concatenate([values[_rows(values.size, at)] for at, values in enumerate(known)], axis=1)
-    return Mean(value, *_quantiles(middle(drawn)), pooled.size)
+    value = float(middle(table.reshape(1, -1))[0])
+    if len(runs) < LEAST_RUNS:
+        return Mean(value, None, None, len(runs))
+    drawn = table[_rows(len(runs))].reshape(RESAMPLES, -1)
+    return Mean(value, *_quantiles(middle(drawn)), len(runs))
 
 
 @dataclass(frozen=True)

@@ -14,26 +14,24 @@ from bench import metrics
 
 
 def test_the_interquartile_mean_drops_a_quarter_at_either_end() -> None:
-    assert stats.stratified([[1, 2, 3], [4, 5, 6, 100]]).mean == pytest.approx(4)  # of 7 one falls at either end
-    assert stats.stratified([[1, 2], [3, 100]]).mean == pytest.approx(2.5)
-    assert stats.stratified([[1.0, 2, 3], [4, 5, 6, 100]], of="mean").mean == pytest.approx(121 / 7)
+    two = [{0: 1.0, 1: 2.0, 2: 3.0, 3: 4.0}, {0: 5.0, 1: 6.0, 2: 7.0, 3: 100.0}]
+    assert stats.by_run(two).mean == pytest.approx((3 + 4 + 5 + 6) / 4)  # of 8 two fall at either end
+    assert stats.by_run(two, of="mean").mean == pytest.approx(128 / 8)
 
 
-def test_strata_are_resampled_each_on_its_own() -> None:
-    """All 27 x 27 equally likely resamples of two strata of three; a resample of the pool would mix them."""
-    strata = [[1.0, 2.0, 6.0], [50.0, 51.0, 58.0]]
-    draws = [list(itertools.product(s, repeat=3)) for s in strata]
-    means = [np.mean([*a, *b]) for a, b in itertools.product(*draws)]
-    low, high = np.quantile(means, [0.025, 0.975])
-    found = stats.stratified(strata, of="mean")
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.35)  # resample means lie 1/6 apart
-    assert found.high - found.low < 6  # type: ignore[operator]
-    assert stats.stratified(strata, of="mean") == found
+def test_runs_are_resampled_with_all_their_strata() -> None:
+    """Of 27 resamples of three runs one is the lowest run thrice and one the highest: more than the 2.5 % beyond
+    either end, so that the interval reaches from one to the other."""
+    strata = [{4: 1.0, 5: 2.0, 6: 6.0}, {4: 50.0, 5: 51.0, 6: 58.0, 9: 7.0}]  # run 9 is not in both
+    found = stats.by_run(strata, of="mean")
+    assert found == stats.Mean(pytest.approx(28), 25.5, 32.0, 3)
+    apart = [{4: 6.0, 5: 2.0, 6: 1.0}, strata[1]]  # the same values, but of other runs: they make up for each other
+    assert stats.by_run(apart, of="mean") == stats.Mean(pytest.approx(28), 26.5, 29.5, 3)
 
 
 def test_too_few_runs_have_no_interval() -> None:
-    assert stats.stratified([[1.0, 2.0, 3.0], [4.0, 5.0]]) == stats.Mean(3.0, None, None, 5)
-    assert stats.stratified([[], [math.nan]]) == stats.Mean(None, None, None, 0)
+    assert stats.by_run([{0: 1.0, 1: 2.0, 2: 3.0}, {0: 4.0, 1: 5.0}]) == stats.Mean(3.0, None, None, 2)
+    assert stats.by_run([{}, {}]) == stats.by_run([]) == stats.Mean(None, None, None, 0)
     assert stats.paired({0: 1.0, 1: 2.0}, {0: 0.0, 1: 0.0}) == stats.Paired(stats.Mean(1.5, None, None, 2), None)
     assert stats.paired({0: 1.0}, {1: 0.0}).difference.mean is None
     assert stats.probability_of_improvement([([2.0, 3.0], [1.0, 1.0, 1.0])]) == stats.Mean(1.0, None, None, 2)

@@ -29,11 +29,10 @@ DEFINITIONS = (
     f"used is {panel.DEFINITIONS['range_used']}, 0 for the mean random architecture and 1 for the best that the table "
     "holds (a choice that was trained beside an incomplete table can lie above it): the random mean "
     f"is {panel.DEFINITIONS['random_mean']}, the optimum {panel.DEFINITIONS['optimum']}. IQM is the interquartile mean "
-    "of range used over all seeds and targets, with a bootstrap that draws the seeds of each target on their own "
-    f"(stratified); P(beats random) is {panel.DEFINITIONS['beaten']}, the mean over seeds and targets with its "
-    "stratified interval: exact, and no comparison with a few draws. The mean architecture lies far below the median "
-    "one, so that range used flatters. Targets of one search share its choice, so "
-    "they are not independent: the summaries weigh them, they add no evidence."
+    "of range used over all seeds and targets, with a bootstrap that draws runs, each with all its targets, since "
+    f"they share its choice; P(beats random) is {panel.DEFINITIONS['beaten']}, the mean over seeds and targets with an "
+    "interval of that kind: exact, and no comparison with a few draws. The mean architecture lies far below the median "
+    "one, so that range used flatters."
 )
 
 
@@ -72,13 +71,13 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
 
 
 def middle(rows: pd.DataFrame) -> stats.Mean:
-    """The interquartile mean of range used, targets as strata."""
-    return stats.stratified([list(part["range_used"].dropna()) for _, part in stats.done(rows).groupby("target")])
+    """The interquartile mean of range used over runs and targets."""
+    return stats.by_run([pairing.by_seed(part, "range_used") for _, part in rows.groupby("target")])
 
 
 def beats(rows: pd.DataFrame) -> stats.Mean:
-    """The probability that a choice is better than an architecture drawn at random, targets as strata."""
-    return stats.stratified([list(part["beaten"].dropna()) for _, part in stats.done(rows).groupby("target")], "mean")
+    """The probability that a choice is better than an architecture drawn at random, over runs and targets."""
+    return stats.by_run([pairing.by_seed(part, "beaten") for _, part in rows.groupby("target")], "mean")
 
 
 def _cell(found: stats.Mean, column: Column) -> Cell:
