@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from bench.study import BASES
+
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#777777"
 
@@ -73,6 +75,14 @@ _NAMES = {
     "fade-random": "FaDE, random cells",
     "bayes": "Bayesian optimisation",
 }
+_BASES = {
+    BASES["fewshot"]: "DARTS 2nd order, batch 48",
+    BASES["fewshot-snas"]: "SNAS, batch 48",
+    BASES["fewshot-rsps"]: "RSPS, batch 48, no clip",
+    BASES["gm-rsps"]: "RSPS, batch 48",
+    BASES["hep"]: "DARTS, batch 128",
+}
+"""What partition searches are without a cut: other batches and decay than those of the method by itself."""
 _LOOKS: dict[str, tuple[str, str, Dash]] = {
     "random": (GREY, "o", DASHED),
     "largest": (GREY, "s", DASH_DOT),
@@ -136,6 +146,8 @@ def look(label: str) -> Look:
 def printed(label: str) -> str:
     """The name that figures and tables print: `gm-darts` is GM-NAS, DARTS; `(protocol=fair)` behind it is fair; other
     changed settings stay in brackets, as in `darts(training.epochs=10)`, and a name that is new here stays itself."""
+    if label in _BASES:
+        return _BASES[label]
     base, changes = parts(label)
     best = _BEST_OF.search(base)
     if best:
