@@ -15,8 +15,7 @@ from analysis.style import order, printed
 
 INTERVALS = (
     f"Unless another kind is named, brackets and bars are {stats.CONFIDENCE:.0%} percentile bootstrap intervals of the "
-    f"mean over seeds "
-    f"({stats.RESAMPLES:,} resamples, fixed seed); fewer than {stats.LEAST_RUNS} runs get none."
+    f"mean over seeds ({stats.RESAMPLES:,} resamples, fixed seed); fewer than {stats.LEAST_RUNS} runs get none."
 ).replace("%", " %")
 
 

@@ -78,6 +78,7 @@ def gaps(name: str, setting: Setting, rows: pd.DataFrame, wanted: Sequence[str])
 
 
 def mark(setting: Setting, rows: pd.DataFrame, labels: Iterable[str]) -> str:
-    """`n of N runs` of the study that makes these labels, for the figure; empty where all are there."""
-    found = missing.progress(setting, rows, set(labels))
+    """`n of N runs` of the study that makes these labels, for the figure; empty where all are there. An empty label is
+    that of a line of reference, which no run makes."""
+    found = missing.progress(setting, rows, set(labels) - {""})
     return "" if found is None else found.mark

@@ -66,7 +66,7 @@ def load(results: Results, partial: bool = False) -> Loaded:
     if not scores:
         waiting = f"{len(records)} records wait for {RESCORE}" if records else "start with `python -m bench run smoke`"
         raise BadRecord(f"{results.root} holds no scores; {waiting}")
-    failures = [record for record in results.failures() if record.key not in records]
+    failures = list(results.failures())
     rows = [_row(score, records, results) for score in scores]
     frame = pd.DataFrame([*rows, *_failed_rows(rows, failures)])
     frame = frame.astype(dict.fromkeys(NUMBERS, "float64"))

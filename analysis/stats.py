@@ -204,9 +204,9 @@ def _finite(values: ArrayLike) -> Array:
 
 
 @lru_cache
-def _rows(n: int, stream: int = 0) -> NDArray[np.int64]:
-    """`[resamples, n]` rows drawn with replacement; another stream gives independent ones."""
-    found = np.random.default_rng(stream).integers(n, size=(RESAMPLES, n))
+def _rows(n: int) -> NDArray[np.int64]:
+    """`[resamples, n]` rows drawn with replacement."""
+    found = np.random.default_rng(0).integers(n, size=(RESAMPLES, n))
     found.flags.writeable = False
     return found
 

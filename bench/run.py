@@ -103,10 +103,7 @@ def _executed(
     def record_of(
         status: Status, message: str, found: Found | None = None, estimates: Mapping[str, Any] | None = None
     ) -> Record:
-        place = {
-            **_place(device, settings, loaded, started),
-            "searched_images": [len(visible.train), len(visible.valid)],
-        }
+        place = _place(device, settings, loaded, visible, started)
         return _record(spec, status, message, found, space, task, estimates, place)
 
     status: Status = "done"
@@ -236,7 +233,9 @@ def _record(
     )
 
 
-def _place(device: torch.device, settings: Settings, loaded: ImageSet, started: datetime) -> dict[str, Any]:
+def _place(
+    device: torch.device, settings: Settings, loaded: ImageSet, visible: SearchImages, started: datetime
+) -> dict[str, Any]:
     """Where and with what a run was made; none of it identifies a machine."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return {
@@ -251,6 +250,7 @@ def _place(device: torch.device, settings: Settings, loaded: ImageSet, started: 
         "images": loaded.title,
         "images_digest": loaded.digest,
         "split": loaded.split,
+        "searched_images": [len(visible.train), len(visible.valid)],
         "started": started.isoformat(timespec="seconds"),
     }
 

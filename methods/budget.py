@@ -68,26 +68,22 @@ def planned(search: Partition, task: Task, plan: Plan) -> tuple[int, int]:
         return round(epochs * steps) * batch
 
     before = 2 if search.alpha_waits else base.passes  # per training image, until the last cut
-    supernets, training, cuts = 1, 0, 0
-    for level, epochs in enumerate(plan.levels):
+    cut, leaves = _tree(search, task)
+    training, cuts = leaves * images(plan.final) * base.passes, 0
+    for level, (epochs, (supernets, children)) in enumerate(zip(plan.levels, cut, strict=True)):
         training += supernets * images(epochs) * before
         cuts += supernets * sum(search.grouping.passes(task, n) for n in search.edges.compared(task, level)) * batch
-        children = _children(search, task, level)
         teachers = 0 if search.teaching is None else search.teaching.count(children)
         training += supernets * children * sum(map(images, plan.turns)) * (before + teachers)
-        supernets *= children if search.keep == "all" else 1
-    return training + supernets * images(plan.final) * base.passes, cuts
+    return training, cuts
 
 
 def compared(search: Partition, task: Task) -> int:
     """Images, at most, that comparing children and leaves and choosing will take."""
-    images, supernets, passes = len(task.images.valid), 1, 0
-    for level in range(len(search.levels)):
-        children = _children(search, task, level)
-        passes += supernets * children if search.keep == "best" else 0
-        supernets *= children if search.keep == "all" else 1
-    judged = supernets > 1 and search.judge == "mixture" and search.base.trains_alpha
-    return (passes + supernets * (search.base.choices + judged)) * images
+    cut, leaves = _tree(search, task)
+    mixtures = sum(supernets * children for supernets, children in cut) if search.keep == "best" else 0
+    judged = leaves > 1 and search.judge == "mixture" and search.base.trains_alpha
+    return (mixtures + leaves * (search.base.choices + judged)) * len(task.images.valid)
 
 
 def fair(search: Partition, task: Task) -> tuple[Partition, Plan]:
@@ -102,12 +98,11 @@ def fair(search: Partition, task: Task) -> tuple[Partition, Plan]:
         return replace(search, protocol="paper"), plan  # it is refused when the first supernet is made
     budget = _scaled(task, training.epochs) * steps * training.batch * search.base.passes
     budget += search.base.choices * len(task.images.valid)
-    leaves = math.prod(_children(search, task, level) for level in range(len(plan.levels)))
     shrunk = replace(
         search,
         protocol="paper",
         grouping=search.grouping.times(budget / (sum(planned(search, task, plan)) + compared(search, task))),
-        base=search.base.shared_out(leaves if search.keep == "all" else 1),
+        base=search.base.shared_out(_tree(search, task)[1]),
     )
     (whole, cuts), rest = planned(shrunk, task, plan), compared(shrunk, task)
     plan = plan.times(max(0.0, (budget - cuts - rest) / whole), steps)
@@ -120,8 +115,14 @@ def fair(search: Partition, task: Task) -> tuple[Partition, Plan]:
     return shrunk, plan
 
 
-def _children(search: Partition, task: Task, level: int) -> int:
-    return math.prod(search.grouping.parts(n) for n in search.edges.cut_sizes(task, level))
+def _tree(search: Partition, task: Task) -> tuple[list[tuple[int, int]], int]:
+    """For each level the supernets that are cut and the children of each; and how many leaves there are in the end."""
+    cut, supernets = [], 1
+    for level in range(len(search.levels)):
+        children = math.prod(search.grouping.parts(n) for n in search.edges.cut_sizes(task, level))
+        cut.append((supernets, children))
+        supernets *= children if search.keep == "all" else 1
+    return cut, supernets
 
 
 def _scaled(task: Task, epochs: int) -> int:

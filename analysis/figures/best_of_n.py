@@ -52,7 +52,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if data.empty:
             missing.append(f"{NAME} {setting.slug}: the truth knows no architecture; {RESCORE} by a fuller one")
             continue
-        partial = groups.mark(setting, rows, set(data["label"]) - {""})
+        partial = groups.mark(setting, rows, data["label"])
         shown = rows[rows["label"].isin(data["label"])]
         known = int(rows["ranked"].max())
         meaning = f"{MEANING.format(known=known)} {plots.ENDS} The curve is always shown whole."

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 NAME = "fade_ranks"
 WANTED = ("fade", "fade-dependent", "fade-unregularised", "fade-random")
-LEAST = LEAST_CELLS  # with a known truth
 DOT = 420.0  # square points of a mark that would hold half of a panel's cells
 
 MEANING = (
@@ -59,7 +58,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if data.empty:
             if having:
                 missing.append(
-                    f"{NAME} {setting.slug}: no round has {LEAST} cells with a truth; {RESCORE} by a fuller one"
+                    f"{NAME} {setting.slug}: no round has {LEAST_CELLS} cells with a truth; {RESCORE} by a fuller one"
                 )
             continue
         paths += figure_files.write(
@@ -105,12 +104,12 @@ def judged_rounds(
     record: Record, visited: tuple[Mapping[str, Any], ...]
 ) -> Iterator[tuple[int, np.ndarray[Any, Any], np.ndarray[Any, Any]]]:
     """Round number from 1, FaDE-ranks `[n]` and test accuracies `[n]` of its cells with a known truth, where there
-    are `LEAST` of them."""
+    are `LEAST_CELLS` of them."""
     truths = {tuple(cell["genotype"]): cell["test"] for cell in visited}
     for number, one in enumerate(rounds(record), 1):
         both = [(rank, truths.get(tuple(cell))) for rank, cell in zip(one["ranks"], one["cells"], strict=True)]
         known = np.array([(rank, test) for rank, test in both if test is not None], dtype=np.float64).reshape(-1, 2)
-        if len(known) >= LEAST:
+        if len(known) >= LEAST_CELLS:
             yield number, known[:, 0], known[:, 1]
 
 

@@ -68,7 +68,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if not cut:
             continue
         stem = results.root / "figures" / f"{NAME}-{setting.slug}"
-        partial = groups.mark(setting, rows, set(data["label"]) - {""})
+        partial = groups.mark(setting, rows, data["label"])
         with style.page():
             figure = paint(data, partial)
             paths += write_figure(

@@ -20,6 +20,7 @@ from analysis.report.items import said
 from analysis.report.markup import Table, verdict_of
 from analysis.report.runs import protocol_of
 from analysis.style import printed
+from analysis.tables import claims
 from bench.record import Record
 from bench.spec import canonical
 from bench.study import ABLATIONS
@@ -314,11 +315,10 @@ def _validation(facts: Facts) -> Found:
 
 
 def _published(facts: Facts) -> Found:
-    ours = "Better than random?"  # comparisons of our own, and no claim of a paper
     counts = Counter(
         verdict
         for table in facts.tables
-        if not table.title.startswith(ours)
+        if not table.title.startswith(claims.OURS)
         for row in table.rows
         for cell in row.cells
         if (verdict := verdict_of(cell)) and verdict != "not run"

@@ -50,10 +50,8 @@ def render(results: Results, loaded: Loaded, drawn: Sequence[tuple[str, Any, Dra
     frame = loaded.frame
     pages = runs.pages(results)
     groups, others = items.groups(drawn, frame, {page.label for page in pages}, results.root)
-    records, keys = list(results.records()), {page.key for page in pages}
-    facts = checklist.Facts(
-        frame, records, [r for r in results.failures() if r.key in keys], list(items.tables(groups)), results.root
-    )
+    records = list(results.records())
+    facts = checklist.Facts(frame, records, list(results.failures()), list(items.tables(groups)), results.root)
     answers = checklist.answers(facts)
     targets = sorted(set(frame["target"]))
     told = [_told(setting, rows) for setting, rows in settings(frame, by_target=False)]

@@ -90,10 +90,8 @@ def pages(results: Results) -> list[Page]:
     scores: dict[str, list[Score]] = {}
     for score in results.scores():
         scores.setdefault(score.key, []).append(score)
-    finished = list(results.records())
-    keys = {record.key for record in finished}
-    failed = [record for record in results.failures() if record.key not in keys]
-    made = [_page(record, scores.get(record.key, []), results) for record in [*finished, *failed]]
+    records = [*results.records(), *results.failures()]
+    made = [_page(record, scores.get(record.key, []), results) for record in records]
     return sorted(made, key=lambda page: (page.dataset, page.scale, order(page.label), page.seed, page.key))
 
 

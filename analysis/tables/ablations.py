@@ -100,8 +100,8 @@ DEFINITIONS = (
     "Test is the accuracy of the method's own choice, trained alone; regret its distance to the best architecture of "
     "the truth; tau is Kendall's tau-b of the estimates with test accuracy over the probe (of HEP-NAS's supernets, "
     "dropped ones included, which were trained for different times); images are those passed through supernets, "
-    "forward and backward; seconds are CPU seconds of the process, or GPU seconds. Whole less this: the test accuracy"
-    " of the whole method less that of the line."
+    "forward and backward; seconds are CPU seconds of the process, or GPU seconds. Whole less this: the test accuracy "
+    "of the whole method less that of the line."
 )
 
 

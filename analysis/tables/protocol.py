@@ -28,9 +28,9 @@ COLUMNS = (
     Column("images", "images (thousands)", "thousands", 1, 1e-3),
 )
 DEFINITIONS = (
-    "Paper: the epochs that the paper gives, scaled, however much that is in all. Fair: all phases and the batches of"
-    " gradient matching shrunk by one factor, so that the search takes the images of its base on one supernet (within"
-    " 10 %); what the base spends on its choice is shared out among the leaves. Test is the accuracy of the method's "
+    "Paper: the epochs that the paper gives, scaled, however much that is in all. Fair: all phases and the batches of "
+    "gradient matching shrunk by one factor, so that the search takes the images of its base on one supernet (within "
+    "10 %); what the base spends on its choice is shared out among the leaves. Test is the accuracy of the method's "
     "own choice, the oracle's gain what the best of its finalists by test accuracy adds to it (left out where the "
     "truth lacks a finalist), images those passed through supernets forward and backward."
 )

@@ -60,8 +60,8 @@ DEFINITIONS = (
     "top x %, what ties leave open averaged over all orders; best rank @k: the best true rank within the probe among "
     "the k best estimates; ties: the share of estimates that equal another one; coverage: the share of the probe on "
     "which the method has an opinion, on which alone all of these are; probe n: architectures with an opinion and a "
-    "truth. A search that drops supernets on its way, as HEP-NAS does, estimates with supernets trained for different"
-    " times, which these numbers mix. Ceiling is the tau-b to expect between the truth and its like from as many "
+    "truth. A search that drops supernets on its way, as HEP-NAS does, estimates with supernets trained for different "
+    "times, which these numbers mix. Ceiling is the tau-b to expect between the truth and its like from as many "
     "other training seeds, the noise of the truth itself. Over architectures: the mean of tau over seeds with the 95 "
     "% normal interval that another draw of architectures, rather than of seeds, would move it in."
 )

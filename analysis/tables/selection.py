@@ -66,10 +66,10 @@ COLUMNS = (
 )
 DEFINITIONS = (
     "Test accuracy (%) of one of a search's finalists, trained alone, chosen in different ways: as the method does, "
-    "by validation accuracy on shared weights, of the finalist by itself or of the mixture that it comes from; by the"
-    " true validation accuracy; by the true test accuracy, which is an oracle and no result of a search; by lot (the "
-    "mean of the finalists); the first. Random best of as many is the expected best test accuracy of that many random"
-    " architectures, chosen by the same oracle and without any search. The oracle's gain is benchmark test less the "
+    "by validation accuracy on shared weights, of the finalist by itself or of the mixture that it comes from; by the "
+    "true validation accuracy; by the true test accuracy, which is an oracle and no result of a search; by lot (the "
+    "mean of the finalists); the first. Random best of as many is the expected best test accuracy of that many random "
+    "architectures, chosen by the same oracle and without any search. The oracle's gain is benchmark test less the "
     "method's. Values over all finalists are left out where the truth lacks one of them; known counts those that it "
     "has. Methods with one finalist in every run are left out. The published table (GM-NAS, Table 8) was not found."
 )

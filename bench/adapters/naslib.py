@@ -155,7 +155,7 @@ class Search:
         spent: Mapping[str, float],
         commit: str | None,
     ) -> Record:
-        from bench.run import code_digest, git_state, processor
+        from bench.run import processor, provenance
 
         chosen = trace[-1][1]
         estimate = asked.valid(chosen, KEYS[self.dataset]) / 100
@@ -182,8 +182,7 @@ class Search:
             cost={**cost, "phases": {"search": cost}},
             estimates=None,
             place={
-                "code": code_digest(),
-                **git_state(),
+                **provenance(),
                 "naslib": commit,
                 "python": platform.python_version(),
                 "torch": "none",

@@ -29,7 +29,7 @@ from bench.spaces import nb201
 from bench.standalone import Training
 from bench.truth.counts import Skeleton, parameters
 from bench.truth.plan import Plan, class_order, load_images, series
-from bench.truth.reliability import expected_tau, split_tau, tied_pairs, top_tau
+from bench.truth.reliability import split_tau, stepped_up, tied_pairs, top_tau
 from bench.truth.shards import Series
 from bench.truth.workers import Context, exit_code, run
 
@@ -112,8 +112,8 @@ def describe(
     for size in sorted({1, seeds // 2}):
         found[f"tau {size} vs {size} seeds, all"] = split_tau(scores, size)
     for name, share in SHARES.items():
-        found[f"tau 1 vs 1 seeds, {name}"] = top_tau(scores, share)
-        found |= {f"expected tau {k} vs {k} seeds, {name}": expected_tau(scores, k, share) for k in CEILINGS}
+        tau = found[f"tau 1 vs 1 seeds, {name}"] = top_tau(scores, share)
+        found |= {f"expected tau {k} vs {k} seeds, {name}": stepped_up(tau, k) for k in CEILINGS}
     found["tau with parameters"] = tau_b(means, counts)
     for name, accuracy in official.items():
         found[f"tau with {name}"] = tau_b(means, accuracy)

@@ -26,7 +26,7 @@ from bench.spaces import nb201
 from bench.truth import EMBEDDED, open_truth
 from bench.truth.merge import DATASET
 from bench.truth.plan import trained_instead
-from bench.truth.reliability import expected_tau, optimism, top_tau
+from bench.truth.reliability import optimism, stepped_up, top_tau
 from bench.truth.table import Table
 from bench.truth.tabular import TableTruth
 
@@ -72,9 +72,9 @@ def measures(table: Table, official: TableTruth | None) -> Iterator[Row]:
     yield "share of classes tied with another, mean of seeds", share_tied(mean[distinct])
     for scores, name in ((accuracy, "accuracy"), (entropy, "cross-entropy")):
         for share, part in SHARES:
-            yield f"tau of one seed with another, {name}, {part}", top_tau(scores, share)
-            expected = expected_tau(scores, len(seeds), share)
-            yield f"tau expected of means of {len(seeds)} seeds, {name}, {part}", expected
+            tau = top_tau(scores, share)
+            yield f"tau of one seed with another, {name}, {part}", tau
+            yield f"tau expected of means of {len(seeds)} seeds, {name}, {part}", stepped_up(tau, len(seeds))
     counts = {name: table.constant(name)[rows].astype(np.float64) for name in ("parameters", "multiply_adds")}
     for name, values in counts.items():
         yield f"tau with {name}", tau_b(mean, values)
