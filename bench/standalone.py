@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench.nets.convolve import convolve
 from bench.space import Genotype
 from bench.spaces import nb201
 from bench.streams import numpy_stream, torch_stream
@@ -142,8 +143,7 @@ class SeedStack:
             return F.batch_norm(x, mean, var, next(values), next(values), train, BN_MOMENTUM)
 
         def conv(x: Tensor, stride: int = 1) -> Tensor:
-            kernel = next(values).permute(0, 3, 1, 2)
-            return F.conv2d(x, kernel, None, stride, kernel.shape[-1] // 2, 1, groups)
+            return convolve(x, next(values).permute(0, 3, 1, 2), stride, groups)
 
         x = norm(conv(images))
         for stage in range(STAGES):

@@ -20,6 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from bench.nets.convolve import average_pool, convolve
 from bench.space import Region, Space
 
 KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}  # ReLU-Conv-BN operations by kernel size
@@ -109,19 +110,6 @@ def batch_norm(x: Tensor, convs: Sequence[Conv], scales: Tensor | None, training
             m.copy_(new_m)
             v.copy_(new_v)
     return y
-
-
-def convolve(x: Tensor, kernel: Tensor, stride: int = 1) -> Tensor:
-    """Convolution with half padding, in the type of x.
-
-    On a CPU a 1x1 kernel on at most 8x8 pixels is a matrix product: there the set-up of a convolution costs most.
-    """
-    kernel = kernel.to(x.dtype)
-    if kernel.shape[-1] == 1 and x.shape[-1] <= 8 and x.device.type == "cpu" and stride == 1:
-        rows = x.permute(0, 2, 3, 1)
-        if rows.is_contiguous():
-            return F.linear(rows, kernel.flatten(1)).permute(0, 3, 1, 2)
-    return F.conv2d(x, kernel, stride=stride, padding=kernel.shape[-1] // 2)
 
 
 class Cell(nn.Module):
@@ -309,43 +297,6 @@ def weighted_sum(whole: Sequence[Tensor], gated: Sequence[tuple[Tensor, Tensor]]
     terms, gates = zip(*gated, strict=True)
     total: Tensor = _WeightedSum.apply(len(whole), len(gated), *whole, *terms, *gates)  # type: ignore[no-untyped-call]
     return total
-
-
-def average_pool(x: Tensor) -> Tensor:
-    """3x3 average pooling, stride 1, that does not count its padding.
-
-    On a CPU, at 5 to 8 pixels a side one matrix between pixels, and from 16 a depthwise convolution with a correction
-    at the border, which takes less than half the time of `avg_pool2d`; elsewhere neither is faster.
-    """
-    size = x.shape[-1]
-    if x.device.type == "cpu" and 4 < size <= 8:
-        rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-        return (_pixel_means(size, x.dtype) @ rows).view(-1, size, size, x.shape[1]).permute(0, 3, 1, 2)
-    if x.device.type != "cpu" or size < 16:
-        return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
-    share = _pixel_shares(size, x.dtype)
-    return F.conv2d(x, x.new_ones(x.shape[1], 1, 3, 3), padding=1, groups=x.shape[1]) * share
-
-
-def _near(size: int) -> Tensor:
-    line = torch.arange(size)
-    return ((line[:, None] - line).abs() <= 1).double()
-
-
-@lru_cache
-def _pixel_means(size: int, dtype: torch.dtype) -> Tensor:
-    """`[H * H, H * H]`: pooling as a matrix between the pixels of an image, row by row."""
-    with torch.inference_mode(False):  # what is kept may be asked for in training later
-        mean = _near(size) / _near(size).sum(1, keepdim=True)
-        return torch.kron(mean, mean).to(dtype)
-
-
-@lru_cache
-def _pixel_shares(size: int, dtype: torch.dtype) -> Tensor:
-    """`[H, H]`: 1 over the number of pixels under each window."""
-    with torch.inference_mode(False):
-        count = _near(size).sum(1)
-        return (1 / torch.outer(count, count)).to(dtype)
 
 
 def _plus(total: Tensor | None, term: Tensor) -> Tensor:

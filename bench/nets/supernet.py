@@ -18,7 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.nets.cell import KERNELS, Cell, Gates, Norm, convolve, used_operations
+from bench.nets.cell import KERNELS, Cell, Gates, Norm, used_operations
+from bench.nets.convolve import convolve
 from bench.space import Region, Space
 from bench.streams import torch_stream
 

@@ -1,0 +1,62 @@
+"""The forms of small convolutions and poolings against torch's own operation: values, gradients, second gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import grad, vmap
+
+from bench.nets.convolve import average_pool, convolve
+
+
+def definition(x: Tensor, kernel: Tensor, stride: int = 1, groups: int = 1) -> Tensor:
+    return F.conv2d(x, kernel, None, stride, kernel.shape[-1] // 2, 1, groups)
+
+
+def drawn(pixels: int, groups: int, size: int, last: bool = True) -> tuple[Tensor, Tensor]:
+    """Two images of 3 channels per group, and kernels with 5 outputs per group."""
+    generator = torch.Generator().manual_seed(pixels + 10 * groups + 100 * size)
+    x = torch.randn(2, 3 * groups, pixels, pixels, generator=generator, dtype=torch.float64)
+    kernel = torch.randn(5 * groups, 3, size, size, generator=generator, dtype=torch.float64)
+    layout = torch.channels_last if last else torch.contiguous_format
+    return x.contiguous(memory_format=layout).requires_grad_(), kernel.requires_grad_()
+
+
+@pytest.mark.parametrize("last", [True, False], ids=["channels-last", "channels-first"])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("groups", [1, 2, 3])
+@pytest.mark.parametrize("pixels", [2, 4, 8, 10])
+def test_every_form_is_the_convolution(pixels: int, groups: int, size: int, stride: int, last: bool) -> None:
+    x, kernel = drawn(pixels, groups, size, last)
+    ours, theirs = (form(x, kernel, stride, groups) for form in (convolve, definition))
+    torch.testing.assert_close(ours, theirs)
+    assert not last or ours.is_contiguous(memory_format=torch.channels_last)
+    back = torch.randn_like(theirs)
+    first = [torch.autograd.grad((y * back).sum(), (x, kernel), create_graph=True) for y in (ours, theirs)]
+    torch.testing.assert_close(*first)
+    second = [torch.autograd.grad(sum(g.square().sum() for g in both), (x, kernel)) for both in first]
+    torch.testing.assert_close(*second)
+
+
+@pytest.mark.parametrize(("pixels", "size"), [(2, 3), (2, 1), (4, 1), (4, 3)])
+def test_forms_can_be_mapped_over_a_stack_of_kernels(pixels: int, size: int) -> None:
+    """As stacked supernets do: `vmap` over weights and images, gradients within."""
+    x, kernel = (t.detach() for t in drawn(pixels, 1, size))
+    images, kernels = torch.stack([x, 2 * x]), torch.stack([kernel, kernel + 1])
+
+    def gradient(form: object) -> Tensor:
+        return vmap(grad(lambda k, i: form(i, k).square().sum()))(kernels, images)  # type: ignore[operator]
+
+    torch.testing.assert_close(gradient(convolve), gradient(definition))
+
+
+@pytest.mark.parametrize("pixels", [2, 4, 5, 8, 16])
+def test_pooling_does_not_count_its_padding(pixels: int) -> None:
+    x, _ = drawn(pixels, 2, 1)
+    ours, theirs = average_pool(x), F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    torch.testing.assert_close(ours, theirs)
+    back = torch.randn_like(theirs)
+    torch.testing.assert_close(*(torch.autograd.grad(y, x, back)[0] for y in (ours, theirs)))
