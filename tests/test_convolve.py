@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import grad, vmap
 
-from bench.nets.convolve import average_pool, convolve
+from bench.nets.convolve import DENSE_FROM, average_pool, convolve
 
 
 def definition(x: Tensor, kernel: Tensor, stride: int = 1, groups: int = 1) -> Tensor:
@@ -16,10 +16,11 @@ def definition(x: Tensor, kernel: Tensor, stride: int = 1, groups: int = 1) -> T
 
 
 def drawn(pixels: int, groups: int, size: int, last: bool = True) -> tuple[Tensor, Tensor]:
-    """Two images of 3 channels per group, and kernels with 5 outputs per group."""
+    """Two images of 3 channels per group, or as many as a dense form is for, and kernels with 5 outputs per group."""
+    inputs = DENSE_FROM if pixels == 2 else 3
     generator = torch.Generator().manual_seed(pixels + 10 * groups + 100 * size)
-    x = torch.randn(2, 3 * groups, pixels, pixels, generator=generator, dtype=torch.float64)
-    kernel = torch.randn(5 * groups, 3, size, size, generator=generator, dtype=torch.float64)
+    x = torch.randn(2, inputs * groups, pixels, pixels, generator=generator, dtype=torch.float64)
+    kernel = torch.randn(5 * groups, inputs, size, size, generator=generator, dtype=torch.float64)
     layout = torch.channels_last if last else torch.contiguous_format
     return x.contiguous(memory_format=layout).requires_grad_(), kernel.requires_grad_()
 

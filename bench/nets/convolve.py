@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 MIXED_ALONE, MIXED_GROUPED = 8, 4  # most pixels a side where a 1x1 kernel is a matrix product: one group, several
+DENSE_FROM = 32  # channels of a group, from which a 3x3 kernel on 2x2 pixels is one
 
 
 def convolve(x: Tensor, kernel: Tensor, stride: int = 1, groups: int = 1) -> Tensor:
@@ -23,7 +24,7 @@ def convolve(x: Tensor, kernel: Tensor, stride: int = 1, groups: int = 1) -> Ten
     if x.device.type == "cpu" and stride == 1 and x.permute(0, 2, 3, 1).is_contiguous():
         if size == 1 and pixels <= (MIXED_ALONE if groups == 1 else MIXED_GROUPED):
             return _mixed(x, kernel, groups)
-        if size == 3 and pixels == 2:
+        if size == 3 and pixels == 2 and kernel.shape[1] >= DENSE_FROM:
             return _dense(x, kernel, groups)
     return F.conv2d(x, kernel, stride=stride, padding=size // 2, groups=groups)
 
