@@ -139,7 +139,6 @@ class HepNas(Partition):
 
 
 HEP = HepNas()
-
 VARIANTS = {
     "hep": HEP,
     "hep-no-smd": replace(HEP, teaching=MutualDistillation("none")),
