@@ -60,9 +60,8 @@ class _AllPairs(torch.autograd.Function):
     def forward(taps: Tensor) -> Tensor:
         groups, outputs, _, _, inputs = taps.shape
         matrix = taps.new_empty(groups, 2, 2, outputs, 2, 2, inputs)
-        for high in range(2):
-            for wide in range(2):
-                matrix[:, high, wide] = taps[:, :, 1 - high : 3 - high, 1 - wide : 3 - wide]
+        for high, wide in _PIXELS:
+            matrix[:, high, wide] = _seen_from(taps, high, wide)
         return matrix.view(groups, 4 * outputs, 4 * inputs)
 
     @staticmethod
@@ -75,10 +74,17 @@ class _AllPairs(torch.autograd.Function):
         groups, outputs, _, _, inputs = ctx.shape
         by_pixel = gradient.view(groups, 2, 2, outputs, 2, 2, inputs)
         taps = gradient.new_zeros(ctx.shape)
-        for high in range(2):
-            for wide in range(2):
-                taps[:, :, 1 - high : 3 - high, 1 - wide : 3 - wide] += by_pixel[:, high, wide]
+        for high, wide in _PIXELS:
+            _seen_from(taps, high, wide).add_(by_pixel[:, high, wide])
         return taps
+
+
+_PIXELS = ((0, 0), (0, 1), (1, 0), (1, 1))  # of a 2x2 image
+
+
+def _seen_from(taps: Tensor, high: int, wide: int) -> Tensor:
+    """A view `[G, O, 2, 2, C]` of the taps through which a pixel of a 2x2 image sees all of it."""
+    return taps[:, :, 1 - high : 3 - high, 1 - wide : 3 - wide]
 
 
 def average_pool(x: Tensor) -> Tensor:
@@ -90,10 +96,10 @@ def average_pool(x: Tensor) -> Tensor:
     size = x.shape[-1]
     if x.device.type == "cpu" and 4 < size <= 8:
         rows = x.permute(0, 2, 3, 1).flatten(1, 2)
-        return (_pixel_means(size, x.dtype) @ rows).view(-1, size, size, x.shape[1]).permute(0, 3, 1, 2)
+        return (pixel_means(size, x.dtype) @ rows).view(-1, size, size, x.shape[1]).permute(0, 3, 1, 2)
     if x.device.type != "cpu" or size < 16:
         return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
-    share = _pixel_shares(size, x.dtype)
+    share = pixel_shares(size, x.dtype)
     return F.conv2d(x, x.new_ones(x.shape[1], 1, 3, 3), padding=1, groups=x.shape[1]) * share
 
 
@@ -103,7 +109,7 @@ def _near(size: int) -> Tensor:
 
 
 @lru_cache
-def _pixel_means(size: int, dtype: torch.dtype) -> Tensor:
+def pixel_means(size: int, dtype: torch.dtype) -> Tensor:
     """`[H * H, H * H]`: pooling as a matrix between the pixels of an image, row by row."""
     with torch.inference_mode(False):  # what is kept may be asked for in training later
         mean = _near(size) / _near(size).sum(1, keepdim=True)
@@ -111,7 +117,7 @@ def _pixel_means(size: int, dtype: torch.dtype) -> Tensor:
 
 
 @lru_cache
-def _pixel_shares(size: int, dtype: torch.dtype) -> Tensor:
+def pixel_shares(size: int, dtype: torch.dtype) -> Tensor:
     """`[H, H]`: 1 over the number of pixels under each window."""
     with torch.inference_mode(False):
         count = _near(size).sum(1)

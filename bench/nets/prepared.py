@@ -14,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.nets.cell import Conv
+from bench.nets.convolve import pixel_means, pixel_shares
 
 Map = Callable[[Tensor], Tensor]
 
@@ -86,11 +87,8 @@ def pooling(like: Tensor, size: int) -> Map:
     above, a depthwise convolution with a correction at the border."""
     if like.device.type != "cpu":
         return lambda x: F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
-    line = torch.arange(size)
-    near = ((line[:, None] - line).abs() <= 1).to(like.dtype)
     if size <= 4:
-        mean = near / near.sum(1, keepdim=True)
-        matrix = torch.kron(mean, mean)
+        matrix = pixel_means(size, like.dtype)
         return lambda x: _as_images(matrix @ x.permute(0, 2, 3, 1).flatten(1, 2), size, x.shape[1])
-    share = 1 / torch.outer(near.sum(1), near.sum(1))
+    share = pixel_shares(size, like.dtype)
     return lambda x: F.conv2d(x, x.new_ones(x.shape[1], 1, 3, 3), padding=1, groups=x.shape[1]).mul_(share)
