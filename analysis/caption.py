@@ -15,7 +15,8 @@ from analysis.style import order, printed
 
 INTERVALS = (
     f"Unless another kind is named, brackets and bars are {stats.CONFIDENCE:.0%} percentile bootstrap intervals of the "
-    f"mean over seeds ({stats.RESAMPLES:,} resamples, fixed seed); fewer than {stats.LEAST_RUNS} runs get none."
+    f"mean over seeds ({stats.RESAMPLES:,} resamples, fixed seed); fewer than {stats.LEAST_RUNS} runs get none. Of few "
+    "seeds they are too narrow: of normal values they hold the mean in 75% of cases at three seeds, in 84% at five."
 ).replace("%", " %")
 
 

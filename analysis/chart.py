@@ -24,6 +24,7 @@ class Axis:
     floor: float = 0.0
     cut: float = 0.0  # percentile of the values below which nothing is shown
     far: float = 0.0  # nor what lies further below the lower quartile than so many interquartile ranges
+    whole: str = ""  # the kind of rows that is shown all the same
 
 
 @dataclass(frozen=True)

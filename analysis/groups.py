@@ -14,7 +14,7 @@ import pandas as pd
 
 from analysis import missing
 from analysis.load import RESCORE, Setting
-from analysis.style import FAIR, order, parts
+from analysis.style import FAIR, order, parts, printed
 
 MOST = 8
 UNTRAINED = ("random", "largest")  # what needs no supernet and has no opinion
@@ -57,6 +57,23 @@ def panels(labels: Iterable[str]) -> list[tuple[str, list[str]]]:
     rest = [label for label in present if label not in seen]
     chunks = [rest[at : at + MOST] for at in range(0, len(rest), MOST)]
     return made + [("Others", chunk) for chunk in chunks]
+
+
+def fitting(labels: Iterable[str], wanted: Sequence[str], most: int) -> tuple[list[str], list[str]]:
+    """At most `most` of the labels, in their order, and those for which there is no room: methods that the figure
+    wants come first, then their other settings."""
+
+    def wish(label: str) -> tuple[int, tuple[int, int, bool, str]]:
+        return 0 if label in wanted else 1 if parts(label)[0] in wanted else 2, order(label)
+
+    by_wish = sorted(set(labels), key=wish)
+    return sorted(by_wish[:most], key=order), sorted(by_wish[most:], key=order)
+
+
+def no_room(labels: Iterable[str]) -> str:
+    """A sentence for the caption about methods that have runs and are not drawn; nothing where there are none."""
+    names = ", ".join(map(printed, labels))
+    return f" For want of room without {names}." if names else ""
 
 
 def fair(labels: Iterable[str]) -> list[str]:

@@ -17,6 +17,7 @@ WIDE = (2.75, 2.1)  # inches: a panel with its own legend
 LABEL = 7.5  # points: axis labels that figures share
 FAR = 3.0
 ENDS = "The accuracy axis begins no lower than three interquartile ranges below the lower quartile of what is drawn."
+BEYOND = f"{ENDS[:-1]}; a triangle at its beginning stands for a mean that lies beyond."
 QUIET = "#555555"
 
 
@@ -30,6 +31,11 @@ def marker(look: style.Look, size: float = 5.0, outline: str = "white") -> dict[
         "markeredgecolor": look.colour if look.open else outline,
         "markeredgewidth": 0.9 if look.open else 0.5,
     }
+
+
+def beyond(look: style.Look, shape: str) -> dict[str, Any]:
+    """Keywords of `plot` for the triangle at the end of an axis that stands for a value beyond it."""
+    return {"marker": shape, "markersize": 4.5, "linestyle": "none", "color": look.colour, "markeredgewidth": 0}
 
 
 def line(look: style.Look, width: float = 1.2) -> dict[str, Any]:

@@ -21,6 +21,8 @@ Array = NDArray[np.float64]
 LEAST_RUNS = 3
 """Fewer runs than this get no interval."""
 RESAMPLES = 9_999
+EXACT_PAIRS = 16
+"""With more pairs than this the sign-flip test draws its flips."""
 CONFIDENCE = 0.95
 LEAST_ARCHITECTURES = 30
 """Fewer architectures than this get no interval of tau: it is normal only for many."""
@@ -41,7 +43,8 @@ def mean_of(values: Iterable[float | None]) -> Mean:
     """The mean of the values that are known, with a percentile bootstrap interval from `LEAST_RUNS` values on.
 
     Percentile intervals as in Agarwal et al.
-    (NeurIPS 2021, "Deep RL at the edge of the statistical precipice"); with few seeds they are rather too narrow.
+    (NeurIPS 2021, "Deep RL at the edge of the statistical precipice"). With few seeds they are too narrow: of normal
+    values they hold the mean in 75 % of cases at three, 84 % at five.
     """
     return _mean_of(tuple(sorted(float(v) for v in values if v is not None and not np.isnan(v))))  # order moves nothing
 
@@ -99,8 +102,9 @@ def paired(a: Mapping[int, float | None], b: Mapping[int, float | None]) -> Pair
     """Values of two methods by seed, compared on the seeds that both have.
 
     The interval is Student's for the mean of the differences: a bootstrap of a handful of differences is too narrow,
-    and would call a claim proven whenever three differences share a sign. p is that of the exact two-sided sign-flip
-    test of the mean; with n pairs it cannot be below 2 ** (1 - n).
+    and would call a claim proven whenever three differences share a sign. p is that of the two-sided sign-flip test of
+    the mean, exact up to `EXACT_PAIRS` pairs; with n pairs it cannot be below 2 ** (1 - n). Differences that are all
+    equal have neither: they are copies, as those of methods without chance, and say nothing of how runs vary.
     """
     both = [(a[seed], b[seed]) for seed in sorted(a.keys() & b.keys())]
     differences = np.array([x - y for x, y in both if x is not None and y is not None], dtype=np.float64)
@@ -110,14 +114,14 @@ def paired(a: Mapping[int, float | None], b: Mapping[int, float | None]) -> Pair
         return Paired(Mean(float(differences.mean()) if n else None, None, None, n), None)
     mean = float(differences.mean())
     if np.ptp(differences) == 0:
-        return Paired(Mean(mean, mean, mean, n), float(2.0 ** (1 - n)) if mean else 1.0)
+        return Paired(Mean(mean, None, None, n), None)
     low, high = stats.ttest_1samp(differences, 0.0).confidence_interval(CONFIDENCE)
     flipped = stats.permutation_test(
         (differences, np.zeros(n)),
         lambda x, y, axis: np.mean(x - y, axis=axis),
         permutation_type="samples",
         vectorized=True,
-        n_resamples=RESAMPLES,
+        n_resamples=max(RESAMPLES, 2 ** min(n, EXACT_PAIRS)),
         rng=np.random.default_rng(0),
     )
     return Paired(Mean(mean, float(low), float(high), n), float(flipped.pvalue))
@@ -145,18 +149,20 @@ def probability_of_improvement(strata: Sequence[tuple[Sequence[float], Sequence[
 
 def tau_over_architectures(runs: Sequence[tuple[ArrayLike, ArrayLike]]) -> Mean:
     """The mean over runs of tau-b between estimates and truths, `[n]` each and of the same architectures in the same
-    order, with its interval over *architectures*: how much another draw of architectures would move it.
+    order, with its interval over *architectures*: how much another draw of architectures would move it. Runs whose
+    truths differ rank others, or in another order: there is no interval then.
 
     The normal interval from the first-order (Hoeffding) projection of tau-b, ties included; it takes the place of a
     bootstrap over architectures at a hundredth of its time. n counts architectures.
     """
     values, moves = [], []
+    alike = all(np.array_equal(truth, runs[0][1]) for _, truth in runs)
     for estimate, truth in runs:
         found = _projected(np.asarray(estimate, dtype=np.float64), np.asarray(truth, dtype=np.float64))
         if found is not None:
             values.append(found[0])
             moves.append(found[1])
-    if not values or len({move.size for move in moves}) > 1:
+    if not values or not alike:
         return Mean(float(np.mean(values)) if values else None, None, None, 0)
     mean, move = float(np.mean(values)), np.mean(moves, axis=0)
     if move.size < LEAST_ARCHITECTURES:

@@ -117,6 +117,11 @@ _LOOKS: dict[str, tuple[str, str, Dash]] = {
     "fade-unregularised": (VERMILLION, "h", DOTTED),
     "fade-random": (GREY, "X", DASHED),
     "bayes": (ORANGE, "H", SOLID),
+    BASES["fewshot"]: (ORANGE, "D", DASHED),
+    BASES["fewshot-snas"]: (GREEN, "^", DASHED),
+    BASES["fewshot-rsps"]: (SKY, "s", DASHED),
+    BASES["gm-rsps"]: (SKY, "p", DOTTED),
+    BASES["hep"]: (VERMILLION, "o", DASHED),
 }
 _COLOURS = (BLUE, PURPLE, BLACK, GREEN, VERMILLION, ORANGE, SKY)
 _MARKERS = ("v", "P", "X", "<", ">", "p", "h", "d")

@@ -38,6 +38,7 @@ from bench.errors import BadRecord
 from bench.record import Results
 from bench.spaces.nb201 import CONV1, CONV3, NONE, POOL, SKIP
 from bench.spec import SCALES, plain
+from bench.study import BASES
 from methods.hyper import factors
 from tests.test_analysis import BEST, made_up_run
 
@@ -79,7 +80,9 @@ def leaves(count: int) -> dict[str, Any]:
 def test_every_shipped_method_has_a_name_and_a_look_of_its_own() -> None:
     labels = [label for label in methods.variants() if not label.startswith("random-best-of")]
     assert {style.printed(label) for label in labels}.isdisjoint(labels)
-    looks = [style.look(label) for label in labels]
+    bases = set(BASES.values())
+    looks = [style.look(label) for label in (*labels, *bases)]
+    assert len({style.look(label).marker for label in bases}) == len(bases)  # they share a panel
     assert len({(look.colour, look.marker, look.dash) for look in looks}) == len(looks)
     fair = style.look("gm-rsps(protocol=fair)")
     assert (fair.colour, fair.marker, fair.open) == (style.look("gm-rsps").colour, style.look("gm-rsps").marker, True)
@@ -208,6 +211,23 @@ def test_matrices_are_ordered_by_group_and_scores_are_of_every_run(results: Resu
     scores = data[data["kind"] == "between"]
     assert scores[scores["seed"] == 4]["value"].tolist() == [2, 3, 4, 5, 6, 7]
     assert set(data.loc[data["cut"], "edge"]) == {"3 ← 0"}
+
+
+@pytest.mark.parametrize("figure", [cuts, stages])
+def test_what_has_no_room_is_named_and_never_what_the_figure_is_about(results: Results, figure: Any) -> None:
+    tree = [node("0", None, 0, cut=cut([3], {3: distances(3)})), node("1", "0", 1, accuracy=0.5)]
+    others = [f"{label}(final={n})" for label in figure.WANTED for n in range(3)]
+    for label in (*figure.WANTED, *others):
+        made_up_run(results, label, 0, details={"tree": tree})
+    draw(figure, results)
+    shown = list(dict.fromkeys(data_of(results, figure.NAME)["label"]))
+    assert len(shown) == figure.MOST
+    assert set(figure.WANTED) <= set(shown)
+    (caption,) = (results.root / "figures").glob(f"{figure.NAME}*.md")
+    left = set(others) - set(shown)
+    words = caption.read_text().partition("For want of room without ")[2]
+    assert left
+    assert all(style.printed(label) in words for label in left)
 
 
 def test_the_cell_of_the_median_run_is_drawn_and_dead_edges_are_pale(results: Results) -> None:
@@ -366,6 +386,41 @@ def test_protocols_stand_beside_each_other_with_the_oracles_gain(results: Result
         "darts-2nd": 1_000, "gm-darts": 8_000, "gm-darts(protocol=fair)": 1_000
     }  # fmt: skip
     assert (data.loc["gm-darts", "low"], data.loc["gm-darts", "high"]) == (90, 92)
+
+
+def test_an_oracle_that_some_runs_lack_is_held_against_no_choice(results: Results) -> None:
+    """The only run whose finalists are all known chose worst: its oracle says nothing of the others."""
+    for seed, (test, oracle) in enumerate(((80.0, 88.0), (92.0, None), (94.0, None))):
+        made_up_run(
+            results, "fewshot", seed, config={"protocol": "paper"}, test=test, test_best_candidate=oracle,
+            n_candidates=5, **SPACE,
+        )  # fmt: skip
+    draw(protocols, results)
+    line = data_of(results, "protocols").set_index("label").loc["fewshot"]
+    assert line["choice"] == pytest.approx((80 + 92 + 94) / 3)
+    assert np.isnan(line["oracle"])
+    assert np.isnan(line["gain"])
+    draw(best_of_n, results)
+    data = data_of(results, "best_of_n")
+    assert set(data.loc[data["label"] == "fewshot", "kind"]) == {"choice"}
+
+
+def test_a_choice_far_below_the_others_is_a_triangle_at_the_end_of_the_axis(results: Results) -> None:
+    protocol_study(results)
+    for seed in range(3):
+        made_up_run(
+            results, "gm-snas", seed, config={"protocol": "paper"}, test=20.0, test_best_candidate=21.0,
+            n_candidates=4, images=(700, 300), **SPACE,
+        )  # fmt: skip
+    frame = stats.done(load(results).frame)
+    for figure, shape in ((protocols, "<"), (best_of_n, "v")):
+        painted = figure.paint(figure.prepare(frame), "")  # type: ignore[attr-defined]
+        (axes,) = painted.axes
+        (triangle,) = [line for line in axes.get_lines() if line.get_marker() == shape and line.get_markersize() == 4.5]
+        assert triangle.get_color() == style.look("gm-snas").colour
+        at = triangle.get_xdata()[0] if shape == "<" else triangle.get_ydata()[0]
+        assert at == (axes.get_xlim()[0] if shape == "<" else axes.get_ylim()[0])
+        assert at > 21
 
 
 def test_one_protocol_alone_is_drawn_and_the_other_named(results: Results) -> None:

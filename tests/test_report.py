@@ -336,6 +336,11 @@ def test_markdown_is_read_as_tables_titles_and_text() -> None:
     )
     assert '<span class="verdict not-comparable">not comparable a, b</span>' in html
     assert markup.cell_html("0.3 (n = 2)") == '0.3 <span class="ci">(n = 2)</span>'
+    both = markup.cell_html("88.0 (n = 4) [87.0, 89.0] (published 87.66; within)")
+    assert both == (
+        '88.0 <span class="ci">(n = 4)</span> <span class="ci">[87.0, 89.0]</span> '
+        '<span class="beside">published 87.66; <span class="verdict within">within</span></span>'
+    )
     assert markup.cell_html("<i> (n)") == "&lt;i&gt; (n)"
 
 
@@ -463,7 +468,7 @@ def test_the_checklist_answers_from_the_records(study: Results) -> None:
     found = answers(study)
     seeds = found["several runs from named seeds"]
     assert seeds.verdict == "partly"
-    assert "1 to 4 seeds for a method in a setting" in seeds.evidence
+    assert "1 to 3 seeds for a method in a setting" in seeds.evidence
     assert found["an architecture drawn at random as a baseline"].verdict == "yes"
     sharing = found["random search with parameter sharing as a baseline"]
     assert sharing.verdict == "partly"

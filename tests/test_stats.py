@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
-from analysis import stats
+from analysis import caption, stats
 from bench import metrics
 
 
@@ -65,7 +65,24 @@ def test_verdicts() -> None:
     assert stats.paired(clear, zero).verdict == "for"
     assert stats.paired(zero, clear).verdict == "against"
     assert stats.paired(zero, zero).verdict == "undecided"
-    assert stats.paired(dict.fromkeys(range(3), 1.0), zero).verdict == "for"
+    copies = stats.paired(dict.fromkeys(range(3), 1.0), zero)
+    assert (copies.verdict, copies.p, copies.difference) == ("undecided", None, stats.Mean(1.0, None, None, 3))
+
+
+def test_the_sign_flip_test_is_exact_where_it_says_so() -> None:
+    """Of 2 ** n flips only the two that give all differences one sign are as extreme."""
+    rng = np.random.default_rng(2)
+    for n in (3, 8, 15):
+        found = stats.paired(dict(enumerate(rng.uniform(1, 2, n))), dict.fromkeys(range(n), 0.0))
+        assert found.p == pytest.approx(2.0 ** (1 - n))
+
+
+@pytest.mark.parametrize(("n", "share"), [(3, 0.75), (5, 0.84)])
+def test_captions_say_how_narrow_intervals_of_few_seeds_are(n: int, share: float) -> None:
+    drawn = np.random.default_rng(n).normal(size=(4_000, n))
+    held = [mean.low <= 0 <= mean.high for mean in map(stats.mean_of, drawn)]  # type: ignore[operator]
+    assert np.mean(held) == pytest.approx(share, abs=0.02)
+    assert f"{share:.0%}".replace("%", " %") in caption.INTERVALS
 
 
 def test_student_covers_where_three_equal_signs_do_not() -> None:

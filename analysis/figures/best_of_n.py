@@ -27,15 +27,15 @@ MEANING = (
     "replacement from all architectures of the space that the truth knows ({known:,} of them): exact, from their order "
     "statistics, at the dots. It needs N look-ups in the truth and no search. Markers are the mean over seeds of the "
     "architecture that a method chose by its own estimates, with its interval; the tick that a line joins to it is the "
-    "mean of the best of its finalists by the truth (oracle). They stand at the number of finalists, moved apart where "
-    "methods share it. An oracle's choice is to be held against the curve at its N, an own choice against its left "
-    "end. Horizontal lines: the best known architecture (solid) and the largest (dash-dotted), which the methods "
-    "`parameters` and `multiply-adds` choose too."
+    "mean of the best of its finalists by the truth (oracle), where every run knows it. They stand at the number of "
+    "finalists, moved apart where methods share it. An oracle's choice is to be held against the curve at its N, an "
+    "own choice against its left end. Horizontal lines: the best known architecture (solid) and the largest "
+    "(dash-dotted), which the methods `parameters` and `multiply-adds` choose too."
 )
 
 CHART = Chart(
     x=Axis("finalists", "N: random draws, or finalists", scale="log"),
-    y=Axis("test", "true test accuracy (%)", far=plots.FAR),
+    y=Axis("test", "true test accuracy (%)", far=plots.FAR, whole="random"),
     marks=(("random", "line"), ("choice", "marker"), ("oracle", "hollow"), ("optimum", "level")),
     low="low",
     high="high",
@@ -55,7 +55,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         partial = groups.mark(setting, rows, data["label"])
         shown = rows[rows["label"].isin(data["label"])]
         known = int(rows["ranked"].max())
-        meaning = f"{MEANING.format(known=known)} {plots.ENDS} The curve is always shown whole."
+        meaning = f"{MEANING.format(known=known)} {plots.BEYOND} The curve is always shown whole."
         head = "Best of N without a search."
         words = caption.text(head, setting, shown if len(shown) else rows, meaning, results.root, partial)
         with style.page():
@@ -79,8 +79,9 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
         shared = {"label": label, "finalists": of_label["n_candidates"].mean()}
         for kind, column in (("choice", "test"), ("oracle", "test_best_candidate")):
             mean = stats.mean_of(of_label[column])
-            ends = {"test": mean.mean, "low": mean.low, "high": mean.high, "n": mean.n}
-            lines.append({**shared, "kind": kind, **ends})
+            if mean.n == len(of_label):  # both of the same runs
+                ends = {"test": mean.mean, "low": mean.low, "high": mean.high, "n": mean.n}
+                lines.append({**shared, "kind": kind, **ends})
     columns = ["label", "kind", "finalists", "test", "low", "high", "n"]
     return as_frame(lines, columns, ("n",))
 
@@ -101,12 +102,12 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
             axes.axhline(test, color=style.GREY, linestyle=style.DASH_DOT, linewidth=0.9, zorder=1)
         for test in data.loc[data["kind"] == "optimum", "test"]:
             axes.axhline(test, color=plots.QUIET, linewidth=0.7, zorder=1)
+        axes.set_ylim(low, high)
         _methods(axes, members, data)
         axes.set_xscale("log")
         ticks = [n for n in (1, 2, 4, 8, 16, 64) if n <= curve["finalists"].max()] if len(curve) else [1]
         axes.set_xticks(ticks, [str(n) for n in ticks])
         axes.minorticks_off()
-        axes.set_ylim(low, high)
         axes.set_xlabel("N: random draws, or finalists")
         plots.title(axes, title)
         plots.own_legend(axes, members, with_line=False)
@@ -123,10 +124,14 @@ def _methods(axes: Axes, members: list[str], data: pd.DataFrame) -> None:
         look, n = style.look(label), max(finalists[label], 1.0)
         peers = [other for other in members if finalists[other] == finalists[label]]
         x = n * APART ** (peers.index(label) - (len(peers) - 1) / 2)
-        choice, oracle = rows.loc["choice"], rows.loc["oracle"]
-        if not np.isnan(choice["low"]):
-            axes.vlines(x, choice["low"], choice["high"], color=look.colour, linewidth=2.4, alpha=0.25, zorder=2)
-        if not np.isnan(oracle["test"]) and oracle["test"] > choice["test"]:
-            axes.plot([x, x], [choice["test"], oracle["test"]], color=look.colour, linewidth=0.9, zorder=3)
-            axes.plot([x], [oracle["test"]], marker="_", markersize=5, color="#222222", zorder=4)
-        axes.plot([x], [choice["test"]], linestyle="none", zorder=5, **plots.marker(look, 4.5))
+        choice, low, high = map(float, rows.loc["choice", ["test", "low", "high"]])
+        oracle, start = float(rows["test"].get("oracle", np.nan)), axes.get_ylim()[0]
+        if not np.isnan(low):
+            axes.vlines(x, low, high, color=look.colour, linewidth=2.4, alpha=0.25, zorder=2)
+        if oracle > max(choice, start):
+            axes.plot([x, x], [choice, oracle], color=look.colour, linewidth=0.9, zorder=3)
+            axes.plot([x], [oracle], marker="_", markersize=5, color="#222222", zorder=4)
+        if choice < start:
+            axes.plot([x], [start], clip_on=False, zorder=5, **plots.beyond(look, "v"))
+        else:
+            axes.plot([x], [choice], linestyle="none", zorder=5, **plots.marker(look, 4.5))

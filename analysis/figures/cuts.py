@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NAME = "cuts"
 WANTED = ("gm-darts", "gm-snas", "gm-rsps", "hep")
-MOST = 7  # methods, one row each
+MOST = 10  # methods, one row each
 GAP = 3.0  # between matrices, in operations: room for their names
 INCH = 0.092  # of one operation in a matrix
 
@@ -57,14 +57,17 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             continue
+        drawn, left = groups.fitting(data["label"], WANTED, MOST)
+        data = data[data["label"].isin(drawn)]
+        meaning = MEANING + groups.no_room(left)
         paths += figure_files.write(
-            NAME, "Distances and cut scores.", MEANING, setting, rows, data, paint, results, intervals=False
+            NAME, "Distances and cut scores.", meaning, setting, rows, data, paint, results, intervals=False
         )
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 
 def prepare(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """All that is drawn: label, seed, edge, kind, first and second (operations), group, value, cut.
+    """What can be drawn: label, seed, edge, kind, first and second (operations), group, value, cut.
 
     `kind`: `distance` of two operations, of the lowest seed, with the group (0 or 1) of the first of them; `between`
     and `within` of every run.
@@ -76,9 +79,9 @@ def prepare(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFr
         for label in set(rows["label"])
     }  # fmt: skip
     having = [label for label in sorted(measured, key=style.order) if measured[label]]
-    kept = [label for label in having if label in WANTED or style.parts(label)[0] in WANTED]
+    kept = [label for label in having if style.parts(label)[0] in WANTED]
     lines: list[dict[str, Any]] = []
-    for label in (kept or having)[:MOST]:
+    for label in kept or having:
         for at, (seed, found) in enumerate(measured[label]):
             for edge, (split, cut) in sorted(found.items()):
                 name = f"{space.edges[edge].target} ← {space.edges[edge].source}"

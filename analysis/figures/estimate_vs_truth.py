@@ -78,7 +78,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
             continue
         stem = results.root / "figures" / f"estimate_vs_truth-{setting.slug}"
         start = first_shown(panels)
-        words = describe(setting, rows, panels, start, results.root)
+        shown = rows[rows["label"].isin([panel.label for panel in panels])]
+        words = describe(setting, shown, panels, start, results.root)
         partial = groups.mark(setting, rows, [panel.label for panel in panels])
         with style.page():
             paths += write_figure(stem, paint(panels, start, partial), plotted(panels), words)

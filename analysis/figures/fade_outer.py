@@ -32,8 +32,8 @@ MEANING = (
     "alone, at about a k-th of the cost. All accuracies are of cells trained alone, on the test images of the truth. "
     "Left: the mean over the cells of a round. Middle: the highest among all cells that were looked at until then, "
     "which the search does not know. Right: the cell that the search would choose then, by validation accuracy on the "
-    "supernet. Lines are means over runs, bands reach from the lowest to the highest of three or more runs. Cells "
-    f"without a known truth are left out; a round without any is a gap. {plots.ENDS}"
+    "supernet. Lines are means over all runs, bands reach from the lowest to the highest of three or more. Cells "
+    f"without a known truth are left out; a round in which some run knows none is a gap. {plots.ENDS}"
 )
 
 CHART = Chart(
@@ -78,7 +78,10 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
         lines += found
         if not found:
             continue
+        of_label = len({point["seed"] for point in found})
         for (kind, number), tests in pd.DataFrame(found).groupby(["kind", "round"], sort=False)["test"]:
+            if len(tests) < of_label:
+                continue
             ends = (tests.min(), tests.max()) if len(tests) >= stats.LEAST_RUNS else (np.nan, np.nan)
             shared = {"label": label, "kind": kind, "round": number, "test": tests.mean()}
             lines.append({**shared, "low": ends[0], "high": ends[1], "n": len(tests)})

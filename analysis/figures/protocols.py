@@ -31,7 +31,8 @@ MEANING = (
     "Large markers are the test accuracy, when trained alone, of the architecture that a method chose by its own "
     "estimates, as means over seeds; bars are their intervals. The arrow leads to the best of the method's finalists "
     "by the truth (oracle): what some papers print, and no result of the search, since it looks the answers up. No "
-    "arrow: one finalist, or the choice was the best. Filled markers: the paper's budget; outlined ones (fair): "
+    "arrow: one finalist, the choice was the best, or, with a question mark behind the finalists, the truth lacks some "
+    "of them. Filled markers: the paper's budget; outlined ones (fair): "
     "everything shrunk until the search passes as many images as its base on one supernet, whose row says how that is "
     "trained. At the right: images passed "
     "through supernets, forward and backward, and finalists, both as means. Vertical lines: the mean of all known "
@@ -61,7 +62,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
             continue
         partial = groups.mark(setting, rows, WANTED)
         shown = rows[rows["label"].isin(data["label"])]
-        meaning = f"{MEANING} {plots.ENDS}"
+        meaning = f"{MEANING} {plots.BEYOND}"
         words = caption.text("Protocols and the oracle.", setting, shown, meaning, results.root, partial)
         with style.page():
             stem = results.root / "figures" / f"{NAME}-{setting.slug}"
@@ -70,8 +71,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
 
 
 def prepare(rows: pd.DataFrame) -> pd.DataFrame:
-    """All that is drawn, a row per method: base, label, protocol, choice (%), low, high, oracle (%), gain (points), n
-    (runs), finalists, images; and as lines of reference labels without a protocol: random_mean, largest, optimum."""
+    """All that is drawn, a row per method: base, label, protocol, choice (%), low, high, oracle (%) and gain (points)
+    where every run knows them, n (runs), finalists, images; and as lines of reference labels without a protocol:
+    random_mean, largest, optimum."""
     lines: list[dict[str, Any]] = []
     known = rows[rows["test"].notna()]
     for label in sorted(set(known["label"]), key=style.order):
@@ -79,10 +81,10 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
         base, protocol = of_label["base"].iloc[0], of_label["protocol"].iloc[0]
         if base not in CUT and label not in ALONE:
             continue
-        choice, oracle = stats.mean_of(of_label["test"]), stats.mean_of(of_label["test_best_candidate"])
-        gain = None if oracle.mean is None or choice.mean is None else oracle.mean - choice.mean
+        choice, oracle = stats.mean_of(of_label["test"]), of_label["test_best_candidate"].mean(skipna=False)
         numbers = {
-            "choice": choice.mean, "low": choice.low, "high": choice.high, "oracle": oracle.mean, "gain": gain,
+            "choice": choice.mean, "low": choice.low, "high": choice.high,
+            "oracle": oracle, "gain": (of_label["test_best_candidate"] - of_label["test"]).mean(skipna=False),
             "n": choice.n, "finalists": of_label["n_candidates"].mean(),
             "images": (of_label["forward_images"] + of_label["backward_images"]).mean(),
         }  # fmt: skip
@@ -104,12 +106,13 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     methods = data[data["protocol"].notna()]
     figure = Figure(figsize=(style.TEXT_WIDTH, max(LINE * len(methods) + 0.75, 1.5)), layout="constrained")
     axes = figure.subplots()
-    lines = data.loc[data["protocol"].isna() & (data["label"] != "random_mean"), "choice"]
+    lines = data.loc[data["protocol"].isna(), "choice"]
     axes.set_xlim(*plots.ends([*methods[["choice", "low", "high", "oracle"]].to_numpy().ravel(), *lines]))
     engineering = EngFormatter(sep="", places=1)
     for y, row in enumerate(methods.to_dict("records")):
         _method(axes, y, row)
-        for x, said in ((COLUMNS[0], engineering(row["images"])), (COLUMNS[1], f"{row['finalists']:.0f}")):
+        finalists = f"{row['finalists']:.0f}" + ("?" if np.isnan(row["oracle"]) else "")
+        for x, said in ((COLUMNS[0], engineering(row["images"])), (COLUMNS[1], finalists)):
             axes.annotate(said, (x, y), xycoords=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6,
                           annotation_clip=False)  # fmt: skip
     for x, head in zip(COLUMNS, ("images", "finalists"), strict=True):
@@ -135,8 +138,13 @@ def _method(axes: Axes, y: int, row: Mapping[Any, Any]) -> None:
     look = style.look(row["label"])
     if not np.isnan(row["low"]):
         axes.hlines(y, row["low"], row["high"], color=look.colour, linewidth=1.0, alpha=0.6, zorder=2)
-    if row["oracle"] > row["choice"]:
+    start = axes.get_xlim()[0]
+    choice = max(row["choice"], start)
+    if row["oracle"] > choice:
         arrow = {"arrowstyle": "-|>,head_length=0.25,head_width=0.13", "color": "#222222", "linewidth": 0.8}
         ends = {"shrinkA": 0, "shrinkB": 0}
-        axes.annotate("", (row["oracle"], y), (row["choice"], y), arrowprops={**arrow, **ends}, zorder=3)
-    axes.plot([row["choice"]], [y], linestyle="none", zorder=4, **plots.marker(look, 5.5))
+        axes.annotate("", (row["oracle"], y), (choice, y), arrowprops={**arrow, **ends}, zorder=3)
+    if row["choice"] < start:
+        axes.plot([start], [y], clip_on=False, zorder=4, **plots.beyond(look, "<"))
+    else:
+        axes.plot([choice], [y], linestyle="none", zorder=4, **plots.marker(look, 5.5))

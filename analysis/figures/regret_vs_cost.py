@@ -66,9 +66,10 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
             continue
         stem = results.root / "figures" / f"regret_vs_cost-{setting.slug}"
         partial = groups.mark(setting, rows, data["label"])
+        shown = rows[rows["label"].isin(data["label"])]
         with style.page():
             paths += write_figure(
-                stem, paint(data, partial), data, describe(setting, rows, data, results.root, partial)
+                stem, paint(data, partial), data, describe(setting, shown, data, results.root, partial)
             )
     return Drawn(tuple(paths), tuple(missing))
 

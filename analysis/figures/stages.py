@@ -52,20 +52,20 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             continue
+        drawn, left = groups.fitting(data["label"], WANTED, MOST)
+        data = data[data["label"].isin(drawn)]
+        meaning = MEANING + groups.no_room(left)
         paths += figure_files.write(
-            NAME, "Stages of the search.", MEANING, setting, rows, data, paint, results, intervals=False
+            NAME, "Stages of the search.", meaning, setting, rows, data, paint, results, intervals=False
         )
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 
 def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """All that is drawn: label, seed, stage, node, size (architectures), kept, and in percent the accuracy of a child's
+    """What can be drawn: label, seed, stage, node, size (architectures), kept, and in percent the accuracy of a child's
     mixture and of the architecture that it would propose (discretised), NaN where not measured."""
     lines: list[dict[str, Any]] = []
-    labels = sorted(set(rows["label"]), key=style.order)
-    for label in labels:
-        if len({line["label"] for line in lines}) == MOST:
-            break
+    for label in sorted(set(rows["label"]), key=style.order):
         for row, record in runs(rows[rows["label"] == label], results):
             lines += ({"label": label, "seed": row["seed"], **node} for node in compared(record))
     columns = ["label", "seed", "stage", "node", "size", "kept", "accuracy", "discretised"]

@@ -27,8 +27,9 @@ MEANING = (
     "τ is Kendall's tau-b between a method's estimates (validation accuracy on supernet weights) and test accuracy "
     "when trained alone, over those architectures of the probe that are in the true top k % of it, ties with the last "
     "of them included; 100 % is the whole probe. A share that holds fewer than two architectures, or estimates that "
-    "are all equal there, have no tau; n below a share counts its architectures. Markers are means over seeds; "
-    "outlined ones (fair) have the budget of the base on one supernet. Grey lines without markers rank by size alone."
+    "are all equal there, have no tau; n below a share is the number that it asks for, before ties. Markers are means "
+    "over seeds; outlined ones (fair) have the budget of the base on one supernet. Grey lines without markers rank by "
+    "size alone."
 )
 
 CHART = Chart(
@@ -55,7 +56,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
 
 
 def prepare(rows: pd.DataFrame) -> pd.DataFrame:
-    """All that is drawn: label, kind (`run`, `mean`), seed, top (percent), n (architectures in it), tau, low, high."""
+    """All that is drawn: label, kind (`run`, `mean`), seed, top (percent), n (architectures in it, before
+    ties), tau, low, high."""
     lines: list[dict[str, Any]] = []
     rows = rows[rows["tau"].notna() & ~rows["label"].str.match(groups.BEST_OF)]  # these rank as RSPS does
     for label in sorted(set(rows["label"]), key=style.order):

@@ -202,7 +202,9 @@ def _protocols(facts: Facts) -> Found:
 
 
 def _seeds(facts: Facts) -> Found:
-    counts = facts.frame.groupby(["space", "dataset", "scale", "label"])["seed"].nunique()
+    counts = stats.done(facts.frame).groupby(["space", "dataset", "scale", "label"])["seed"].nunique()
+    if counts.empty:
+        return "no", "No run is finished", LIST
     enough = counts[counts >= stats.LEAST_RUNS]
     text = (
         f"{counts.min()} to {counts.max()} seeds for a method in a setting; "
@@ -384,7 +386,7 @@ def counts(found: Iterable[Answer]) -> dict[str, int]:
 
 def _in_every_setting(facts: Facts, label: str, words: str) -> Found:
     every = list(settings(facts.frame, by_target=False))
-    have = [setting for setting, rows in every if label in set(rows["label"])]
+    have = [setting for setting, rows in every if label in set(stats.done(rows)["label"])]
     lacking = [said(setting) for setting, _ in every if setting not in have]
     text = f"{_of(have, every)} settings with {words}"
     return _share(have, every), text + (f"; none in {'; '.join(lacking)}" if lacking else ""), MAKE

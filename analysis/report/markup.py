@@ -13,7 +13,9 @@ from markupsafe import Markup, escape
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-_CELL = re.compile(r"(?P<value>.*?)(?P<interval> \[[^\]]*\])?(?P<notes> \((?:n = |published ).*\))?", re.DOTALL)
+_CELL = re.compile(
+    r"(?P<value>.*?)(?P<fewer> \(n = \d+\))?(?P<interval> \[[^\]]*\])?(?P<notes> \(published .*\))?", re.DOTALL
+)
 _VERDICT = re.compile(r"(?:.*; )?(within|above|below|not comparable|for|against|undecided|not run)\b.*", re.DOTALL)
 _NUMBER = re.compile(r"[-+\u2212]?\d")
 _UNKNOWN = "\N{EN DASH}"
@@ -122,19 +124,19 @@ def line_html(text: str) -> Markup:
 
 
 def cell_html(text: str) -> Markup:
-    """A cell: the interval behind a mean in small print, below it what a paper says, and a verdict marked as one."""
+    """A cell: number of runs and interval behind a mean in small print, below it what a paper says, and a verdict
+    marked as one."""
     parts = _CELL.fullmatch(text)
-    if parts is None or not (parts["interval"] or parts["notes"]):
+    if parts is None or parts["value"] == text:
         return _judged(text)
     said = escape(parts["value"])
-    if parts["interval"]:
-        said += Markup(' <span class="ci">{}</span>').format(parts["interval"].strip())
-    notes = (parts["notes"] or "").strip(" ()")
-    if notes.startswith("published "):
-        published, _, verdict = notes.partition("; ")
-        ending = Markup("; {}").format(_judged(verdict)) if verdict else Markup("")
-        return said + Markup(' <span class="beside">{}{}</span>').format(published, ending)
-    return said + Markup(' <span class="ci">({})</span>').format(notes) if notes else said
+    for small in filter(None, (parts["fewer"], parts["interval"])):
+        said += Markup(' <span class="ci">{}</span>').format(small.strip())
+    if not parts["notes"]:
+        return said
+    published, _, verdict = parts["notes"].strip(" ()").partition("; ")
+    ending = Markup("; {}").format(_judged(verdict)) if verdict else Markup("")
+    return said + Markup(' <span class="beside">{}{}</span>').format(published, ending)
 
 
 def verdict_of(text: str) -> str:

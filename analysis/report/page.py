@@ -105,7 +105,8 @@ def _told(setting: Setting, rows: pd.DataFrame) -> Told:
         ceiling = "unknown" if pd.isna(first["ceiling"]) else f"{first['ceiling']:.3f}"
         coverage = f"{100 * first['truth_coverage']:.1f} %"
         targets.append((one.target, str(first["truth_checksum"]), coverage, ceiling))
-    counts = rows.groupby("label")["seed"].nunique()
+    done = stats.done(rows).groupby("label")["seed"].nunique()
+    counts = done.reindex(sorted(set(rows["label"])), fill_value=0)
     return Told(
         id=setting.slug,
         words=items.said(setting),

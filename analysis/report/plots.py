@@ -82,6 +82,8 @@ def _axis(axis: Axis, data: pd.DataFrame) -> dict[str, Any]:
     if (axis.cut or axis.far) and values.size:
         cut, lower, upper = np.percentile(values, [axis.cut, 25, 75])
         start = float(max(cut, lower - axis.far * (upper - lower))) if axis.far else float(cut)
+        if axis.whole:
+            start = min([start, *data.loc[data["kind"] == axis.whole, axis.column]])
     return {**{name: content[name] for name in ("column", "title", "floor")}, "scale": scale, "start": start}
 
 

@@ -12,8 +12,8 @@ from analysis.load import Setting
 from analysis.tables.columns import Column
 
 VERDICTS = (
-    "Behind a cell stands what a paper prints for the method, or what follows from files that its authors released "
-    "(trained on other images, for other epochs), and the verdict: within, where the published value lies in our "
+    "Behind a cell stands what a paper prints for the method, or what follows from files that its authors released, "
+    "and the verdict: within, where the published value lies in our "
     "interval or our mean within one published standard deviation of it; above or below otherwise; not comparable for "
     "the reasons that letters stand for."
 )

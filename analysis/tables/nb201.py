@@ -40,8 +40,8 @@ DEFINITIONS = (
     "Each cell is the accuracy (%) of the architecture that the method itself chose, trained alone, as the truth "
     "tells it: mean ± standard deviation over seeds, with the interval of the mean. Images are those passed through "
     "supernets; seconds are CPU seconds of the process, or GPU seconds, whose published counterparts are of other "
-    "devices. Reference rows are methods that are not run here, as published; their cost is in the seconds that the "
-    "source gives."
+    "devices. Rows that end in (published) have no counterpart that is run here, or one with other settings; they are "
+    "as printed there, with the cost in the seconds that the source gives."
 )
 
 

@@ -112,7 +112,7 @@ function supernetChart(place, content, looks) {
   const markers = {
     s: polygon(4, 6.2, Math.PI / 4), D: polygon(4, 6), d: polygon(4, 5), "^": polygon(3, 6.2), v: polygon(3, 6.2, Math.PI),
     "<": polygon(3, 6.2, -Math.PI / 2), ">": polygon(3, 6.2, Math.PI / 2), P: polygon(4, 6.5, Math.PI / 4, 0.55), X: polygon(4, 6.8, 0, 0.5),
-    p: polygon(5, 6), h: polygon(6, 6), "*": polygon(5, 7.5, 0, 0.45), o: "M-4.8,0A4.8,4.8 0 1 1 4.8,0A4.8,4.8 0 1 1 -4.8,0Z",
+    p: polygon(5, 6), h: polygon(6, 6), H: polygon(6, 6, Math.PI / 6), "*": polygon(5, 7.5, 0, 0.45), o: "M-4.8,0A4.8,4.8 0 1 1 4.8,0A4.8,4.8 0 1 1 -4.8,0Z",
   };
   const mark = (parent, look, x, y, kind) => make("path", {
     d: markers[kind || look.marker] || markers.o, fill: look.open ? "var(--paper)" : look.colour,
