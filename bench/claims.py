@@ -47,6 +47,13 @@ def _locked(path: Path, what: str) -> IO[str]:
     return stream
 
 
+def write_through(stream: IO[bytes], content: bytes) -> None:
+    """Append to an open file past its buffer. Raises OSError, and then leaves nothing that closing would try to write
+    once more."""
+    while content:
+        content = content[os.write(stream.fileno(), content) :]
+
+
 def is_at(stream: IO[Any], path: Path) -> bool:
     """Whether an open file is still the one at that path: a lock on a file that was removed holds nothing."""
     try:

@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
-from bench.errors import BadSpec, BenchError, Busy, Died, UnknownName
+from bench.errors import BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName
 from bench.official_commands import Fetch, Import, Naslib
 
 RESULTS = Path("results")
@@ -143,6 +143,7 @@ class Score(Common):
     def __call__(self) -> int:
         from rich.console import Console
 
+        from bench import images
         from bench.record import Results
         from bench.score import named_by, score
         from bench.truth import EMBEDDED, open_truth
@@ -151,6 +152,12 @@ class Score(Common):
         results.check_writable()
         console = Console(stderr=self.json)
         truth = open_truth(self.truth)
+        if not truth.targets():
+            raise NoSuchEntry(
+                f"table {truth.name} has test accuracies after full training of no data set that searches are scored on"
+            )
+        if self.dataset is not None and self.dataset not in images.NAMES:
+            raise UnknownName("image set", self.dataset, images.NAMES)
         records = [r for r in results.records() if _fits(r, truth, self.dataset)]
         if not records:
             which = f"run on {self.dataset}" if self.dataset else "run"
@@ -250,6 +257,7 @@ Command = (
 def _parsed(words: list[str]) -> Callable[[], int]:
     """The command that the words ask for. Raises BadSpec, UnknownName for words that make no sense."""
     said = io.StringIO()
+    _require_no_names(words)
     try:
         with contextlib.redirect_stderr(said):
             command, unknown = tyro.cli(
@@ -262,9 +270,31 @@ def _parsed(words: list[str]) -> Callable[[], int]:
         told = [line for line in lines if line and not line.startswith("For full helptext")]
         raise BadSpec(f"{' '.join(told[1:])} (see --help)") from None  # the first line is the title of a box
     if unknown:
-        names = [f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(command)]
-        raise UnknownName("option", unknown[0], names)
+        if not unknown[0].startswith("-"):
+            raise BadSpec(f"{unknown[0]!r} is one word too many (see --help)")
+        raise UnknownName("option", unknown[0], _options(type(command)))
     return command
+
+
+def _options(command: type) -> list[str]:
+    """The options of a command, both forms of those that are on or off."""
+    named = [field for field in dataclasses.fields(command) if not _is_positional(field)]
+    switches = [f"--no-{field.name}" for field in named if field.type == "bool"]
+    return [name.replace("_", "-") for name in (*(f"--{field.name}" for field in named), *switches)]
+
+
+def _is_positional(field: dataclasses.Field[Any]) -> bool:
+    return str(field.type).startswith("Positional[")
+
+
+def _require_no_names(words: Sequence[str]) -> None:
+    """Raises BadSpec where a word that stands without its name is given one, as in `run --study nb201`."""
+    kinds = {one.__metadata__[0].name: one.__origin__ for one in get_args(Command)}
+    if not words or words[0] not in kinds:
+        return
+    for field in dataclasses.fields(kinds[words[0]]):
+        if _is_positional(field) and any(word.partition("=")[0] == f"--{field.name}" for word in words[1:]):
+            raise BadSpec(f"--{field.name} is no option: write `{words[0]} {field.name.upper()}`, without its name")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

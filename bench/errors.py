@@ -23,6 +23,10 @@ class UnknownName(BenchError):
         hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
 
+    def __reduce__(self) -> tuple[type[BenchError], tuple[str]]:
+        """On its way from another process it is its line alone."""
+        return BenchError, (str(self),)
+
 
 class BadGenotype(BenchError):
     """A text or tuple that is no architecture of the space."""

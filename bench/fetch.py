@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
+from bench.claims import is_at, write_through
 from bench.errors import BadData
 from bench.sources import Collection, Remote
 
@@ -62,6 +63,8 @@ def fetch(
     neither used nor replaced.
     """
     path = folder / wanted.name
+    if path.is_dir():
+        raise BadData(f"{path} is a folder where a file belongs; move it away")
     if path.exists():
         wanted.check(path)
         say(f"{path} is there")
@@ -101,6 +104,9 @@ def _part_file(folder: Path, wanted: Remote) -> IO[bytes]:
     except OSError:
         stream.close()
         raise BadData(f"{part} is in use: another process fetches {wanted.name}; wait for it") from None
+    if not is_at(stream, part):  # the other has just given the file its name
+        stream.close()
+        raise BadData(f"{wanted.name} was fetched by another process at this moment; run the same command again")
     return stream
 
 
@@ -192,8 +198,7 @@ def _block(answer: Any) -> bytes:
 
 def _write(part: IO[bytes], block: bytes) -> None:
     try:
-        part.write(block)
-        part.flush()
+        write_through(part, block)
     except OSError as error:
         raise BadData(f"cannot write {part.name}: {error.strerror}; what arrived is kept, go on later") from None
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from rich.console import Console
 from rich.table import Table
 
-from bench.errors import BadRecord, UnknownName
+from bench.errors import BadRecord
 from bench.record import Record, Results, read_scores, to_json
 from bench.spec import SCALES
 
@@ -97,13 +97,17 @@ def show(table: Sequence[Row], as_json: bool) -> None:
 
 
 def find(results: Results, beginning: str) -> Record:
-    """The record whose key starts so. Raises UnknownName or BadRecord."""
+    """The record whose key starts so. Raises BadRecord."""
     known = {r.key: r for r in _all(results)}
-    found = [r for key, r in known.items() if beginning and key.startswith(beginning)]
+    if not beginning:
+        raise BadRecord(
+            f"give the key of one of {len(known)} runs, or its beginning; `python -m bench list` shows them"
+        )
+    found = [r for key, r in known.items() if key.startswith(beginning)]
     if len(found) > 1:
         raise BadRecord(f"{beginning!r} begins {len(found)} keys: {', '.join(r.key for r in found)}; give more digits")
     if not found:
-        raise UnknownName("run", beginning, known)
+        raise BadRecord(f"none of {len(known)} runs begins with {beginning!r}; `python -m bench list` shows them")
     return found[0]
 
 

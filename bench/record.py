@@ -159,7 +159,7 @@ class Results:
         """Raises BadRecord now rather than after an hour of search."""
         probe = self.root / "runs" / f".probe-{os.getpid()}"
         write_atomically(probe, b"")
-        probe.unlink()
+        probe.unlink(missing_ok=True)
 
     def run_path(self, key: str) -> Path:
         """Where the record of a finished run lies."""

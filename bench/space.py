@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -136,7 +137,10 @@ class Space(ABC):
 
     def check(self, genotype: Sequence[int]) -> Genotype:
         """The genotype as a tuple of ints. Raises BadGenotype where it does not belong to the space."""
-        found = tuple(int(op) for op in genotype)
+        try:
+            found = tuple(operator.index(op) for op in genotype)
+        except TypeError:
+            raise BadGenotype(f"{genotype!r} is no architecture of {self.name}: takes whole numbers") from None
         if not self.region.admits(found):
             raise BadGenotype(
                 f"{found} is no architecture of {self.name}: takes {len(self.edges)} numbers, 0 to {len(self.ops) - 1}"
@@ -182,7 +186,8 @@ class Space(ABC):
 
     @abstractmethod
     def shared_class(self, genotype: Genotype) -> Hashable:
-        """Equal for genotypes that are the same function on one set of shared weights."""
+        """What is equal only for genotypes that are the same function on one set of shared weights, as an estimate of
+        one is then that of the other. Functions that are equal by more than dead edges may have several classes."""
 
     def classes(self, key: Callable[[Genotype], Hashable]) -> dict[Hashable, list[Genotype]]:
         """All genotypes grouped by `key`, groups and members in lexicographic order."""

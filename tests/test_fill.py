@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,6 +72,14 @@ def test_nothing_is_trained_twice(table: Table, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(fill, "train_class", None)
     job(_silent)
     assert fill.missing(fill.filled(table, tmp_path), [wanted]) == []
+
+
+def test_a_file_without_a_value_of_every_seed_is_refused(table: Table, tmp_path: Path) -> None:
+    values = {name: [1.0] * (len(fill.PLAN.seeds) - 1) for name in fill.COLUMNS}
+    content = {"position": 1, "seeds": fill.PLAN.seeds, "seconds": 1.0, "values": values}
+    (tmp_path / "00001.json").write_text(json.dumps(content))
+    with pytest.raises(BadTable, match="not a value of every seed"):
+        fill.filled(table, tmp_path)
 
 
 @pytest.mark.parametrize("content", ["", "{}", '{"position": 1}', "[]"])

@@ -262,6 +262,20 @@ def test_a_table_of_means_answers_what_it_can(tmp_path: Path) -> None:
         api.simulate_train_eval(0, "cifar100", hp="200")
 
 
+@pytest.mark.parametrize("is_random", [False, True])
+def test_means_of_one_split_and_a_run_of_another_are_one_training(is_random: bool) -> None:
+    """As in the extract on ImageNet16-120: the test accuracy is a mean, the validation accuracy of one run."""
+    cell = ("accuracy", "ImageNet16-120")
+    columns = {
+        Column(*cell, "x-test", 200, "mean"): np.linspace(10, 46, SPACE.size),
+        Column(*cell, "x-valid", 200, "run"): np.linspace(10, 47, SPACE.size),
+    }
+    api = create(Table(Header("both", "1", "nb201", "Made up", "the tests", True), columns))
+    for _ in range(5):
+        info = api.get_more_info(SPACE.to_index(SPACE.at(15_624)), "ImageNet16-120", hp="200", is_random=is_random)
+        assert (info["test-accuracy"], info["valid-accuracy"]) == (46, 47)
+
+
 def test_another_space_is_refused() -> None:
     with pytest.raises(UnknownName, match="search space 'sss'"):
         create("nowhere", "sss")

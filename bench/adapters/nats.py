@@ -10,6 +10,7 @@ Where the answer differs from that of `nats_bench` on the same data:
 - `is_random=True`, the default there too, draws one of the seeds, but from a generator of this object: the global
   `random` is neither read nor disturbed, and the same `seed` gives the same answers;
 - an architecture that is none raises BadGenotype; `nats_bench` returns -1, which Python takes for the last one;
+- a table without seeds, whose splits are known as means or of one run, is one training;
 - what was not measured raises NoSuchEntry in one line, where `nats_bench` ends in a KeyError or TypeError;
 - nothing is printed, whatever `verbose` says, and there are no weights, curves or top-5 accuracies.
 """
@@ -28,7 +29,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BadGenotype, NoSuchEntry, UnknownName
 from bench.spaces.nb201 import SPACE
-from bench.truth.column import Column
+from bench.truth.column import MEAN, RUN, Column
 from bench.truth.official import counts
 from bench.truth.official.assembling import LATENCY_SPLIT
 from bench.truth.table import Table
@@ -50,20 +51,22 @@ _COMMENT = {
 
 
 def create(
-    table: str | Path | Table,
+    file_path_or_dict: str | Path | Table,
     search_space: str = "tss",
     fast_mode: bool = True,
     verbose: bool = False,
     *,
     seed: int = 0,
 ) -> NATSTopology:
-    """The stand-in on a table or its file. fast_mode and verbose are taken, and make no difference.
+    """The stand-in on a table (`file_path_or_dict`, as the package calls it) or its file. fast_mode and verbose are
+    taken, and make no difference.
 
     Raises UnknownName for the size space, which the tables do not hold, and BadTable.
     """
     if search_space not in ("tss", "topology"):
         raise UnknownName("search space", search_space, ("tss", "topology"))
-    return NATSTopology(table if isinstance(table, Table) else Table.load(table), seed)
+    table = file_path_or_dict if isinstance(file_path_or_dict, Table) else Table.load(file_path_or_dict)
+    return NATSTopology(table, seed)
 
 
 _Run = list[list[float]]
@@ -257,7 +260,7 @@ class NATSTopology:
     def _gathered(self, dataset: str, epochs: int) -> _Trainings:
         """The columns of one data set and number of epochs, side by side."""
         here = [c for c in self.table.columns if (c.dataset, c.epochs) == (dataset, epochs)]
-        seeds = sorted({c.seed for c in here if c.metric == "accuracy"}, key=lambda seed: (len(seed), seed))
+        seeds = sorted({_training(c) for c in here if c.metric == "accuracy"}, key=lambda seed: (len(seed), seed))
         if not seeds:
             have = sorted({(c.dataset, c.epochs) for c in self.table.columns})
             listed = ", ".join(f"{name} with {number}" for name, number in have)
@@ -269,11 +272,12 @@ class NATSTopology:
         values = np.full((SPACE.size, len(seeds), len(splits), 3), np.nan)
         latency = np.full((SPACE.size, len(seeds)), np.nan)
         for column in here:
-            if column.seed in seeds and column.metric == "latency" and column.split == LATENCY_SPLIT:
-                latency[:, seeds.index(column.seed)] = self._values(column)
-            elif column.seed in seeds and column.split in splits:
+            seed = _training(column)
+            if seed in seeds and column.metric == "latency" and column.split == LATENCY_SPLIT:
+                latency[:, seeds.index(seed)] = self._values(column)
+            elif seed in seeds and column.split in splits:
                 place = _PLACE[column.metric]
-                values[:, seeds.index(column.seed), splits.index(column.split), place] = self._values(column)
+                values[:, seeds.index(seed), splits.index(column.split), place] = self._values(column)
         return _Trainings(tuple(seeds), splits, values, latency)
 
     def _values(self, column: Column) -> NDArray[np.float64]:
@@ -283,6 +287,11 @@ class NATSTopology:
 
 _COUNTS = ("parameters", "multiply_adds")
 _PLACE = {"accuracy": 0, "cross_entropy": 1, "train_seconds": 2, "eval_seconds": 2}
+
+
+def _training(column: Column) -> str:
+    """The training that a column is of: a seed's own, or the one that stands for those without a number."""
+    return MEAN if column.seed in (MEAN, RUN) else column.seed
 
 
 class _Archs(Sequence[str]):

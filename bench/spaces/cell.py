@@ -43,7 +43,7 @@ class CellSpace(Space):
         )
 
     def shared_class(self, genotype: Genotype) -> Hashable:
-        """`live`: edges off every path cannot matter. Exact where an operation maps zero to zero, i.e. for
+        """`live`: edges off every path cannot matter. Right where an operation maps zero to zero, i.e. for
         batch-statistics normalisation without a trained shift; elsewhere use `reaching_class`."""
         return self.live(genotype)
 

@@ -108,7 +108,10 @@ def stored(folder: Path) -> Iterator[Row]:
             content = json.loads(path.read_text())
             if tuple(content["seeds"]) != PLAN.seeds or path != _path(folder, content["position"]):
                 raise ValueError("other seeds or another name")
-            yield Row(content["position"], {name: content["values"][name] for name in COLUMNS}, content["seconds"])
+            values = {name: content["values"][name] for name in COLUMNS}
+            if any(len(of_seeds) != len(PLAN.seeds) for of_seeds in values.values()):
+                raise ValueError("not a value of every seed")
+            yield Row(content["position"], values, content["seconds"])
         except (ValueError, KeyError, TypeError) as error:
             raise BadTable(f"{path} holds no training of this table ({error}); move it aside and score again") from None
 

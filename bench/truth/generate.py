@@ -102,7 +102,6 @@ def write_table(folder: Path, path: Path) -> None:
     """Merge all series that have begun into one table file."""
     begun = [name for name in PASSES if (folder / name).is_dir()]
     table = merge(PASSES[FIRST].plan, [shards_of(name, folder, PASSES) for name in begun])
-    path.parent.mkdir(parents=True, exist_ok=True)
     table.save(path, replace=True)
     print(f"wrote {path}: {'complete' if table.header.complete else 'not complete'}, {len(table.columns)} columns")
 
@@ -111,6 +110,8 @@ def main(arguments: Arguments) -> int:
     """Run the command. Returns the exit code."""
     if arguments.workers < 1:
         raise BadSpec(f"{arguments.workers} workers can do nothing; give --workers 1 or more")
+    if arguments.verify < 0 or (arguments.limit is not None and arguments.limit < 1):
+        raise BadSpec("--verify and --limit take a number of classes")
     if arguments.merge:
         write_table(arguments.out, arguments.table)
         return 0

@@ -11,6 +11,7 @@ import csv
 import gzip
 import os
 import sys
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -140,7 +141,7 @@ def read_official(path: Path) -> dict[str, dict[Genotype, float]]:
         with gzip.open(path, "rt", encoding="utf-8") as file:
             rows = [(nb201.SPACE.parse(row["arch"]), row) for row in csv.DictReader(file)]
             return {name: {cell: float(row[key]) for cell, row in rows} for name, key in OFFICIAL.items()}
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError, csv.Error, zlib.error) as error:
         raise BadData(f"{path} is no readable extract of NAS-Bench-201 ({error!r})") from None
 
 
@@ -168,10 +169,14 @@ def main(arguments: Arguments, context: Context | None = None) -> int:
         raise BadSpec(f"--cells {arguments.cells} and --skip {arguments.skip} take multiples of {BLOCK}")
     if arguments.seeds < 2 or arguments.workers < 1:
         raise BadSpec("two seeds and one worker are the least that can be compared")
+    classes = len(class_order())
+    if arguments.skip + arguments.cells > classes:
+        raise BadSpec(f"--skip {arguments.skip} and --cells {arguments.cells} ask for more than {classes:,} cells")
+    extract = official_extract()
+    official = read_official(extract) if extract else {}
     found = {name: train(name, arguments, context) for name in arguments.config}
     samples = {name: one for name, one in found.items() if one}
-    extract = official_extract()
-    table = report(samples, read_official(extract) if extract else {})
+    table = report(samples, official)
     stem = f"report-{arguments.skip}-{arguments.skip + arguments.cells}-{arguments.seeds}"
     text = table.to_markdown(floatfmt=".3f")
     table.to_csv(arguments.out / f"{stem}.csv", index_label="measure")

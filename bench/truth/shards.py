@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.claims import is_at
+from bench.claims import is_at, write_through
 from bench.errors import BadData
 
 FORMAT = 1
@@ -223,8 +223,7 @@ def _trim(file: IO[bytes], path: Path) -> None:
 
 
 def _write_line(file: IO[bytes], entry: Mapping[str, Any]) -> None:
-    file.write(json.dumps(entry, allow_nan=False).encode() + b"\n")
-    file.flush()
+    write_through(file, json.dumps(entry, allow_nan=False).encode() + b"\n")
     os.fsync(file.fileno())
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from tabulate import tabulate
 
-from bench.errors import BenchError
+from bench.errors import BadTable, BenchError
 from bench.metrics import partial_tau, share_tied, tau_b
 from bench.record import write_atomically
 from bench.spaces import nb201
@@ -53,6 +53,8 @@ def measures(table: Table, official: TableTruth | None) -> Iterator[Row]:
     """All rows of the sheet: a name and a number. Every cell counts, so a class of n cells counts n times; ties are
     counted among classes."""
     seeds = table.seeds(("accuracy", DATASET, "test", 1))
+    if not seeds:
+        raise BadTable(f"table {table.header.name} is not of the image set {DATASET}; give one that `make table` made")
     known = np.stack([_column(table, "accuracy", seed) for seed in seeds], 1)
     rows = np.flatnonzero(np.isfinite(known).all(1))
     accuracy = known[rows]

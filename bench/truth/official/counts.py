@@ -24,18 +24,17 @@ def official(parameters: int, multiply_adds: int, dataset: str) -> tuple[float, 
     return (parameters + (_HEAD_INPUTS + 1) * (classes - _TEN)) / 1e6, flops / 1e6
 
 
-def for_table(parameters: float, flops: float, dataset: str) -> tuple[int, int]:
-    """The inverse of `official`. Raises BadTable where the result is no pair of whole numbers."""
+def for_table(parameters: float, flops: float, dataset: str) -> tuple[tuple[int, int], bool]:
+    """The inverse of `official`, and whether both were whole numbers, as means of trainings that disagree are not.
+    Raises BadTable where the numbers are smaller than those of the head alone."""
     classes = CLASSES[dataset]
-    body = (_whole("FLOPs", flops) - (_HEAD_INPUTS + 1) * classes) * _SMALLER.get(dataset, 1)
-    found = _whole("parameters", parameters) - (_HEAD_INPUTS + 1) * (classes - _TEN), body + _HEAD_INPUTS * _TEN
+    body = (round(1e6 * flops) - (_HEAD_INPUTS + 1) * classes) * _SMALLER.get(dataset, 1)
+    found = round(1e6 * parameters) - (_HEAD_INPUTS + 1) * (classes - _TEN), body + _HEAD_INPUTS * _TEN
     if min(found) < 0:
         raise BadTable(f"{parameters} million parameters and {flops} million FLOPs are too few for {dataset}")
-    return found
+    return found, _whole(parameters) and _whole(flops)
 
 
-def _whole(name: str, millions: float) -> int:
+def _whole(millions: float) -> bool:
     count = round(1e6 * millions)
-    if abs(1e6 * millions - count) > _TOLERANCE * max(1.0, count * 1e-6):
-        raise BadTable(f"{name} are {millions} million, which is no whole number")
-    return count
+    return abs(1e6 * millions - count) <= _TOLERANCE * max(1.0, count * 1e-6)

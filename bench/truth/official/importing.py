@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench.errors import BadTable
+from bench.errors import BadSpec, BadTable
 from bench.spaces.nb201 import SPACE
 from bench.truth.convert import convert_csv
 from bench.truth.official import trust
@@ -40,9 +40,11 @@ def import_official(
     that lacks architectures, which stay missing. workers: processes that read, by default one per core. say: told
     in one line what will take memory or time. tick: told how many architectures of how many are read.
 
-    Raises BadTable in one line; what stands at `out` is never written over.
+    Raises BadTable, or BadSpec for no workers, in one line; what stands at `out` is never written over.
     """
     source, out = Path(source), Path(out)
+    if workers is not None and workers < 1:
+        raise BadSpec(f"{workers} workers can read nothing; give 1 or more")
     if out.exists():
         raise BadTable(f"{out} exists already; move it away or choose another name")
     found = recognise(source)

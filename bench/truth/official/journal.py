@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.claims import write_through
 from bench.errors import BadTable
 from bench.truth.official.measurements import Row
 
@@ -43,6 +44,8 @@ class Journal:
         for number, line in enumerate(self._stream):
             if number:
                 entry = self._parsed(line)
+                if not isinstance(entry, dict) or entry.keys() != {"size", "row"} or not isinstance(entry["row"], dict):
+                    raise BadTable(f"{self.path} is damaged; move it away and import again")
                 yield entry["size"], entry["row"]
 
     def append(self, size: int, row: Row) -> None:
@@ -73,8 +76,7 @@ class Journal:
 
     def _write(self, entry: Any) -> None:
         try:
-            self._stream.write(json.dumps(entry).encode() + b"\n")
-            self._stream.flush()
+            write_through(self._stream, json.dumps(entry).encode() + b"\n")
         except OSError as error:
             raise BadTable(f"cannot write {self.path}: {error.strerror}; what it holds is kept") from None
 

@@ -15,7 +15,7 @@ from bench.errors import BadTable
 Row = dict[str, Any]
 """One architecture, as JSON values: `index`; `arch`, the official string; `runs`, [data set, epochs, seed, split,
 accuracy (percent), cross-entropy (nats), seconds of all epochs together], None where missing; `latency`, [data set,
-epochs, seed, seconds]; `counts`, [data set, epochs, parameters, FLOPs] in millions."""
+epochs, seed, seconds]; `counts`, [data set, epochs, parameters, FLOPs] in millions, of every training."""
 
 
 def row_of(index: int, results: Mapping[int, Any]) -> Row:
@@ -41,8 +41,8 @@ def row_of(index: int, results: Mapping[int, Any]) -> Row:
                 latency = finite(run.get_latency())
                 if latency is not None and latency > 0:  # the packages' mark of a missing one is -1
                     found["latency"].append([*where, latency])
-            costs = trained.get_compute_costs(dataset)
-            found["counts"].append([dataset, epochs, finite(costs["params"]), finite(costs["flops"])])
+                # Of each training by itself: the packages' own answer is a mean, also of trainings that disagree.
+                found["counts"].append([dataset, epochs, finite(run.params), finite(run.flop)])
     return found
 
 
