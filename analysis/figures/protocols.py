@@ -24,7 +24,7 @@ NAME = "protocols"
 ALONE = ("rsps", "darts", "darts-2nd", "snas", *dict.fromkeys(BASES.values()))  # one supernet
 CUT = ("fewshot", "fewshot-snas", "fewshot-rsps", "gm-darts", "gm-snas", "gm-rsps", "hep")
 WANTED = ALONE + CUT + tuple(groups.fair(CUT))
-COLUMNS = (1.12, 1.24)  # right ends of the columns beside the panel, in widths of it
+COLUMNS = (30, 60)  # points from the panel to the right ends of the columns beside it
 LINE = 0.155  # inches: height of a row
 
 MEANING = (
@@ -112,12 +112,8 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     for y, row in enumerate(methods.to_dict("records")):
         _method(axes, y, row)
         finalists = f"{row['finalists']:.0f}" + ("?" if np.isnan(row["oracle"]) else "")
-        for x, said in ((COLUMNS[0], engineering(row["images"])), (COLUMNS[1], finalists)):
-            axes.annotate(said, (x, y), xycoords=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6,
-                          annotation_clip=False)  # fmt: skip
-    for x, head in zip(COLUMNS, ("images", "finalists"), strict=True):
-        axes.annotate(head, (x, -1.1), xycoords=axes.get_yaxis_transform(), ha="right", va="center", fontsize=6,
-                      color=plots.QUIET, annotation_clip=False)  # fmt: skip
+        _beside(axes, y, (engineering(row["images"]), finalists), "black")
+    _beside(axes, -1.1, ("images", "finalists"), plots.QUIET)
     for name, dash in (("random_mean", style.DOTTED), ("largest", style.DASH_DOT), ("optimum", style.SOLID)):
         for value in data.loc[data["label"] == name, "choice"]:
             axes.axvline(value, color=plots.QUIET, linestyle=dash, linewidth=0.8, zorder=1)
@@ -132,6 +128,14 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
             axes.axhline(y - 0.5, color="#E4E4E4", linewidth=0.5, zorder=0)
     plots.say(figure, partial)
     return figure
+
+
+def _beside(axes: Axes, y: float, words: tuple[str, str], colour: str) -> None:
+    for x, said in zip(COLUMNS, words, strict=True):
+        axes.annotate(
+            said, (1, y), (x, 0), axes.get_yaxis_transform(), "offset points",
+            ha="right", va="center", fontsize=6, color=colour, annotation_clip=False,
+        )  # fmt: skip
 
 
 def _method(axes: Axes, y: int, row: Mapping[Any, Any]) -> None:

@@ -109,10 +109,10 @@ def largest(table: Table, official: TableTruth) -> pd.DataFrame:
 
 
 def _side_by_side(table: Table, official: TableTruth) -> pd.DataFrame:
-    """Test accuracy (%) and rank (1 is best, ties at their mean) of all known cells in both tables, by position."""
+    """Test accuracy (%) and rank (1 is best, ties at their mean) of the cells that both tables know, by position."""
     ours = table.column(dataset=DATASET, split="test", epochs=1, seeds="mean")
-    rows = np.flatnonzero(np.isfinite(ours))
     theirs = official.column(RANKED, "test")
+    rows = np.flatnonzero(np.isfinite(ours) & np.isfinite(theirs))
     columns = {
         "embedded (%)": ours[rows],
         "rank": rankdata(-ours[rows]),
@@ -130,8 +130,7 @@ def _column(table: Table, metric: str, seed: str) -> NDArray[np.float64]:
 def _trained_seconds(table: Table, seeds: tuple[str, ...]) -> NDArray[np.float64]:
     """Seconds of every class once, all seeds: members repeat the numbers of their representative."""
     own = np.unique(trained_instead())
-    seconds = sum(_column(table, "train_seconds", seed)[own] for seed in seeds)
-    return np.nan_to_num(np.asarray(seconds, dtype=np.float64))
+    return np.sum([np.nan_to_num(_column(table, "train_seconds", seed)[own]) for seed in seeds], axis=0)
 
 
 def main(arguments: Arguments) -> int:
