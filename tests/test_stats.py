@@ -138,11 +138,11 @@ def test_runs_share_their_architectures() -> None:
     assert stats.tau_over_architectures([(estimate, truth)] * 3) == pytest.approx(one)
     both = stats.tau_over_architectures([(estimate, truth), (-estimate, truth)])
     assert (both.mean, both.low, both.high) == pytest.approx((0, 0, 0), abs=1e-12)
+    turned = stats.tau_over_architectures([(estimate, truth), (estimate[::-1], truth[::-1])])
+    assert turned == stats.Mean(pytest.approx(one.mean), None, None, 0)  # of other architectures, or in another order
 
 
 def test_tau_without_architectures_enough_or_without_an_order() -> None:
-    turned = stats.tau_over_architectures([(estimate, truth), (estimate[::-1], truth[::-1])])
-    assert turned == stats.Mean(pytest.approx(one.mean), None, None, 0)  # of other architectures, or in another order
     assert stats.tau_over_architectures([]) == stats.Mean(None, None, None, 0)
     assert stats.tau_over_architectures([([1.0, 1.0], [1.0, 2.0])]) == stats.Mean(None, None, None, 0)
     assert stats.tau_over_architectures([([1.0, 2.0], [1.0, 2.0])]) == stats.Mean(1.0, None, None, 2)
