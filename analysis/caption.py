@@ -42,6 +42,15 @@ def setting_of(setting: Setting, rows: pd.DataFrame) -> str:
     )
 
 
+def made_with(rows: pd.DataFrame) -> str:
+    """On which devices, and by how many states of the sources: seconds of two of them cannot be compared."""
+    versions = len(set(rows["code"]) - {""})
+    said = f"Devices: {', '.join(sorted(set(rows['device'])))}."
+    return said + (
+        f" Seconds are of {versions} versions of the program, which need not be equally fast." if versions > 1 else ""
+    )
+
+
 def scale_numbers(scale: Mapping[str, Any]) -> str:
     """What a scale's name stands for, in words."""
     if scale["name"] == "table":  # of NASLib's searches: bench.adapters.naslib

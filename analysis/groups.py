@@ -19,7 +19,7 @@ from analysis.style import FAIR, order, parts, printed
 MOST = 8
 UNTRAINED = ("random", "largest")  # what needs no supernet and has no opinion
 SIZES = ("parameters", "multiply-adds")  # estimates that cost nothing
-BEST_OF = r"random-best-of-\d+$"  # RSPS with fewer paths to choose from
+BEST_OF = r"random-best-of-\d+$"  # ranks the few that it trains
 STUDY = "nb201-partition"  # the study of every method
 
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (

@@ -50,9 +50,9 @@ class Setting:
 @dataclass(frozen=True)
 class Loaded:
     """One row per score, and one without accuracies per failed run. Columns: the fields of `Score`; costs and the names
-    of the panel as columns of their own; and from the record `method_id`, `scale_numbers`, `device`, `choice_estimate`
-    ([0, 1]), `protocol` ("paper", "fair", or "both" where the method knows no such difference) and `base` (the label
-    without its protocol). `missing`: a line for each gap that was let through."""
+    of the panel as columns of their own; and from the record `method_id`, `scale_numbers`, `device`, `code` (a digest
+    of the sources), `choice_estimate` ([0, 1]), `protocol` ("paper", "fair", or "both" where the method knows no such
+    difference) and `base` (the label without its protocol). `missing`: a line for each gap that was let through."""
 
     frame: pd.DataFrame
     missing: tuple[str, ...]
@@ -136,6 +136,7 @@ def _of_record(record: Record) -> dict[str, Any]:
         "method_id": method,
         "scale_numbers": record.identity["scale"],
         "device": str(record.place.get("device_name") or record.place.get("device", "unknown")),
+        "code": str(record.place.get("code") or ""),
         "image_set": " ".join(str(record.place[name]) for name in ("images_digest", "split") if record.place.get(name)),
         "protocol": method["config"].get("protocol", BOTH),
         "base": base_of(record.label),

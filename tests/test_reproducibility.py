@@ -285,7 +285,7 @@ def test_claims_on_the_committed_results_by_hand() -> None:
 
 
 FIRST_RESULT = {
-    "the best of ten random architectures by a supernet": "random-best-of-10",
+    "the best of ten random architectures, each trained alone": "random-best-of-10",
     "RSPS": "rsps",
     "DARTS, first order": "darts",
     "DARTS, second order": "darts-2nd",

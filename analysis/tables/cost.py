@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import caption
 from analysis.load import Setting, settings
 from analysis.missing import lines
 from analysis.output import Drawn
@@ -30,7 +31,7 @@ PHASES = {
     "search": "what no other phase holds",
     "weights": "training of weights",
     "alpha": "training of architecture weights",
-    "unrolled": "the second-order term of DARTS",
+    "unrolled": "all passes for the architecture weights of second-order DARTS",
     "cut": "measuring and making a cut",
     "lesson": "teachers' passes of distillation",
     "compare": "choice of the child that lives on",
@@ -40,7 +41,8 @@ DEFINITIONS = (
     "Means over the runs that are done. A phase pays for what happens while it is the innermost open one, so phases "
     f"add up to the total: {'; '.join(f'{name}: {what}' for name, what in PHASES.items())}. An image passed once "
     "through a supernet counts once, whatever the supernet's size; multiply-adds count the convolutions that were "
-    "computed, forward and backward. Seconds are CPU seconds of the process, or GPU seconds; wall seconds depend on "
+    "computed, and a backward pass as two forward ones, though one for architecture weights alone is half of that. "
+    "Seconds are CPU seconds of the process, or GPU seconds; wall seconds depend on "
     "what else the device did. Probing the estimates and scoring are outside the account."
 )
 
@@ -70,7 +72,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
                 for column in COLUMNS
             ]
     heads = ("Method and phase", RUNS, *(column.head for column in COLUMNS))
-    words = describe(setting, rows, results.root, (f"Devices: {', '.join(sorted(set(rows['device'])))}.", DEFINITIONS))
+    words = describe(setting, rows, results.root, (caption.made_with(rows), DEFINITIONS))
     return Sheet("cost", setting, (Grid("Cost of the search by phase", heads, tuple(body)),), words, pd.DataFrame(data))
 
 

@@ -30,7 +30,8 @@ DEFINITIONS = (
     "supernets on its way, as HEP-NAS does, estimates with supernets trained for different times, which its tau "
     "mixes; FaDE orders the cells of one hyper-architecture, and no others. Coverage is the share of the probe on "
     "which the method has an opinion, probe n the number of architectures with an opinion and a truth. Images are "
-    "those passed through supernets, forward and backward; seconds are CPU seconds of the process, or GPU seconds."
+    "those passed through supernets, forward and backward; seconds are CPU seconds of the process, or GPU seconds; "
+    "supernets are those made, among them one that is cut before any training."
 )
 
 
@@ -129,7 +130,7 @@ def describe(setting: Setting, rows: pd.DataFrame, root: Path) -> str:
                 caption.progress(setting, rows),
                 caption.INTERVALS,
                 DEFINITIONS,
-                f"Devices: {', '.join(sorted(set(rows['device'])))}.",
+                caption.made_with(rows),
                 _random_baseline(setting, rows),
                 f"Made by: {caption.command(root)}.",
             ],
