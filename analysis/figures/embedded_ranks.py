@@ -93,6 +93,7 @@ def describe(ranks: pd.DataFrame, root: Path) -> str:
 def paint(ranks: pd.DataFrame) -> Figure:
     """Points and their running quartiles; the best cells at the lower left."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(SIZE, SIZE), layout="constrained")
     axes = figure.subplots()
@@ -104,6 +105,8 @@ def paint(ranks: pd.DataFrame) -> Figure:
     trend = quartiles(ranks)
     axes.fill_between(trend["embedded"], trend["low"], trend["high"], color=style.GREY, alpha=0.3, linewidth=0)
     axes.plot(trend["embedded"], trend["cifar10"], color=style.BLACK, linewidth=1.2)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 5, 10]))
     axes.set_xlabel("rank in the embedded table")
     axes.set_ylabel("rank on CIFAR-10")
     axes.set_title(f"τ = {tau(ranks):.2f}, {n:,} cells")
