@@ -32,11 +32,10 @@ MEANING = (
     "estimates, as means over seeds; bars are their intervals. The arrow leads to the best of the method's finalists "
     "by the truth (oracle): what some papers print, and no result of the search, since it looks the answers up. No "
     "arrow: one finalist, the choice was the best, or, with a question mark behind the finalists, the truth lacks some "
-    "of them. Filled markers: the paper's budget; outlined ones (fair): "
-    "everything shrunk until the search passes as many images as its base on one supernet, whose row says how that is "
-    "trained. At the right: images passed "
-    "through supernets, forward and backward, and finalists, both as means. Vertical lines: the mean of all known "
-    "architectures (dotted), the largest architecture (dash-dotted), the best known one (solid)."
+    "of them. Filled markers: the paper's budget; outlined ones (fair): everything shrunk until the search passes as "
+    "many images as its base on one supernet, whose row says how that is trained. At the right: images passed through "
+    "supernets, forward and backward, and finalists, both as means. Vertical lines, where they lie on the axis: the "
+    "mean of all known architectures (dotted), the largest architecture (dash-dotted), the best known one (solid)."
 )
 
 CHART = Chart(
