@@ -137,8 +137,8 @@ def test_keys_that_are_none_are_one_line(two: tuple[str, str, str], capsys: pyte
     twin = next(key for key in keys if key[0] == a[0] and key not in (a, b))
     Results(Path(folder)).save(run(seed=keys.index(twin)))
     for words, message in (
-        ((a, "zz"), "unknown run 'zz'"),
-        (("", a), "unknown run ''"),
+        ((a, "zz"), "none of 3 runs begins with 'zz'"),
+        (("", a), "give the key of one of 3 runs"),
         ((a[0], b), "give more digits"),
         ((a,), "required"),
     ):
