@@ -59,21 +59,16 @@ def panels(labels: Iterable[str]) -> list[tuple[str, list[str]]]:
     return made + [("Others", chunk) for chunk in chunks]
 
 
-def fitting(labels: Iterable[str], wanted: Sequence[str], most: int) -> tuple[list[str], list[str]]:
-    """At most `most` of the labels, in their order, and those for which there is no room: methods that the figure
-    wants come first, then their other settings."""
+def fitting(data: pd.DataFrame, wanted: Sequence[str], most: int) -> tuple[pd.DataFrame, str]:
+    """The rows of at most `most` of the methods, and a sentence for the caption that names the others, empty where
+    there are none: methods that the figure wants come first, then their other settings."""
 
     def wish(label: str) -> tuple[int, tuple[int, int, bool, str]]:
         return 0 if label in wanted else 1 if parts(label)[0] in wanted else 2, order(label)
 
-    by_wish = sorted(set(labels), key=wish)
-    return sorted(by_wish[:most], key=order), sorted(by_wish[most:], key=order)
-
-
-def no_room(labels: Iterable[str]) -> str:
-    """A sentence for the caption about methods that have runs and are not drawn; nothing where there are none."""
-    names = ", ".join(map(printed, labels))
-    return f" For want of room without {names}." if names else ""
+    by_wish = sorted(set(data["label"]), key=wish)
+    left = ", ".join(map(printed, sorted(by_wish[most:], key=order)))
+    return data[data["label"].isin(by_wish[:most])], f" For want of room without {left}." if left else ""
 
 
 def fair(labels: Iterable[str]) -> list[str]:

@@ -57,11 +57,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             continue
-        drawn, left = groups.fitting(data["label"], WANTED, MOST)
-        data = data[data["label"].isin(drawn)]
-        meaning = MEANING + groups.no_room(left)
+        data, left_out = groups.fitting(data, WANTED, MOST)
         paths += figure_files.write(
-            NAME, "Distances and cut scores.", meaning, setting, rows, data, paint, results, intervals=False
+            NAME, "Distances and cut scores.", MEANING + left_out, setting, rows, data, paint, results, intervals=False
         )
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 

@@ -45,7 +45,7 @@ class Journal:
             if number:
                 entry = self._parsed(line)
                 if not isinstance(entry, dict) or entry.keys() != {"size", "row"} or not isinstance(entry["row"], dict):
-                    raise BadTable(f"{self.path} is damaged; move it away and import again")
+                    raise self._damaged()
                 yield entry["size"], entry["row"]
 
     def append(self, size: int, row: Row) -> None:
@@ -84,4 +84,7 @@ class Journal:
         try:
             return json.loads(line)
         except ValueError:
-            raise BadTable(f"{self.path} is damaged; move it away and import again") from None
+            raise self._damaged() from None
+
+    def _damaged(self) -> BadTable:
+        return BadTable(f"{self.path} is damaged; move it away and import again")
