@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from bench.errors import BadRecord, Busy
+from bench.files import is_at
 
 
 @contextmanager
@@ -45,18 +46,3 @@ def _locked(path: Path, what: str) -> IO[str]:
         stream.close()
         raise Busy(f"{owner} is making {what}; it is left to that one") from None
     return stream
-
-
-def write_through(stream: IO[bytes], content: bytes) -> None:
-    """Append to an open file past its buffer. Raises OSError, and then leaves nothing that closing would try to write
-    once more."""
-    while content:
-        content = content[os.write(stream.fileno(), content) :]
-
-
-def is_at(stream: IO[Any], path: Path) -> bool:
-    """Whether an open file is still the one at that path: a lock on a file that was removed holds nothing."""
-    try:
-        return os.path.samestat(os.fstat(stream.fileno()), path.stat())
-    except FileNotFoundError:
-        return False

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 
-from bench.claims import is_at, write_through
 from bench.errors import BadData
+from bench.files import is_at, write_through
 from bench.sources import Collection, Remote
 
 OFFLINE = "SUPERNET_BENCH_OFFLINE"

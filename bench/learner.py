@@ -9,10 +9,10 @@ from __future__ import annotations
 import copy
 import itertools
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from bench.checkpoints import Keeper
 from bench.errors import BadRegion, Diverged
 from bench.images.batches import Batch, Batches
 from bench.meter import Meter
@@ -155,11 +156,12 @@ class Learner:
         self.paths = numpy_stream(seed, f"paths/{name}")
         self.noise = torch_stream(seed, f"noise/{name}")
         self._visitors = numpy_stream(seed, f"aside/paths/{name}"), torch_stream(seed, f"aside/noise/{name}")
-        self._valid_stream: Iterator[Batch] = valid.endless()
+        self._valid_stream = valid.endless()
         self.curve: list[dict[str, float]] = []
         self.estimated: Callable[[float], None] = lambda count: None  # told of how many architectures were estimated
         self.stepper: Stepper = Stepper()  # how the updates of a step are carried out
         self.feeds: Feeds | None = None  # while a captured step is written down or run
+        self.keeper = Keeper()  # of its state, epoch by epoch
 
     @property
     def progress(self) -> float:
@@ -180,11 +182,13 @@ class Learner:
         """
         self.supernet.train()
         with arithmetic(self.alpha.device, self.training.precision):
-            left = round((self.epochs if epochs is None else epochs) * len(self.train))
-            while left > 0:
-                left -= self._epoch(lesson, alpha, left)
+            whole = round((self.epochs if epochs is None else epochs) * len(self.train))
+            done = self.keeper.begun(self)
+            while done < whole:
+                done += self._epoch(lesson, alpha, whole - done)
                 if each_epoch is not None:
                     each_epoch()
+                self.keeper.reached(self, done)
         return self
 
     def _epoch(self, lesson: Lesson | None, alpha: bool, most: int) -> int:
@@ -254,7 +258,9 @@ class Learner:
         """
         high, low = self.training.learning_rate, self.training.learning_rate_end
         share = self.steps / (self.epochs * len(self.train))
-        rate = float(low + (high - low) * 0.5 * (1 + np.cos(np.pi * share)))
+        self._set_rate(float(low + (high - low) * 0.5 * (1 + np.cos(np.pi * share))))
+
+    def _set_rate(self, rate: float) -> None:
         for group in self.optimiser.param_groups:
             if isinstance(group["lr"], Tensor):  # a captured step reads it there
                 group["lr"].fill_(rate)
@@ -275,6 +281,53 @@ class Learner:
             self.stepper.forget()
             self.steps, self.epochs, self.horizon = parent.steps, parent.epochs, parent.horizon
         return self
+
+    def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """All that training moves, as tensors and as JSON values: enough for `restore`."""
+        tensors = {f"weights/{name}": value for name, value in self.supernet.state_dict().items()}
+        tensors["alpha"] = self.alpha.detach()
+        for which, optimiser in self._optimisers().items():
+            for index, values in optimiser.state_dict()["state"].items():
+                tensors.update({f"{which}/{index}/{name}": value for name, value in values.items()})
+        tensors.update({f"noise/{n}": noise.get_state() for n, noise in enumerate((self.noise, self._visitors[1]))})
+        tensors["order/train"] = self.train.drawn()
+        tensors["order/valid"], begun, taken = self._valid_stream.place()
+        tensors["order/pass"] = begun
+        paths = [paths.bit_generator.state for paths in (self.paths, self._visitors[0])]
+        rate = float(self.optimiser.param_groups[0]["lr"])  # the unrolled step of alpha takes that of the step before
+        return tensors, {"steps": self.steps, "rate": rate, "curve": self.curve, "paths": paths, "taken": taken}
+
+    @torch.no_grad()
+    def restore(self, tensors: Mapping[str, Tensor], plain: Mapping[str, Any]) -> None:
+        """Go on as a learner would that was made like this one and had the given `state`."""
+
+        def under(prefix: str) -> dict[str, Tensor]:
+            return {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+
+        self.supernet.load_state_dict(under("weights/"))
+        self.alpha.copy_(tensors["alpha"])
+        for which, optimiser in self._optimisers().items():
+            values: dict[int, dict[str, Tensor]] = {}
+            for place, value in under(f"{which}/").items():
+                index, name = place.split("/")
+                own = optimiser.param_groups[0]["params"][int(index)]
+                laid = torch.empty_like(own).copy_(value) if value.shape == own.shape else value
+                values.setdefault(int(index), {})[name] = (
+                    laid  # as its weight lies: a fused optimiser asks for no order
+                )
+            optimiser.load_state_dict({**optimiser.state_dict(), "state": values})
+        for n, noise in enumerate((self.noise, self._visitors[1])):
+            noise.set_state(tensors[f"noise/{n}"])
+        for paths, state in zip((self.paths, self._visitors[0]), plain["paths"], strict=True):
+            paths.bit_generator.state = state
+        self.train.draw_from(tensors["order/train"])
+        self._valid_stream.go_to(tensors["order/valid"], tensors["order/pass"], plain["taken"])
+        self.steps, self.curve = plain["steps"], list(plain["curve"])
+        self._set_rate(plain["rate"])
+        self.stepper.forget()
+
+    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+        return {"sgd": self.optimiser, "adam": self.alpha_optimiser}
 
     @contextmanager
     def aside(self) -> Iterator[None]:

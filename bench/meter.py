@@ -126,6 +126,12 @@ class Meter:
         self._read()
         return {name: vars(cost).copy() for name, cost in self.phases.items()}
 
+    def resume(self, state: Mapping[str, Mapping[str, Any]]) -> None:
+        """Go on from an earlier `state`: what was charged since the meter was made is dropped."""
+        self._charge_time()
+        self._read()
+        self.phases = {name: Cost(**cost) for name, cost in state.items()}
+
     def _current(self) -> Cost | None:
         return self.phases.setdefault(self._stack[-1], Cost()) if self._stack else None
 

@@ -1,9 +1,9 @@
 """The estimates that a run leaves: of which architectures, made block by block, and the file they lie in.
 
 A block is some architectures with all that are the same function on shared weights, so that cutting the probe set
-repeats no work. What is estimated so far lies in a file after every block. A run that was stopped there does its
-search again, which on one CPU thread gives the same weights; it then estimates the first block, and where that comes
-out equal to the bit, goes on behind the last one.
+repeats no work. What is estimated so far lies in a file after every block. A run that was stopped there comes to
+the end of its search again (`checkpoints.py`), on one CPU thread with the same weights; it then estimates the first
+block, and where that comes out equal to the bit, goes on behind the last one.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadRecord
-from bench.record import write_atomically
+from bench.files import write_atomically
 from bench.space import Genotype, Space
 from bench.spaces.cell import CellSpace, distinct
 from bench.streams import numpy_stream

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any, Literal, get_args
 
 from bench.claims import claimed
 from bench.errors import BadRecord
+from bench.files import write_atomically
 from bench.spec import canonical, key_of
 
 SCHEMA = 1
@@ -58,7 +58,7 @@ class Record:
     details: Mapping[str, Any]  # what the method wants kept: regions, distance matrices, curves
     cost: Mapping[str, Any]  # total, with "phases": the same by phase
     estimates: Mapping[str, Any] | None  # side file of probe estimates: name, blake2b, probe, images
-    place: Mapping[str, Any]  # code, python, torch, device, threads, images, started
+    place: Mapping[str, Any]  # code, python, torch, device, threads, images, started, stops
     schema: int = SCHEMA
 
     def essence(self) -> dict[str, Any]:
@@ -129,28 +129,9 @@ def _without(value: Any, names: frozenset[str]) -> Any:
     return value
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """The file is wholly there or not there: temporary name in the same folder, flushed to disk, renamed."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise BadRecord(f"cannot write {path}: {error.strerror}; choose another folder with --results") from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise BadRecord(f"cannot write {path}: {error.strerror}; earlier results are untouched") from None
-
-
 class Results:
     """A results folder: `runs/<key>.json`, `estimates/<key>.parquet`, `scores/<key>.<truth>.json`,
-    `pairs/<key>.<truth>.<target>.parquet`, `failed/<key>.json`."""
+    `pairs/<key>.<truth>.<target>.parquet`, `failed/<key>.json`, and while runs are made `checkpoints/<key>/`."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -172,6 +153,10 @@ class Results:
     def partial_path(self, key: str) -> Path:
         """Where the estimates of a run lie while it makes more of them."""
         return self.root / "estimates" / f"{key}.partial.parquet"
+
+    def checkpoints_path(self, key: str) -> Path:
+        """The folder in which a run keeps what it has trained while it goes on."""
+        return self.root / "checkpoints" / key
 
     def score_path(self, key: str, truth: str) -> Path:
         """Where the scores of a run by one truth lie."""

@@ -18,6 +18,7 @@ import torch
 
 import bench
 from bench import images, probe, spaces
+from bench.checkpoints import Checkpoints
 from bench.errors import BadRecord, BadSpec, BenchError, Busy, Diverged
 from bench.images import ImageSet
 from bench.meter import Meter
@@ -99,11 +100,13 @@ def _executed(
 
     task = Task(space, visible, spec.scale, spec.seed, device, meter, search_progress, steps=settings.steps)
     started = datetime.now(UTC)
+    same = _sameness(device, settings, loaded)
+    task.keeper = checkpoints = Checkpoints(results.checkpoints_path(spec.key), same, task)
 
     def record_of(
         status: Status, message: str, found: Found | None = None, estimates: Mapping[str, Any] | None = None
     ) -> Record:
-        place = _place(device, settings, loaded, visible, started)
+        place = _place(device, settings, loaded, visible, started, checkpoints.stops)
         return _record(spec, status, message, found, space, task, estimates, place)
 
     status: Status = "done"
@@ -144,6 +147,8 @@ def _executed(
     results.save(record, side)
     if side is not None:
         partial.unlink(missing_ok=True)
+    if record.status in ("done", "diverged"):
+        checkpoints.clear()
     return record
 
 
@@ -233,25 +238,39 @@ def _record(
     )
 
 
-def _place(
-    device: torch.device, settings: Settings, loaded: ImageSet, visible: SearchImages, started: datetime
-) -> dict[str, Any]:
-    """Where and with what a run was made; none of it identifies a machine."""
+def _sameness(device: torch.device, settings: Settings, loaded: ImageSet) -> dict[str, Any]:
+    """What decides about a result beside its key: a run that is stopped goes on with the same only."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
     return {
-        **provenance(),
-        "python": platform.python_version(),
+        "code": code_digest(),
         "torch": torch.__version__,
         "numpy": np.__version__,
         "device": device.type,
         "device_name": name,
         "threads": settings.threads,
         "steps": settings.steps,
-        "images": loaded.title,
         "images_digest": loaded.digest,
+    }
+
+
+def _place(
+    device: torch.device,
+    settings: Settings,
+    loaded: ImageSet,
+    visible: SearchImages,
+    started: datetime,
+    stops: int,
+) -> dict[str, Any]:
+    """Where and with what a run was made; none of it identifies a machine."""
+    return {
+        **provenance(),
+        "python": platform.python_version(),
+        **_sameness(device, settings, loaded),
+        "images": loaded.title,
         "split": loaded.split,
         "searched_images": [len(visible.train), len(visible.valid)],
-        "started": started.isoformat(timespec="seconds"),
+        "started": started.isoformat(timespec="seconds"),  # by the process that ended it
+        "stops": stops,  # how often it was stopped before and taken up again
     }
 
 

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from bench import metrics, probe, spaces
 from bench.errors import BadRecord, NoSuchEntry
+from bench.files import write_atomically
 from bench.nets.cell import KERNELS
 from bench.nets.supernet import taps
 from bench.panel import Choice, Ranking, panel
-from bench.record import Record, Results, Score, write_atomically
+from bench.record import Record, Results, Score
 from bench.space import Genotype, Region
 from bench.truth import GroundTruth
 

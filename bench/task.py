@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from bench.checkpoints import Keeper
 from bench.errors import BadRegion, BadSpec
 from bench.images import Augment, Images
 from bench.images.batches import Batches
@@ -87,6 +88,7 @@ class Task:
         self.progress = progress  # tells the share done, 0 to 1; for bars only
         self.steps: Steps = steps  # how training steps are carried out; results differ by rounding at most
         self.estimated: Callable[[float], None] = lambda count: None  # told of how many architectures were estimated
+        self.keeper = Keeper()  # of what is trained
         self.trace: list[dict[str, Any]] = []
         self._supernets = 0
         self._on_device: dict[tuple[str, int], Batches] = {}
@@ -136,7 +138,7 @@ class Task:
             name,
             horizon,
         )
-        made.stepper = stepper_for(self.steps)
+        made.stepper, made.keeper = stepper_for(self.steps), self.keeper
         made.estimated = lambda count: self.estimated(count)
         return made
 
@@ -159,7 +161,7 @@ class Task:
     def on(self, space: Space, name: str) -> Task:
         """The same images and meter on another space: a search within a search, with streams of its own name."""
         inner = Task(space, self.images, self.scale, self.seed, self.device, self.meter, name=f"{self.name}{name}/")
-        inner.steps, inner.estimated = self.steps, lambda count: self.estimated(count)
+        inner.steps, inner.keeper, inner.estimated = self.steps, self.keeper, lambda count: self.estimated(count)
         inner._on_device = self._on_device
         return inner
 
@@ -174,3 +176,14 @@ class Task:
                 "genotype": list(genotype),
             }
         )
+
+    def spent(self) -> dict[str, Any]:
+        """The account so far, as JSON values: phases, trace and seconds."""
+        wall_s = time.perf_counter() - self._started
+        return {"phases": self.meter.state(), "trace": list(self.trace), "wall_s": wall_s}
+
+    def resume(self, spent: Mapping[str, Any]) -> None:
+        """Go on from an earlier account in place of this one."""
+        self.meter.resume(spent["phases"])
+        self.trace[:] = spent["trace"]
+        self._started = time.perf_counter() - spent["wall_s"]

@@ -82,15 +82,13 @@ class Batches:
 
     def epoch(self) -> Iterator[Batch]:
         """One shuffled, augmented pass. Its draws are, in this order: the permutation, crops, flips."""
-        if self._generator is None:
-            raise ValueError("these batches were made without a generator, so they come in order only")
-        count = len(self._labels)
-        order = torch.randperm(count, generator=self._generator).to(self.device)
+        generator, count = self._drawing(), len(self._labels)
+        order = torch.randperm(count, generator=generator).to(self.device)
         corner = flipped = None
         if self._pad:
-            corner = torch.randint(2 * self._pad + 1, (count, 2), generator=self._generator).to(self.device)
+            corner = torch.randint(2 * self._pad + 1, (count, 2), generator=generator).to(self.device)
         if self._augment.flip:
-            flipped = torch.randint(2, (count, 1), generator=self._generator).to(self.device)
+            flipped = torch.randint(2, (count, 1), generator=generator).to(self.device)
         for start in range(0, len(self) * self.batch, self.batch):
             part = slice(start, start + self.batch)
             index = order[part]
@@ -99,10 +97,17 @@ class Batches:
             )
             yield Batch(self._normalised(pixels), self._labels.index_select(0, index))
 
-    def endless(self) -> Iterator[Batch]:
+    def endless(self) -> Passes:
         """Passes for ever, each as `epoch` makes it."""
-        while True:
-            yield from self.epoch()
+        return Passes(self)
+
+    def drawn(self) -> Tensor:
+        """The state of the generator."""
+        return self._drawing().get_state()
+
+    def draw_from(self, state: Tensor) -> None:
+        """Go on as at an earlier `drawn`."""
+        self._drawing().set_state(state)
 
     def in_order(self, batch: int | None = None, count: int | None = None) -> Iterator[Batch]:
         """The first `count` images (all by default, or where there are fewer) once, in order and as they are.
@@ -114,6 +119,11 @@ class Batches:
         for start in range(0, total, step):
             part = slice(start, min(start + step, total))
             yield Batch(self._normalised(self._padded[part, inside, inside]), self._labels[part])
+
+    def _drawing(self) -> torch.Generator:
+        if self._generator is None:
+            raise ValueError("these batches were made without a generator, so they come in order only")
+        return self._generator
 
     def _cut(self, index: Tensor, corner: Tensor | None, flipped: Tensor | None) -> Tensor:
         """`[B, H, W, C]` uint8: a window of each padded image, mirrored where `flipped` is 1.
@@ -135,3 +145,35 @@ class Batches:
         """`[B, H, W, C]` uint8 to `[B, C, H, W]`, channels last in memory."""
         values = pixels.to(self._precision).mul_(self._scale).sub_(self._shift)
         return values.to(self.dtype).permute(0, 3, 1, 2)
+
+
+class Passes(Iterator[Batch]):
+    """Passes over shuffled images for ever, whose place can be noted and gone to again."""
+
+    def __init__(self, batches: Batches) -> None:
+        self._batches = batches
+        self._pass: Iterator[Batch] = iter(())
+        self._begun = batches.drawn()  # the generator before the pass
+        self._taken = 0
+
+    def __next__(self) -> Batch:
+        batch = next(self._pass, None)
+        if batch is None:
+            self._begun, self._pass, self._taken = self._batches.drawn(), self._batches.epoch(), 0
+            batch = next(self._pass)
+        self._taken += 1
+        return batch
+
+    def place(self) -> tuple[Tensor, Tensor, int]:
+        """The generator now, the generator before this pass, and the batches that were taken of it."""
+        return self._batches.drawn(), self._begun, self._taken
+
+    def go_to(self, now: Tensor, begun: Tensor, taken: int) -> None:
+        """Go on as after `place` said so."""
+        self._begun, self._taken, self._pass = begun, taken, iter(())
+        if taken:
+            self._batches.draw_from(begun)
+            self._pass = self._batches.epoch()
+            for _ in range(taken):
+                next(self._pass)
+        self._batches.draw_from(now)

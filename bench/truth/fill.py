@@ -19,9 +19,9 @@ import numpy as np
 import torch
 
 from bench.errors import BadTable
+from bench.files import write_atomically
 from bench.images import patches
 from bench.pool import Job
-from bench.record import write_atomically
 from bench.space import Genotype
 from bench.spec import key_of
 from bench.truth import Scores

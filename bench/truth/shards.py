@@ -23,8 +23,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from bench.claims import is_at, write_through
 from bench.errors import BadData
+from bench.files import is_at, write_through
 
 FORMAT = 1
 SPLITS = ("train", "valid", "test")

@@ -19,6 +19,7 @@ from bench.record import Record, Results, read_record, to_json
 from bench.run import Settings, execute, make
 from bench.spec import RunSpec, Scale, canonical, plain
 from tests import contract, tiny
+from tests.stops import Stop, kept_at_every_epoch
 
 COUNTS = [f.name for f in fields(Cost) if f.name not in ("wall_s", "device_s", "peak_bytes")]
 
@@ -58,6 +59,23 @@ def test_method(label: str, space: str, tmp_path: Path) -> None:
     assert make(spec, Settings(tmp_path / "one", device="cpu"), lambda share: None, True)[1] is False
     if space == contract.SPACES[-1] and record.cost["supernets"]:
         assert _outcome(_run(_spec(label, space, seed=1), tmp_path / "one")) != _outcome(record)
+
+
+@pytest.mark.parametrize("label", contract.KINDS)
+def test_a_search_that_is_stopped_goes_on(label: str, tmp_path: Path) -> None:
+    """To the same record, to the bit, with no epoch trained twice; after the first epoch and after the last but one."""
+    spec = _spec(label, "toy")
+    with kept_at_every_epoch() as trained:
+        whole = _run(spec, tmp_path / "whole")
+    for stop in {1, len(trained) - 1} & set(range(1, len(trained) + 1)):
+        folder = tmp_path / str(stop)
+        with kept_at_every_epoch(stop), pytest.raises(Stop):
+            _run(spec, folder)
+        with kept_at_every_epoch() as again:
+            record = _run(spec, folder)
+        assert canonical(record.essence()) == canonical(whole.essence())
+        assert len(again) == len(trained) - stop
+        assert record.place["stops"] == 1
 
 
 def _outcome_is_in_order(record: Record, spec: RunSpec) -> None:

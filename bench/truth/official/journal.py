@@ -9,8 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.claims import write_through
 from bench.errors import BadTable
+from bench.files import write_through
 from bench.truth.official.measurements import Row
 
 _FORMAT = 1

@@ -1,0 +1,136 @@
+"""What a search has trained so far, kept while it goes on, so that a run that is stopped need not begin again.
+
+A search is a program of its own and its state lies anywhere in it. So a run that was stopped is started from its first
+line, and everything is done as before but the training: the nth call of `Learner.fit` takes over the state that the nth
+call reached then. What lies between is computed again from equal numbers. Which calls were kept never matters to the
+result, only to what is trained again; on one CPU thread the record is that of an unbroken run, to the bit.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.errors import BadRecord
+from bench.files import write_atomically
+
+if TYPE_CHECKING:
+    from bench.learner import Learner
+    from bench.task import Task
+
+SHARE = 0.02
+"""Of the time of a fit, the most that keeping it may take."""
+
+GUESS = 0.02
+"""Seconds that keeping one is thought to take before it was done; so a fit of less than a second is not kept."""
+
+NOTE = "note"  # the member of a checkpoint that is JSON
+
+
+class Keeper:
+    """Keeps nothing: every fit begins at its beginning."""
+
+    def begun(self, learner: Learner) -> int:
+        """Called when a fit begins, whose state may be exchanged here; how many of its steps are done already."""
+        return 0
+
+    def reached(self, learner: Learner, steps: int) -> None:
+        """Called at the end of every epoch of a fit, after so many of its steps."""
+
+
+class Checkpoints(Keeper):
+    """The fits of one run, a file each, with the account of the whole task at that moment.
+
+    folder: of this run alone. identity: JSON values that must be the same for a checkpoint to be taken up: code, device
+    and what else decides about rounding. share: see `SHARE`.
+    """
+
+    def __init__(self, folder: Path, identity: Mapping[str, Any], task: Task, share: float = SHARE) -> None:
+        self.folder, self.identity, self.task, self.share = folder, identity, task, share
+        self.stops = 0  # how often this run was stopped and taken up again
+        self._fit = -1
+        self._since = 0.0
+        self._took = GUESS
+
+    def begun(self, learner: Learner) -> int:
+        """Take up the fit where an earlier process left it, if it kept it. Raises BadRecord where the file is damaged.
+
+        A fit that is not the one that was kept ends the likeness: what was kept of it, and after it, is removed.
+        """
+        self._fit += 1
+        self._since = time.perf_counter()
+        if not self._path(self._fit).exists():
+            return 0
+        note, tensors = read(self._path(self._fit))
+        if note["identity"] != self._identity(learner):
+            self._forget(self._fit)
+            return 0
+        learner.restore(tensors, note["learner"])
+        self.task.resume(note["task"])
+        self.stops = note["stops"] + 1
+        return int(note["steps"])
+
+    def reached(self, learner: Learner, steps: int) -> None:
+        """Keep the fit, unless that would take more than its share of time. Raises BadRecord on a full disk."""
+        began = time.perf_counter()
+        if self.share * (began - self._since) < self._took:
+            return
+        with self.task.meter.paused():
+            tensors, plain = learner.state()
+            note = {
+                "identity": self._identity(learner),
+                "learner": plain,
+                "task": self.task.spent(),
+                "stops": self.stops,
+                "steps": steps,
+            }
+            write_atomically(self._path(self._fit), to_bytes(note, tensors))
+        self._since = time.perf_counter()
+        self._took = self._since - began
+
+    def clear(self) -> None:
+        """The run is over: nothing of this is needed any more."""
+        self._forget(0)
+        with suppress(OSError):  # never made, or a file of the user's in it
+            self.folder.rmdir()
+
+    def _identity(self, learner: Learner) -> dict[str, Any]:
+        return {**self.identity, "name": learner.name, "region": [sorted(ops) for ops in learner.region.allowed]}
+
+    def _path(self, fit: int) -> Path:
+        return self.folder / f"{fit:05d}.npz"
+
+    def _forget(self, first: int) -> None:
+        for path in self.folder.glob("[0-9]" * 5 + ".npz"):
+            if int(path.stem) >= first:
+                path.unlink()
+
+
+def to_bytes(note: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
+    """A NumPy archive of arrays alone: the tensors by name, and the note as UTF-8 text."""
+    arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    text = np.frombuffer(json.dumps(note).encode(), np.uint8)
+    stream = io.BytesIO()
+    np.savez(stream, allow_pickle=False, **{NOTE: text}, **arrays)
+    return stream.getvalue()
+
+
+def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The note and the tensors of such a file, on the CPU. Raises BadRecord."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        note: dict[str, Any] = json.loads(arrays.pop(NOTE).tobytes())
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise BadRecord(f"cannot read the checkpoint {path} ({error}); move its folder aside and run again") from None
+    return note, {name: torch.from_numpy(array) for name, array in arrays.items()}
