@@ -2,8 +2,9 @@
 
 A search is a program of its own and its state lies anywhere in it. So a run that was stopped is started from its first
 line, and everything is done as before but the training: the nth call of `Learner.fit` takes over the state that the nth
-call reached then. What lies between is computed again from equal numbers. Which calls were kept never matters to the
-result, only to what is trained again; on one CPU thread the record is that of an unbroken run, to the bit.
+call reached then. What lies between is computed again from equal numbers. So a fit may change its own learner and the
+account, and nothing else. Which calls were kept never matters to the result, only to what is trained again; on one CPU
+thread the record is that of an unbroken run, to the bit.
 """
 
 from __future__ import annotations
@@ -11,9 +12,8 @@ from __future__ import annotations
 import io
 import json
 import time
-import zipfile
+import warnings
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from bench.task import Task
 
 SHARE = 0.02
-"""Of the time of a fit, the most that keeping it may take."""
+"""Of the time of a search, about what keeping it may take."""
 
 GUESS = 0.02
-"""Seconds that keeping one is thought to take before it was done; so a fit of less than a second is not kept."""
+"""Seconds that keeping is thought to take before it was done once; so nothing is kept of the first second."""
 
 NOTE = "note"  # the member of a checkpoint that is JSON
+PARTS = {"identity", "learner", "task", "stops", "steps"}  # of the note
 
 
 class Keeper:
@@ -51,15 +52,14 @@ class Keeper:
 class Checkpoints(Keeper):
     """The fits of one run, a file each, with the account of the whole task at that moment.
 
-    folder: of this run alone. identity: JSON values that must be the same for a checkpoint to be taken up: code, device
-    and what else decides about rounding. share: see `SHARE`.
+    folder: of this run and nothing else, as made by this code on this device. share: see `SHARE`.
     """
 
-    def __init__(self, folder: Path, identity: Mapping[str, Any], task: Task, share: float = SHARE) -> None:
-        self.folder, self.identity, self.task, self.share = folder, identity, task, share
+    def __init__(self, folder: Path, task: Task, share: float = SHARE) -> None:
+        self.folder, self.task, self.share = folder, task, share
         self.stops = 0  # how often this run was stopped and taken up again
         self._fit = -1
-        self._since = 0.0
+        self._since = time.perf_counter()  # when something was kept or taken up
         self._took = GUESS
 
     def begun(self, learner: Learner) -> int:
@@ -68,52 +68,56 @@ class Checkpoints(Keeper):
         A fit that is not the one that was kept ends the likeness: what was kept of it, and after it, is removed.
         """
         self._fit += 1
-        self._since = time.perf_counter()
-        if not self._path(self._fit).exists():
+        if not self._path().exists():
             return 0
-        note, tensors = read(self._path(self._fit))
-        if note["identity"] != self._identity(learner):
-            self._forget(self._fit)
+        note, tensors = read(self._path())
+        if note["identity"] != _identity(learner):
+            self._forget()
             return 0
         learner.restore(tensors, note["learner"])
         self.task.resume(note["task"])
-        self.stops = note["stops"] + 1
+        self.stops = max(self.stops, note["stops"] + 1)
+        self._since = time.perf_counter()
         return int(note["steps"])
 
     def reached(self, learner: Learner, steps: int) -> None:
-        """Keep the fit, unless that would take more than its share of time. Raises BadRecord on a full disk."""
+        """Keep the fit, unless that would take more than its share of the time since something was kept.
+
+        Where it cannot be written, the search goes on and keeps nothing more, with a warning.
+        """
         began = time.perf_counter()
         if self.share * (began - self._since) < self._took:
             return
         with self.task.meter.paused():
             tensors, plain = learner.state()
             note = {
-                "identity": self._identity(learner),
+                "identity": _identity(learner),
                 "learner": plain,
                 "task": self.task.spent(),
                 "stops": self.stops,
                 "steps": steps,
             }
-            write_atomically(self._path(self._fit), to_bytes(note, tensors))
+            try:
+                write_atomically(self._path(), to_bytes(note, tensors))
+            except BadRecord as error:
+                self.share = 0.0
+                warnings.warn(f"{error}; the search goes on and cannot be taken up if it is stopped", stacklevel=2)
         self._since = time.perf_counter()
         self._took = self._since - began
 
-    def clear(self) -> None:
-        """The run is over: nothing of this is needed any more."""
-        self._forget(0)
-        with suppress(OSError):  # never made, or a file of the user's in it
-            self.folder.rmdir()
+    def _path(self) -> Path:
+        return self.folder / f"{self._fit:05d}.npz"
 
-    def _identity(self, learner: Learner) -> dict[str, Any]:
-        return {**self.identity, "name": learner.name, "region": [sorted(ops) for ops in learner.region.allowed]}
-
-    def _path(self, fit: int) -> Path:
-        return self.folder / f"{fit:05d}.npz"
-
-    def _forget(self, first: int) -> None:
+    def _forget(self) -> None:
         for path in self.folder.glob("[0-9]" * 5 + ".npz"):
-            if int(path.stem) >= first:
+            if int(path.stem) >= self._fit:
                 path.unlink()
+
+
+def _identity(learner: Learner) -> dict[str, Any]:
+    """Which learner it is: a search that rounds otherwise, as on a GPU, may come to another one."""
+    region = [sorted(ops) for ops in learner.region.allowed]
+    return {"name": learner.name, "space": repr(learner.space), "region": region}
 
 
 def to_bytes(note: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
@@ -131,6 +135,9 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         note: dict[str, Any] = json.loads(arrays.pop(NOTE).tobytes())
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise BadRecord(f"cannot read the checkpoint {path} ({error}); move its folder aside and run again") from None
+        if note.keys() != PARTS:
+            raise ValueError(f"its note holds {sorted(note)}")
+    except Exception as error:  # a damaged archive raises whatever its bytes happen to say
+        why = str(error).split("\n")[0]
+        raise BadRecord(f"cannot read the checkpoint {path} ({why}); move its folder aside and run again") from None
     return note, {name: torch.from_numpy(array) for name, array in arrays.items()}

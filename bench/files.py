@@ -27,6 +27,9 @@ def write_atomically(path: Path, content: bytes) -> None:
     except OSError as error:
         Path(temporary).unlink(missing_ok=True)
         raise BadRecord(f"cannot write {path}: {error.strerror}; earlier results are untouched") from None
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
 
 
 def write_through(stream: IO[bytes], content: bytes) -> None:

@@ -330,11 +330,11 @@ class Learner:
         return {"sgd": self.optimiser, "adam": self.alpha_optimiser}
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Passes inside are as in training and leave no trace in it: draws come from streams of their own, and
-        running statistics are put back."""
+    def aside(self, visitor: Learner | None = None) -> Iterator[None]:
+        """Passes inside are as in training and leave no trace in it: draws come from other streams, the visitor's
+        where it is another learner that looks at this one, and running statistics are put back."""
         own, kept = (self.paths, self.noise), [b.clone() for b in self.supernet.buffers()]
-        self.paths, self.noise = self._visitors
+        self.paths, self.noise = (self if visitor is None else visitor)._visitors
         self.supernet.train()
         try:
             with arithmetic(self.alpha.device, self.training.precision):
@@ -345,9 +345,12 @@ class Learner:
                 buffer.copy_(value)
 
     @torch.no_grad()
-    def mixture(self, images: Tensor) -> Tensor:
-        """Logits `[B, classes]` of the whole region under the relaxation's weights, aside from training."""
-        with self.aside():
+    def mixture(self, images: Tensor, visitor: Learner | None = None) -> Tensor:
+        """Logits `[B, classes]` of the whole region under the relaxation's weights, aside from training.
+
+        visitor: the learner that is taught by them, whose fit then changes nothing in this one.
+        """
+        with self.aside(visitor):
             logits: Tensor = self.supernet(images, *self.relaxation.theta(self))
         return logits
 

@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -157,6 +158,10 @@ class Results:
     def checkpoints_path(self, key: str) -> Path:
         """The folder in which a run keeps what it has trained while it goes on."""
         return self.root / "checkpoints" / key
+
+    def drop_checkpoints(self, key: str) -> None:
+        """Remove that folder: the run is over."""
+        shutil.rmtree(self.checkpoints_path(key), ignore_errors=True)
 
     def score_path(self, key: str, truth: str) -> Path:
         """Where the scores of a run by one truth lie."""

@@ -6,7 +6,9 @@ import hashlib
 import platform
 import subprocess
 import traceback
+import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -24,7 +26,7 @@ from bench.images import ImageSet
 from bench.meter import Meter
 from bench.record import Candidate, Record, Results, Status
 from bench.space import Space
-from bench.spec import RunSpec, Scale
+from bench.spec import RunSpec, Scale, key_of
 from bench.steps import Steps
 from bench.task import Found, SearchImages, Task
 
@@ -77,6 +79,9 @@ def execute(
     results = Results(settings.results)
     known = results.find(spec.key)
     if known is not None:
+        if results.checkpoints_path(spec.key).exists():  # it was stopped between its record and its end
+            with suppress(Busy), results.claim(spec.key):
+                results.drop_checkpoints(spec.key)
         return known
     results.check_writable()
     with results.claim(spec.key):
@@ -100,8 +105,8 @@ def _executed(
 
     task = Task(space, visible, spec.scale, spec.seed, device, meter, search_progress, steps=settings.steps)
     started = datetime.now(UTC)
-    same = _sameness(device, settings, loaded)
-    task.keeper = checkpoints = Checkpoints(results.checkpoints_path(spec.key), same, task)
+    folder = _kept_in(results, spec, _sameness(device, settings, loaded))
+    task.keeper = checkpoints = Checkpoints(folder, task)
 
     def record_of(
         status: Status, message: str, found: Found | None = None, estimates: Mapping[str, Any] | None = None
@@ -148,7 +153,7 @@ def _executed(
     if side is not None:
         partial.unlink(missing_ok=True)
     if record.status in ("done", "diverged"):
-        checkpoints.clear()
+        results.drop_checkpoints(spec.key)
     return record
 
 
@@ -162,6 +167,19 @@ def make(
         return execute(spec, settings, progress, debug), made
     except Busy as elsewhere:
         return elsewhere, False
+
+
+def _kept_in(results: Results, spec: RunSpec, sameness: Mapping[str, Any]) -> Path:
+    """The folder of checkpoints for this code and device; says so where others have left some that cannot be used."""
+    root = results.checkpoints_path(spec.key)
+    folder = root / key_of({"key": spec.key, **sameness})
+    if root.exists() and not folder.exists():
+        warnings.warn(
+            f"{spec.label} seed {spec.seed} was stopped before, with other code or settings or on another device; it "
+            "starts from its beginning",
+            stacklevel=2,
+        )
+    return folder
 
 
 def _visible(loaded: ImageSet, scale: Scale) -> SearchImages:

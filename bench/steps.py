@@ -92,7 +92,7 @@ class Captured(Stepper):
     def forget(self) -> None:
         """Capture anew at the next step."""
         self._bodies.clear()
-        self._paths = None
+        self._paths = self._pool = None  # a pool ends with its last graph
 
 
 def stepper_for(steps: Steps) -> Stepper:

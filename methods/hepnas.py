@@ -108,7 +108,7 @@ class MutualDistillation(Teaching):
             weighted = [(self.siblings_weight / len(siblings), sibling) for sibling in siblings]
             weighted += [(self.parent_weight, parent)] if by_parent else []
             with learner.meter.phase("lesson"):
-                taught = [(weight, teacher.mixture(batch.images)) for weight, teacher in weighted]
+                taught = [(weight, teacher.mixture(batch.images, learner)) for weight, teacher in weighted]
             return sum((weight * divergence(z, logits) for weight, z in taught), logits.new_zeros(()))
 
         return divergences if by_parent or by_siblings else None

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +19,16 @@ import torch
 
 from bench import checkpoints
 from bench.checkpoints import Checkpoints, read, to_bytes
-from bench.errors import BadRecord
-from bench.learner import Relaxation, Training
+from bench.errors import BadRecord, Diverged
+from bench.learner import Learner, Relaxation, Training
 from bench.nets.cell import Norm
 from bench.record import Record, Results
 from bench.run import Settings, execute
+from bench.space import Region, Space
+from bench.spaces.cells import chain
+from bench.spaces.toy import SPACE as TOY
 from bench.spec import RunSpec, canonical
+from bench.steps import Captured
 from methods.darts import Darts
 from methods.fewshot import FewShot
 from methods.hepnas import HepNas
@@ -44,7 +50,7 @@ def _images_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _left(folder: Path) -> list[Path]:
-    return list((folder / "checkpoints").rglob("*.npz"))
+    return [path for path in (folder / "checkpoints").rglob("*") if path.is_file()]
 
 
 def _run(spec: RunSpec, folder: Path, **settings: Any) -> Record:
@@ -77,8 +83,21 @@ def test_a_search_stopped_at_any_epoch_ends_as_an_unbroken_one(only_every: int, 
         assert not _left(folder)
 
 
+@pytest.mark.parametrize("base", [Snas(SHORT), Rsps(SHORT, candidates=4)])
+def test_teachers_draw_alike_whichever_fits_were_kept(base: OneShot, tmp_path: Path) -> None:
+    """Siblings that teach draw paths or noise in the fits of others; every third of these is kept here."""
+    spec = tiny.spec(replace(HEP, base=base))
+    with kept_at_every_epoch() as trained:
+        whole = _run(spec, tmp_path / "whole")
+    for stop in range(1, len(trained) + 1):
+        folder = tmp_path / str(stop)
+        with kept_at_every_epoch(stop, 1 + stop % 3), pytest.raises(Stop):
+            _run(spec, folder)
+        assert canonical(_run(spec, folder).essence()) == canonical(whole.essence())
+
+
 def test_stopped_again_and_again(tmp_path: Path) -> None:
-    """After every single epoch: nothing is trained twice, and the seconds are those of all processes."""
+    """After every single epoch: nothing is trained twice, and seconds go on from those of the last checkpoint."""
     spec = tiny.spec(HEP)
     with kept_at_every_epoch() as trained:
         whole = _run(spec, tmp_path / "whole")
@@ -86,7 +105,7 @@ def test_stopped_again_and_again(tmp_path: Path) -> None:
     for _ in trained:
         with kept_at_every_epoch(1), pytest.raises(Stop):
             _run(spec, tmp_path)
-        note, _ = read(max((tmp_path / "checkpoints" / spec.key).iterdir()))
+        note, _ = read(max(_left(tmp_path)))
         seconds.append(note["task"]["wall_s"])
     with kept_at_every_epoch() as again:
         record = _run(spec, tmp_path)
@@ -112,6 +131,16 @@ def test_captured_steps_go_on_too(base: OneShot, steps: Any, tmp_path: Path) -> 
     assert again
 
 
+def test_what_was_captured_is_dropped_where_a_state_is_taken_up() -> None:
+    """A graph would go on with the tensors that it was captured from."""
+    learner = tiny.learner(Snas(SHORT), SHORT)
+    learner.stepper = Captured(masks=False)
+    learner.fit(1)
+    assert learner.stepper._bodies
+    learner.restore(*learner.state())
+    assert not learner.stepper._bodies
+
+
 @pytest.mark.parametrize(
     "relaxation",
     [
@@ -132,9 +161,10 @@ def test_a_learner_goes_on_from_its_state(relaxation: Relaxation, tmp_path: Path
     images = next(first.valid.in_order(32)).images
     first.mixture(images)  # visitors draw from streams of their own, which are part of the state
     tensors, plain = first.state()
-    (tmp_path / "kept.npz").write_bytes(to_bytes({"plain": plain}, tensors))
+    note = {"learner": plain, "identity": {}, "task": {}, "stops": 0, "steps": 4}
+    (tmp_path / "kept.npz").write_bytes(to_bytes(note, tensors))
     note, tensors = read(tmp_path / "kept.npz")
-    second.restore(tensors, note["plain"])
+    second.restore(tensors, note["learner"])
     first.fit(1)
     second.fit(1)
     for one, other in ((first, second), (second, straight)):
@@ -147,59 +177,148 @@ def test_a_learner_goes_on_from_its_state(relaxation: Relaxation, tmp_path: Path
     assert torch.equal(first.mixture(images), second.mixture(images))
 
 
-def test_a_checkpoint_of_other_code_is_not_taken_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda patch: patch.setattr("bench.run.code_digest", lambda: "of other sources"),
+        lambda patch: patch.setattr("bench.run.processor", lambda: "another processor"),
+        lambda patch: patch.setattr("bench.run.torch.__version__", "9.9"),
+    ],
+)
+def test_what_other_code_or_another_device_kept_is_not_taken_up(
+    change: Callable[[pytest.MonkeyPatch], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor lost, until the run is over: the right one may still come."""
     spec = tiny.spec(FEWSHOT)
-    with kept_at_every_epoch() as trained:
-        whole = _run(spec, tmp_path / "whole")
     with kept_at_every_epoch(4), pytest.raises(Stop):
         _run(spec, tmp_path)
-    old = sorted(_left(tmp_path))
-    monkeypatch.setattr("bench.run.code_digest", lambda: "of other sources")
+    old = _left(tmp_path)
+    assert old
+    with monkeypatch.context() as patch:
+        change(patch)
+        with (
+            kept_at_every_epoch(1) as trained,
+            pytest.raises(Stop),
+            pytest.warns(UserWarning, match="was stopped before"),
+        ):
+            _run(spec, tmp_path)
+        assert len(trained) == 1
+    assert set(old) < set(_left(tmp_path))
+    with kept_at_every_epoch(2) as trained, pytest.raises(Stop):
+        _run(spec, tmp_path)
+    assert len(trained) == 2
+    assert _run(spec, tmp_path).place["stops"] == 2
+    assert not _left(tmp_path)
+
+
+@pytest.mark.parametrize("settings", [{"threads": 2}, {"steps": "captured"}])
+def test_what_was_kept_with_other_settings_is_not_taken_up(settings: dict[str, Any], tmp_path: Path) -> None:
+    spec = tiny.spec(FEWSHOT)
     with kept_at_every_epoch(1), pytest.raises(Stop):
         _run(spec, tmp_path)
-    assert len(_left(tmp_path)) < len(old)  # none of the old ones is left to be met later
-    with kept_at_every_epoch() as again:
+    with pytest.warns(UserWarning, match="starts from its beginning"):
+        assert _run(spec, tmp_path, **settings).place["stops"] == 0
+
+
+def test_what_another_run_kept_is_not_taken_up(tmp_path: Path) -> None:
+    """A folder that was renamed by hand."""
+    with kept_at_every_epoch(1), pytest.raises(Stop):
+        _run(tiny.spec(FEWSHOT), tmp_path)
+    other = tiny.spec(FEWSHOT, seed=1)
+    (folder,) = (tmp_path / "checkpoints").iterdir()
+    folder.rename(folder.with_name(other.key))
+    with pytest.warns(UserWarning, match="seed 1 was stopped before"):
+        assert _run(other, tmp_path).place["stops"] == 0
+
+
+@pytest.mark.parametrize("change", ["name", "region", "cells"])
+def test_a_search_that_goes_another_way_leaves_what_was_kept(change: str, tmp_path: Path) -> None:
+    """As it may on a GPU, where what is computed again can round otherwise."""
+
+    def fitted(space: Space, region: Region | None = None, before: int = 0) -> Checkpoints:
+        task = tiny.task(space)
+        for _ in range(before):
+            task.learner(Darts(SHORT), SHORT)
+        learner = task.learner(Darts(SHORT), SHORT, region)
+        learner.keeper = keeper = Checkpoints(tmp_path, task, share=float("inf"))
+        keeper._fit = 4  # the next is the sixth
+        learner.fit(1)
+        return keeper
+
+    first, second = (chain(TOY, [cells] * 3) for cells in ([(1, 1, 2), (2, 2, 2)], [(1, 0, 2), (2, 2, 2)]))
+    part = Region.of([{0}, {0, 1}, {0, 1}])
+    fitted(first)
+    assert fitted(first).stops == 1
+    (tmp_path / "00004.npz").write_bytes(b"of an earlier fit")
+    (tmp_path / "00009.npz").write_bytes(b"of a later fit")
+    other = {"name": (first, None, 1), "region": (first, part, 0), "cells": (second, None, 0)}[change]
+    assert fitted(*other).stops == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["00004.npz", "00005.npz"]
+
+
+def test_keeping_takes_its_share_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two hundredths: many short fits add up, and one slow write does not end it for good."""
+    clock, write = [0.0], [0.01]
+    monkeypatch.setattr(checkpoints.time, "perf_counter", lambda: clock[0])
+
+    def writing(path: Path, content: bytes) -> None:
+        clock[0] += write[0]
+        kept.append(path.stem)
+
+    monkeypatch.setattr(checkpoints, "write_atomically", writing)
+    task, kept = tiny.task(), []  # type: ignore[var-annotated]
+    keeper, learner = Checkpoints(tmp_path, task), task.learner(Darts(SHORT), SHORT)
+
+    def fits(count: int, seconds: float) -> int:
+        before = len(kept)
+        for _ in range(count):
+            keeper.begun(learner)
+            clock[0] += seconds
+            keeper.reached(learner, 3)
+        return len(kept) - before
+
+    assert fits(9, 0.1) == 0  # not before a second is over
+    assert fits(1, 0.2) == 1
+    assert 9 <= fits(50, 0.1) <= 10  # of 0.01 s each, in 5 s
+    write[0] = 10.0
+    assert fits(5, 400.0) == 1 + 2  # the first as if it were quick, then one in 500 s
+    write[0] = 0.01
+    assert fits(5, 400.0) == 1 + 3  # as after a slow one, and then each
+
+
+def test_a_disk_that_takes_no_checkpoint_costs_a_warning(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = tiny.spec(FEWSHOT)
+    whole = _run(spec, tmp_path / "whole")
+    calls = []
+
+    def full(path: Path, content: bytes) -> None:
+        calls.append(path)
+        raise BadRecord(f"cannot write {path}: No space left on device")
+
+    monkeypatch.setattr(checkpoints, "write_atomically", full)
+    monkeypatch.setattr(checkpoints, "GUESS", 0.0)
+    with pytest.warns(UserWarning, match=r"No space left .* search goes on"):
         record = _run(spec, tmp_path)
-    assert len(again) == len(trained) - 1
+    assert len(calls) == 1
     assert canonical(record.essence()) == canonical(whole.essence())
 
 
-def test_a_search_that_goes_another_way_leaves_what_was_kept(tmp_path: Path) -> None:
-    """As it may on a GPU, where what is computed again can round otherwise."""
-    task = tiny.task()
-    for name in ("first", "second"):
-        learner = task.learner(Darts(SHORT), SHORT)
-        learner.keeper = keeper = Checkpoints(tmp_path, {}, task, share=1e12)
-        keeper._fit = 4  # as the sixth fit
-        learner.fit(1)
-        assert [path.name for path in tmp_path.iterdir()] == ["00005.npz"], name
-        assert keeper.stops == 0, name
-    again = tiny.task().learner(Darts(SHORT), SHORT)  # named as the first, whose file the second has replaced
-    again.keeper = Checkpoints(tmp_path, {}, task, share=0)
-    again.keeper._fit = 4
-    again.fit(1)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_short_fit_is_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keeping may take two hundredths of the time: of a fit of 10 seconds, not of one of a moment."""
-    clock = [0.0]
-    monkeypatch.setattr(checkpoints.time, "perf_counter", lambda: clock[0])
-    task = tiny.task()
-    keeper = Checkpoints(tmp_path, {}, task)
-    learner = task.learner(Darts(SHORT), SHORT)
-    keeper.begun(learner)
-    for seconds, kept in ((0.9, 0), (10.0, 1)):
-        clock[0] += seconds
-        keeper.reached(learner, 3)
-        assert len(list(tmp_path.iterdir())) == kept
+def test_what_a_killed_clean_up_left_goes_when_the_run_is_asked_for(tmp_path: Path) -> None:
+    spec = tiny.spec(Darts(SHORT))
+    record = _run(spec, tmp_path)
+    folder = tmp_path / "checkpoints" / spec.key / "of this code"
+    folder.mkdir(parents=True)
+    for name in ("00000.npz", ".00001.npz.unfinished"):
+        (folder / name).write_bytes(b"left")
+    assert _run(spec, tmp_path) == record
+    assert not _left(tmp_path)
 
 
 def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
     spec = tiny.spec(Darts(SHORT))
     with kept_at_every_epoch(1), pytest.raises(Stop):
         _run(spec, tmp_path)
-    (path,) = (tmp_path / "checkpoints" / spec.key).iterdir()
+    (path,) = _left(tmp_path)
     whole = path.read_bytes()
     for content in (whole[: len(whole) // 2], b"", b"no archive", whole[:2000] + b"\xff" * 100 + whole[2100:]):
         path.write_bytes(content)
@@ -210,11 +329,20 @@ def test_a_damaged_checkpoint_is_one_line(tmp_path: Path) -> None:
     assert _run(spec, tmp_path).status == "done"
 
 
-def test_a_diverged_run_leaves_no_checkpoint(tmp_path: Path) -> None:
-    wild = replace(SHORT, learning_rate=1e30, learning_rate_end=1e30, clip=0.0, epochs=100)
+def test_a_diverged_run_leaves_no_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After an epoch that was kept."""
+    seen: list[Path] = []
+
+    def check(self: Learner, loss: float) -> None:
+        seen.extend(_left(tmp_path))
+        if self.curve:
+            raise Diverged("as if")
+
+    monkeypatch.setattr(Learner, "check_finite", check)
     with kept_at_every_epoch():
-        record = _run(tiny.spec(Darts(wild)), tmp_path)
+        record = _run(tiny.spec(Darts(SHORT)), tmp_path)
     assert record.status == "diverged"
+    assert seen
     assert not _left(tmp_path)
 
 
@@ -230,6 +358,14 @@ with kept_at_every_epoch():
 """
 
 
+def _times(folder: Path) -> set[tuple[str, int]]:
+    found = set()
+    for path in folder.rglob("*.npz"):
+        with suppress(FileNotFoundError):  # the run has ended
+            found.add((path.name, path.stat().st_mtime_ns))
+    return found
+
+
 def test_killed_at_random(tmp_path: Path) -> None:
     """Processes killed while they search; the record at the end is that of a run that nobody killed."""
     spec = tiny.spec(FEWSHOT)
@@ -237,15 +373,14 @@ def test_killed_at_random(tmp_path: Path) -> None:
     rng, kills, root = random.Random(0), 0, Path(__file__).parents[1]
     folder = tmp_path / "checkpoints" / spec.key
     while True:
-        seen = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
+        seen = _times(folder)
         process = subprocess.Popen(
             [sys.executable, "-c", KILLED, str(tmp_path)],
             env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
         )
         wanted = rng.randint(1, 4)  # new files before the kill
         while process.poll() is None:
-            now = {path.name: path.stat().st_mtime_ns for path in folder.glob("*.npz")}
-            if len(now.items() - seen.items()) >= wanted and kills < 3:
+            if len(_times(folder) - seen) >= wanted and kills < 3:
                 process.send_signal(signal.SIGKILL)
                 kills += 1
                 break
