@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
+from bench import probe
 from bench.errors import BadRecord
 from bench.learner import Training
 from bench.panel import DEFINITIONS
@@ -103,6 +104,67 @@ def test_the_panel_against_scipy_and_hand_counts(results: Path) -> None:
         {"genotype": list(TOY.at(3)), "estimate": 0.1, "valid": 53.0, "test": 46.5, "rank": 24},
     )
     assert row.visited == ()
+
+
+SAMPLED = {1: 0.2, 4: 0.5, 11: np.nan, 13: 0.4, 14: 0.3, 18: 0.1, 19: 0.5, 22: 0.9, 24: 0.8}
+"""Estimates by position: one is missing, the best two of those with a truth tie, and 22 and 24 have no truth."""
+
+
+def _sampled(results: Path) -> Record:
+    """A record that chose cell 4, whose estimates of a probe of nine cells are `SAMPLED`."""
+    spec = tiny.spec(RandomArchitecture(), scale=replace(tiny.SCALE, probe=len(SAMPLED)))
+    record = execute(spec, Settings(results, device="cpu"))
+    positions = [TOY.position(g) for g in probe.probe_set(TOY, len(SAMPLED))]
+    assert positions == list(SAMPLED)
+    accuracy = list(SAMPLED.values())
+    estimates = np.array(positions, dtype=np.int32), np.column_stack([accuracy, np.subtract(1, accuracy)])
+    path = Results(results).estimates_path(record.key)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(probe.to_bytes(estimates))
+    trace = tuple({"forward_images": n, "backward_images": 0, "wall_s": 1.0, "genotype": TOY.at(n)} for n in (7, 20))
+    return replace(record, genotype=TOY.at(4), trace=trace, estimates={"blake2b": probe.digest(estimates)})
+
+
+def test_a_row_of_a_sampled_probe_against_a_hand_count(results: Path) -> None:
+    """The table knows cells 0 to 19, so that six of the nine have both numbers: 1, 4, 13, 14, 18 and 19."""
+    record = _sampled(results)
+    (row,) = score(record, TableTruth(small_table(complete=False)), Results(results))
+    assert (row.probe_n, row.coverage) == (6, pytest.approx(8 / 9))
+    guess, truth = [0.2, 0.5, 0.4, 0.3, 0.1, 0.5], [42.5, 48.5, 66.5, 68.5, 76.5, 78.5]
+    weighted = [0, 0, 0, 1, 1, 1]  # convolutions
+    tau, with_size, size = (
+        kendalltau(a, b).statistic for a, b in ((guess, truth), (guess, weighted), (truth, weighted))
+    )
+    assert row.tau == pytest.approx(tau)
+    assert row.spearman == pytest.approx(spearmanr(guess, truth).statistic)
+    given = (tau - with_size * size) / np.sqrt((1 - with_size**2) * (1 - size**2))
+    assert row.panel["partial_tau_parameters"] == pytest.approx(given)
+    means = ([0.15, 0.5, 0.4, 0.3, 0.5], [59.5, 48.5, 66.5, 68.5, 78.5])  # 1 and 18 are both no function at all
+    assert row.panel["tau_unique"] == pytest.approx(kendalltau(*means).statistic)
+    assert row.panel["beaten"] == pytest.approx(4.5 / 20)  # cells 0 to 3, and half of itself
+    # Of the best two estimates, which tie, one is the truly best of the six, and one the fifth.
+    for top in ("1", "5", "10"):
+        assert row.panel[f"precision_top{top}"] == pytest.approx(1 / 2)
+    assert row.panel["best_rank_1"] == pytest.approx((1 + 5) / 2)
+    assert row.panel["best_rank_10"] == pytest.approx(1)
+    assert row.panel["regret_probe"] == pytest.approx((0 + 30) / 2)
+    known, unknown = row.curve
+    assert (known["forward_images"], known["test"], known["regret_test"]) == (7, 54.5, 24.0)
+    assert (unknown["forward_images"], unknown["test"], unknown["regret_test"]) == (20, None, None)
+
+
+def test_the_pairs_of_a_sampled_probe_by_hand(results: Path) -> None:
+    record = _sampled(results)
+    score(record, TableTruth(small_table(complete=False)), Results(results))
+    pairs = pq.read_table(Results(results).pairs_path(record.key, "made-up", "patches")).to_pydict()
+    assert pairs["position"] == list(SAMPLED)
+    np.testing.assert_array_equal(pairs["estimate"], np.float32(list(SAMPLED.values())))
+    np.testing.assert_array_equal(pairs["test"], [42.5, 48.5, 62.5, 66.5, 68.5, 76.5, 78.5, np.nan, np.nan])
+    assert pairs["parameters"] == [0, 0, 9, 0, 9, 9, 9, 9, 18]
+    assert pairs["multiply_adds"] == [0, 0, 9, 0, 9, 0, 9, 9, 9]  # of 18 and 24 one convolution leads nowhere
+    # 1 and 18 are nothing; 4 is x; 11, 19 and 24 are f(x), 13 is x + x, 14 and 22 are x + f(x).
+    alike = [list(pairs["cell_class"]).index(number) for number in pairs["cell_class"]]
+    assert alike == [0, 1, 2, 3, 4, 0, 2, 4, 2]
 
 
 def test_cells_that_were_trained_together_are_judged_once_each(results: Path) -> None:
