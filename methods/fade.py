@@ -6,7 +6,7 @@ one cell per row, is the product of its weights,
 
     rank(a) = prod_i p_i[a_i],
 
-so that d k trained cells rank k ** d networks (`methods/hyper.py`). Ranks of different hyper-architectures cannot be
+so that d k trained cells (`methods/hyper.py`) rank k ** d networks. Ranks of different hyper-architectures cannot be
 compared. The outer search therefore keeps nothing but a point in an embedding of the cells: the k cells of a round are
 drawn around it, and their ranks give a pseudo-gradient along which it moves.
 
@@ -69,7 +69,7 @@ class Fade:
             cells = self.drawn(embedding, centre, rng)
             learner = self.trained(task, cells, number)
             weights = learner.masked_alpha().detach().softmax(-1).double().cpu().numpy()
-            ranks = weights.prod(0)  # of the paths that keep to one cell
+            ranks = weights.prod(0)  # the FaDE-ranks of the paths that keep to one cell
             top = int(ranks.argmax())
             with task.meter.phase("choose"):
                 accuracy = learner.estimate((top,) * self.rows)[0]

@@ -1,4 +1,4 @@
-"""The inner half of FaDE (arXiv 2404.16218): a hyper-architecture trained as in DARTS, and the ranks read from it.
+"""The inner half of FaDE (arXiv 2404.16218): a hyper-architecture trained as in DARTS.
 
 A row of cells is one edge of a `Chain` space and its cells are the operations, so the training is DARTS itself. While
 alpha trains, a factor per row falls from 1 (spread the weights) to -1 (sharpen them).
@@ -6,7 +6,6 @@ alpha trains, a factor per row falls from 1 (spread the weights) to -1 (sharpen 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -21,11 +20,6 @@ from methods.darts import Darts
 
 Weights = NDArray[np.float64]
 """Architecture weights `[d, k]`, rows summing to 1."""
-
-
-def rank(weights: Weights, path: Sequence[int]) -> float:
-    """The FaDE-rank of a path of d cell numbers."""
-    return float(np.prod([row[cell] for row, cell in zip(weights, path, strict=True)]))
 
 
 def factors(rows: int, progress: float, mode: str) -> Tensor:

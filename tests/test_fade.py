@@ -1,10 +1,9 @@
-"""Chains of cells against networks built alone, FaDE-ranks by brute force, outer searches on known landscapes."""
+"""Chains of cells against networks built alone, FaDE-ranks by hand, outer searches on known landscapes."""
 
 from __future__ import annotations
 
-import itertools
-import math
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from methods.bayes import Bayes, expected_improvement
 from methods.darts import Darts
 from methods.embedding import Embedding
 from methods.fade import Fade, _best, _finalists, _note
-from methods.hyper import HyperDarts, factors, rank
+from methods.hyper import HyperDarts, factors
 from methods.rsps import Rsps
 from tests import tiny
 
@@ -143,17 +142,23 @@ def test_rows_are_spread_over_the_stages(rows: int, stages: list[int]) -> None:
 # Ranks
 
 
-def test_ranks_by_brute_force_over_all_paths() -> None:
-    """k ** d paths from d x k numbers: their ranks sum to 1, sort as sums of logarithms, and the best is row by row."""
-    weights = np.random.default_rng(0).dirichlet(np.ones(4), 3)
-    ranks = {path: rank(weights, path) for path in itertools.product(range(4), repeat=3)}
-    assert len(ranks) == 4**3
-    assert sum(ranks.values()) == pytest.approx(1)
-    logs = {path: sum(math.log(weights[i, c]) for i, c in enumerate(path)) for path in ranks}
-    assert sorted(ranks, key=lambda p: ranks[p]) == sorted(ranks, key=lambda p: logs[p])
-    assert max(ranks, key=lambda p: ranks[p]) == tuple(weights.argmax(1))
-    diagonal = [ranks[c, c, c] for c in range(4)]
-    assert weights.prod(0) == pytest.approx(diagonal)
+def test_the_cell_of_the_largest_product_is_estimated_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three rows of three cells: by the sum of its weights cell 0 would lead, by their product cell 1 does."""
+    p = torch.tensor([[0.69, 0.3, 0.01], [0.01, 0.2, 0.79], [0.7, 0.2, 0.1]])
+    asked: list[Any] = []
+
+    def estimate(path: Any) -> tuple[float, float]:
+        asked.append(path)
+        return 0.4, 9.0
+
+    trained = SimpleNamespace(masked_alpha=p.log, estimate=estimate)
+    monkeypatch.setattr(Fade, "trained", lambda self, task, cells, number: trained)
+    found = Fade(rounds=1, cells=3).search(tiny.task(NB201))
+    (told,) = found.details["rounds"]
+    assert told["ranks"] == pytest.approx([0.69 * 0.01 * 0.7, 0.3 * 0.2 * 0.2, 0.01 * 0.79 * 0.1], rel=1e-5)
+    assert asked == [(1, 1, 1)]
+    assert found.candidates == ((tuple(told["cells"][1]), 0.4),)
+    assert found.genotype == tuple(told["cells"][1])
 
 
 def test_a_cell_that_is_best_twice_is_a_finalist_once_at_its_higher_accuracy() -> None:
@@ -258,6 +263,15 @@ def test_the_pseudo_gradient_by_hand() -> None:
     assert moved == pytest.approx(np.array([1.0, 1.0]) + 0.5 * u / np.linalg.norm(u))
 
 
+def test_cells_of_a_round_lie_spread_around_the_centre() -> None:
+    seen: list[Any] = []
+    embedding: Any = SimpleNamespace(nearest=lambda points, rng: seen.append(points))
+    Fade(cells=4_000, spread=0.3).drawn(embedding, np.array([1.0, -2.0]), np.random.default_rng(0))
+    assert seen[0].shape == (4_000, 2)
+    assert seen[0].mean(0) == pytest.approx([1, -2], abs=0.03)
+    assert seen[0].std(0) == pytest.approx([0.3, 0.3], rel=0.05)
+
+
 class _Ranked:
     """A trained hyper-architecture whose weights are the softmax of known values of its cells."""
 
@@ -318,11 +332,14 @@ def test_one_hot_points_snap_to_themselves_and_to_the_largest_coordinates() -> N
 
 
 def test_summaries_by_hand() -> None:
-    """Convolutions, and edges on the longest path; cells of one bucket are drawn alike."""
+    """Convolutions, and edges on the longest path, each in standard deviations over the space; cells of one bucket
+    are drawn alike. Two operations of five are convolutions: over six edges they deviate by sqrt(6 2/5 3/5) = 1.2."""
     embedding = Embedding(NB201, NB201.region, "summary")
-    spread = embedding._spread
     cells = [(3, 3, 3, 3, 3, 3), (0, 0, 0, 0, 0, 0), (1, 0, 2, 0, 0, 4), (1, 0, 2, 3, 0, 0)]
-    assert embedding.of(cells) * spread == pytest.approx(np.array([[6, 3], [0, 0], [1, 3], [2, 1]]))
+    points = embedding.of(cells)
+    assert points[:, 0] * 1.2 == pytest.approx([6, 0, 1, 2])
+    assert points[:, 1] / points[0, 1] * 3 == pytest.approx([3, 0, 3, 1])
+    assert embedding.points.std(0) == pytest.approx([1, 1])
     rng = np.random.default_rng(0)
     drawn = embedding.nearest(np.repeat(embedding.of([(1, 0, 2, 0, 0, 4)]), 50, axis=0), rng)
     assert len(set(drawn)) == 50
@@ -381,6 +398,26 @@ def test_bayes_finds_the_best_of_a_known_landscape_sooner_than_chance(monkeypatc
         assert len(found.candidates) == 12 == len({g for g, _ in found.candidates})
         hits += found.genotype == (2, 2, 2)
     assert hits >= 9
+
+
+def test_bayes_estimates_follow_the_accuracies_it_has_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mean of the process: near what was measured, over a range of 0.8, and no cross-entropy."""
+    monkeypatch.setattr(Bayes, "accuracy", lambda self, task, cell: 0.1 + 0.4 * sum(cell) / 3)
+    found = Bayes(networks=12).search(tiny.task())
+    assert found.estimate is not None
+    told = found.estimate([cell for cell, _ in found.candidates], None)
+    assert told[:, 0] == pytest.approx([accuracy for _, accuracy in found.candidates], abs=0.1)
+    assert np.isnan(told[:, 1]).all()
+    worst, best = found.estimate([(0, 0, 0), (2, 2, 2)], None)[:, 0]
+    assert best - worst > 0.5
+
+
+def test_bayes_trains_a_cell_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(Learner, "fit", lambda self: seen.append(self.region.lists))
+    monkeypatch.setattr(Learner, "estimate", lambda self, cell: (0.25, seen.append(cell)))
+    assert Bayes(replace(Bayes().base, training=SHORT)).accuracy(tiny.task(), (2, 0, 1)) == 0.25
+    assert seen == [((2,), (0,), (1,)), (2, 0, 1)]
 
 
 @pytest.mark.parametrize(("fields", "words"), [({"networks": 28}, "more than 27"), ({"first": 11}, "1 to 10")])
