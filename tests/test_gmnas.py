@@ -226,3 +226,25 @@ def test_random_groups_have_the_sizes_of_matching_and_are_uniform() -> None:
         assert sorted(map(len, groups)) == [2, 3]
         drawn.add(groups)
     assert len(drawn) == 10
+
+
+def test_supernets_and_edges_draw_apart() -> None:
+    """Groups of another supernet or another edge, and the edge of another supernet, are drawn anew: over twenty seeds
+    some differ."""
+
+    def groups(name: str, edge: int, seed: int) -> Any:
+        parent: Any = SimpleNamespace(region=NB201.region, name=name)
+        return RandomGroups().split(tiny.task(NB201, seed), parent, edge).groups
+
+    def edge(name: str, seed: int) -> list[int]:
+        parent: Any = SimpleNamespace(region=NB201.region, name=name)
+        return OneEdge("random").candidates(tiny.task(NB201, seed), parent, 0)
+
+    assert any(groups("1", 0, seed) != groups("2", 0, seed) for seed in range(20))
+    assert any(groups("1", 0, seed) != groups("1", 1, seed) for seed in range(20))
+    assert any(edge("1", seed) != edge("2", seed) for seed in range(20))
+
+
+def test_batches_are_shrunk_by_the_factor_of_a_fair_search() -> None:
+    assert Matching(100).times(0.25).batches == 25
+    assert Matching(100).times(0.001).batches == 1

@@ -182,7 +182,7 @@ def test_the_mixture_accuracy_by_hand() -> None:
 
 
 def test_space_size_and_accuracies_of_every_stage_are_kept() -> None:
-    found = HepNas(base=Darts(SHORT), tuning=1, levels=(1, 1, 1)).search(tiny.task(NB201))
+    found = HepNas(base=Darts(SHORT), grouping=RandomGroups(), tuning=1, levels=(1, 1, 1)).search(tiny.task(NB201))
     tree = found.details["tree"]
     winner = max((n for n in tree if n["depth"] == 3), key=lambda n: n["accuracy"])
     assert winner["kept"]
@@ -197,7 +197,7 @@ def test_space_size_and_accuracies_of_every_stage_are_kept() -> None:
 
 def test_the_discretised_accuracy_is_that_of_the_proposal() -> None:
     """The last child kept is not trained on, so its own proposal is the search's, at the accuracy noted for it."""
-    search = HepNas(base=Darts(SHORT), tuning=1, levels=(1, 1, 1))
+    search = HepNas(base=Darts(SHORT), grouping=RandomGroups(), tuning=1, levels=(1, 1, 1))
     found = search.search(tiny.task(NB201))
     (last,) = [n for n in found.details["tree"] if n["depth"] == 3 and n["kept"]]
     assert found.candidates == ((found.genotype, last["discretised"]),)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -48,6 +49,14 @@ def test_cost_of_first_order_search(method: OneShot) -> None:
         assert (phases[name].forward_images, phases[name].backward_images) == (STEPS * B, STEPS * B)
     assert (phases["choose"].forward_images, phases["choose"].backward_images) == (64, 0)
     assert phases["search"].supernets == 1
+
+
+def test_a_search_is_followed_epoch_by_epoch() -> None:
+    """The trace of two epochs and the choice: alpha and weights see three batches an epoch, the choice 64 images."""
+    task = tiny.task()
+    with task.meter.phase("search"):
+        Darts(TRAINING).search(task)
+    assert [point["forward_images"] for point in task.trace] == [2 * 3 * B, 4 * 3 * B, 4 * 3 * B + 64]
 
 
 def test_cost_of_second_order_search() -> None:
@@ -103,17 +112,21 @@ def test_nothing_is_charged_while_the_meter_is_paused_or_outside_phases() -> Non
 
 
 def test_phases_share_time_without_counting_it_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that advances by one second whenever it is read: outer, inner, outer again."""
-    now = iter(range(100))
-    monkeypatch.setattr(Meter, "_now", lambda self: (float(second := next(now)), float(second)))
+    """Clocks that advance whenever they are read, that of the wall by one second, that of the process by a quarter:
+    outer, inner, outer again, nobody, outer."""
+    clocks = (itertools.count(step=step).__next__ for step in (1.0, 0.25))
+    wall, process = clocks
+    monkeypatch.setattr("bench.meter.time", SimpleNamespace(perf_counter=wall, process_time=process))
     meter = Meter(torch.device("cpu"))
     with meter.phase("outer"):  # starts at 0
         with meter.phase("inner"):  # 0 to 1 outer
             pass  # 1 to 2 inner
         with meter.paused():  # 2 to 3 outer
-            pass
-    assert meter.phases["inner"].wall_s == 1
-    assert meter.total().wall_s == meter.phases["inner"].wall_s + meter.phases["outer"].wall_s
+            pass  # 3 to 4 nobody
+        # 4 to 5 outer
+    seconds = {name: (cost.wall_s, cost.device_s) for name, cost in meter.phases.items()}
+    assert seconds == {"outer": (3, 0.75), "inner": (1, 0.25)}
+    assert (meter.total().wall_s, meter.total().device_s) == (4, 1)
 
 
 def _exact_unrolled(
@@ -230,23 +243,30 @@ def test_a_part_of_an_epoch_is_its_first_steps() -> None:
 
 
 def test_snas_samples_sharpen_with_training() -> None:
-    """Mean largest weight of a row: close to a softmax sample at temperature 1, close to 1 at temperature 0.1."""
+    """Mean largest weight of a row: that of a softmax sample at temperature 1 at the start, 0.55 half way, 0.1 at the
+    end: the temperature falls linearly."""
     method = Snas(TRAINING)
     learner = tiny.learner(method, TRAINING, NB201)
 
     def peak() -> float:
         return float(np.mean([method.theta(learner)[0].detach().amax(-1).mean() for _ in range(200)]))
 
-    at_start = peak()
-    learner.steps = learner.epochs * len(learner.train)
-    at_end = peak()
+    steps = learner.epochs * len(learner.train)
+    peaks = []
+    for learner.steps in (0, steps // 2, steps):
+        peaks.append(peak())
+    assert steps % 2 == 0
     # Independent draws: softmax(Gumbel / T) over five equal logits.
     rng = np.random.default_rng(0)
     gumbel = rng.gumbel(size=(4_000, 5))
-    for temperature, measured in ((1.0, at_start), (0.1, at_end)):
+    for temperature, measured in zip((1.0, 0.55, 0.1), peaks, strict=True):
         weights = np.exp(gumbel / temperature - (gumbel / temperature).max(1, keepdims=True))
         expected = (weights / weights.sum(1, keepdims=True)).max(1).mean()
         assert measured == pytest.approx(expected, abs=0.03)
+
+
+def test_the_temperature_falls_linearly() -> None:
+    assert [Snas().heat(progress) for progress in (0, 0.25, 0.5, 1)] == pytest.approx([1, 0.775, 0.55, 0.1])
 
 
 def test_snas_chooses_operations_with_softmax_probability() -> None:

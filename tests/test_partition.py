@@ -21,7 +21,7 @@ from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.toy import SPACE as TOY
 from bench.spec import SCALES, Scale, canonical, plain, with_settings
 from bench.task import Task
-from methods.budget import TOLERANCE, Plan, compared, fair, planned, written
+from methods.budget import Plan, compared, fair, planned, written
 from methods.darts import Darts
 from methods.fewshot import Exhaustive, FewShot, GivenEdges
 from methods.gmnas import GmNas, OneEdge
@@ -135,6 +135,20 @@ def test_a_sibling_changes_no_stream_of_another() -> None:
         assert all(_same(a.learner, b.learner) for a, b in zip(*ends, strict=True))
 
 
+def test_children_train_in_turn_an_epoch_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None is ahead of its siblings by more than an epoch, whom it may teach."""
+    order: list[str] = []
+    epoch = Learner._epoch
+
+    def noted(self: Learner, *rest: Any) -> int:
+        order.append(self.name)
+        return epoch(self, *rest)
+
+    monkeypatch.setattr(Learner, "_epoch", noted)
+    _hep(grouping=RandomGroups(), levels=(1,), tuning=2).search(tiny.task(scale=UNSCALED))
+    assert order == ["0", "1", "2", "1", "2"]
+
+
 @pytest.mark.parametrize(
     ("search", "spans"),
     [
@@ -212,9 +226,11 @@ class _Fixed:
 
     def __init__(self, region: Region, value: float) -> None:
         self.region, self.value, self.name = region, value, str(value)
+        self.asked: list[int | None] = []  # on how many images
 
     def estimates(self, genotypes: list[Genotype], images: int | None) -> np.ndarray[Any, Any]:
         assert all(self.region.admits(g) for g in genotypes)
+        self.asked.append(images)
         return np.full((len(genotypes), 2), self.value)
 
 
@@ -230,7 +246,8 @@ def test_the_deepest_trained_supernet_estimates() -> None:
         Node(_Fixed(right.narrowed(2, {2}), 0.7), 2, None, trained=True),  # type: ignore[arg-type]
     ]
     genotypes = list(whole.genotypes())
-    estimated = deepest(nodes)(genotypes, None)
+    estimated = deepest(nodes)(genotypes, 32)
+    assert [n.learner.asked for n in nodes] == [[32], [], [32], [32], [32]]  # type: ignore[attr-defined]
     for genotype, value in zip(genotypes, estimated[:, 0], strict=True):
         homes = [n for n in nodes if n.trained and genotype in n.learner.region]
         most = max(n.depth for n in homes)
@@ -250,6 +267,26 @@ def test_leaves_estimate_on_their_own_weights() -> None:
     assert [node["region"][0] for node in tree] == [[0, 1, 2], [0], [1], [2]]
     for genotype, estimate in found.candidates:
         assert found.estimate([genotype], None)[0, 0] == pytest.approx(estimate)
+
+
+def test_the_one_that_is_left_estimates_what_it_holds_and_every_stage_is_in_the_trace(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Also where it was trained before the comparison only, without final epochs."""
+    task = tiny.task(scale=UNSCALED)
+    with task.meter.phase("search"):
+        found = _hep(grouping=RandomGroups(), teaching=None).search(task)
+    ((genotype, accuracy),) = found.candidates
+    assert found.estimate is not None
+    assert found.estimate([genotype], None)[0, 0] == pytest.approx(accuracy)
+    last = max((node for node in found.details["tree"] if node["kept"]), key=lambda node: node["depth"])
+    with monkeypatch.context() as patch:  # to tell which supernet is asked, since two may be equally accurate
+        patch.setattr(Learner, "estimates", lambda self, genotypes, images: np.full((1, 2), float(self.name)))
+        assert found.estimate([genotype], None)[0, 0] == float(last["name"])
+    epoch = 2 * STEPS * B  # forward, for alpha and weights
+    second = 4 * epoch + 2 * VALID  # the root, two children, which are compared, and the one that is kept
+    end = second + 4 * epoch + 4 * VALID + VALID  # its four children, compared, and the last proposal
+    assert [point["forward_images"] for point in task.trace] == [epoch, second, end]
 
 
 # The tree
@@ -518,7 +555,7 @@ def test_a_fair_search_costs_what_its_base_costs(label: str, scale: str) -> None
     judged = isinstance(search.base, Darts) and parents > 1
     comparing += parents * (-(-choosing // parents) + judged)
     assert compared(shrunk, task) == comparing * 256
-    assert spent * batch + comparing * 256 == pytest.approx(one, rel=TOLERANCE)
+    assert spent * batch + comparing * 256 == pytest.approx(one, rel=0.1)
 
 
 def test_a_fair_search_is_metered_at_its_budget() -> None:
@@ -530,7 +567,7 @@ def test_a_fair_search_is_metered_at_its_budget() -> None:
     with task.meter.phase("search"):
         found = search.search(task)
     total = task.meter.total()
-    assert total.forward_images + total.backward_images == pytest.approx(budget, rel=TOLERANCE)
+    assert total.forward_images + total.backward_images == pytest.approx(budget, rel=0.1)
     epochs = found.details["epochs"]
     assert 0 < epochs["tuning"] < 10
     assert all((3 * e) % 1 == pytest.approx(0) for e in (*epochs["levels"], epochs["tuning"]))
@@ -548,6 +585,23 @@ def test_what_a_budget_does_not_buy_is_refused() -> None:
     with pytest.raises(BadSpec, match="do not buy this search"):
         _hep(base=Darts(replace(SHORT, epochs=1)), protocol="fair").search(task)
     assert task.meter.total().forward_images == 0
+
+
+@pytest.mark.parametrize(("epochs", "steps", "bought"), [(8, 3, False), (10, 3, True), (11, 4, True), (13, 4, False)])
+def test_a_fair_search_may_be_a_tenth_off_its_budget(epochs: int, steps: int, bought: bool) -> None:
+    """Two parents and six children train for so many steps each, then come six mixtures and one proposal: 1.12, 0.902,
+    1.06 and 0.899 of the images of the base."""
+    base = Darts(replace(SHORT, epochs=epochs))
+    search = _hep(base=base, protocol="fair", grouping=RandomGroups(), teaching=None)
+    cost, budget = 8 * steps * 4 * B + 7 * VALID, epochs * STEPS * 4 * B + VALID
+    assert bought == (abs(cost / budget - 1) <= 0.1)
+    task = tiny.task(scale=UNSCALED)
+    if bought:
+        shrunk, plan = fair(search, task)
+        assert sum(planned(shrunk, task, plan)) + compared(shrunk, task) == cost
+    else:
+        with pytest.raises(BadSpec, match=f"{budget}, do not buy this search.* {cost};"):
+            fair(search, task)
 
 
 def test_a_plan_in_steps_by_hand() -> None:

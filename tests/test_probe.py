@@ -61,6 +61,16 @@ def test_probe_set_is_fixed_uniform_and_without_repetition() -> None:
     assert np.abs(shares - 0.2).max() < 0.07
 
 
+def test_the_probe_set_is_that_of_the_committed_estimates() -> None:
+    """Of every size that there is: another draw, or another order, would part new runs from old ones."""
+    folder = Path(__file__).parent.parent / "results" / "estimates"
+    committed = {len(positions): positions for positions, _ in map(probe.read, sorted(folder.glob("*.parquet")))}
+    if not committed:
+        pytest.skip(f"no estimates are committed in {folder}")
+    for size, positions in committed.items():
+        assert positions.tolist() == [NB201.position(g) for g in probe.probe_set(NB201, size)]
+
+
 @pytest.mark.parametrize("space", [TOY, NB201], ids=lambda space: str(space.name))
 def test_blocks_hold_every_row_once_and_every_function_whole(space: CellSpace) -> None:
     genotypes = probe.probe_set(space, 300)

@@ -20,7 +20,7 @@ from methods.hyper import HyperDarts
 from methods.rsps import Rsps
 from methods.snas import Snas
 from tests import tiny
-from tests.test_steps import TRAINING, _assert_equal, regions
+from tests.test_steps import TRAINING, UNSHRUNK, _assert_equal, regions
 
 MIXTURES = [Darts(TRAINING), Snas(TRAINING), Rsps(TRAINING)]
 
@@ -30,7 +30,7 @@ def _siblings(relaxation: Relaxation, allowed: list[Region]) -> list[Learner]:
     return [tiny.in_float64(task.learner(relaxation, TRAINING, region)) for region in allowed]
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=5, deadline=None, phases=UNSHRUNK)
 @given(st.lists(regions, min_size=2, max_size=3), st.sampled_from(MIXTURES), st.booleans())
 def test_a_stack_is_its_siblings_one_by_one(allowed: list[Region], relaxation: Relaxation, twice: bool) -> None:
     """Weights, momentum, alpha, its optimiser and losses to 1e-10, and the account; also when a stack goes on."""

@@ -142,6 +142,18 @@ def test_runs_share_their_architectures() -> None:
     assert turned == stats.Mean(pytest.approx(one.mean), None, None, 0)  # of other architectures, or in another order
 
 
+def test_thirty_architectures_are_enough_for_an_interval() -> None:
+    truth = np.arange(30.0)
+    estimate = np.roll(truth, 3)
+    few, enough = (stats.tau_over_architectures([(estimate[:n], truth[:n])]) for n in (29, 30))
+    assert (few.low, few.high, few.n) == (None, None, 29)
+    assert enough.mean is not None
+    assert enough.low is not None
+    assert enough.high is not None
+    assert enough.low < enough.mean < enough.high
+    assert enough.n == 30
+
+
 def test_tau_without_architectures_enough_or_without_an_order() -> None:
     assert stats.tau_over_architectures([]) == stats.Mean(None, None, None, 0)
     assert stats.tau_over_architectures([([1.0, 1.0], [1.0, 2.0])]) == stats.Mean(None, None, None, 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -28,6 +28,8 @@ from methods.snas import Snas
 from tests import tiny
 
 TRAINING = Training(batch=32, alpha_start=0.5)
+UNSHRUNK = (Phase.explicit, Phase.generate)
+"""Of properties that train: a counterexample as it was found, since to shrink it would train for minutes."""
 regions = st.lists(st.frozensets(st.integers(0, 4), min_size=1), min_size=6, max_size=6).map(Region.of)
 
 
@@ -65,7 +67,7 @@ def _fit(learner: Learner, epochs: int = 2, **how: Any) -> None:
 MIXTURES = [Darts(TRAINING), Darts(TRAINING, order=2), Snas(TRAINING)]
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8, deadline=None, phases=UNSHRUNK)
 @given(regions, st.sampled_from(MIXTURES))
 def test_a_captured_step_is_the_ordinary_step(region: Region, relaxation: Relaxation) -> None:
     """Six steps over random regions, with momentum, clipping, noise and a falling rate, to 1e-10 in float64."""
@@ -85,7 +87,7 @@ def _assert_equal_accounts(one: Learner, other: Learner) -> None:
     assert account(one) == account(other)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8, deadline=None, phases=UNSHRUNK)
 @given(regions)
 def test_a_masked_path_is_the_path(region: Region) -> None:
     """Six steps on random paths of random regions, disconnected ones too: weights off the path, with their momentum,

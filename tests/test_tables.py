@@ -78,6 +78,15 @@ def test_a_number_is_found_before_one_that_nobody_found() -> None:
     assert published.find("gm-darts", "patches", "test") is None
 
 
+def test_others_are_of_the_tables_that_were_asked_for() -> None:
+    """Eight methods that we do not run stand in the main table of NAS-Bench-201, and none of another source."""
+    (asked,) = where = ("NB201 main table (search on CIFAR-10)",)
+    found = published.others("cifar10", "test", where)
+    assert len(found) == 8
+    assert {(p.label, p.target, p.quantity, p.where) for p in found} == {("", "cifar10", "test", asked)}
+    assert published.others("cifar10", "test", ("no such table",)) == []
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -323,7 +332,7 @@ def test_ablations_are_paired_by_seed(results: Results) -> None:
 
 def test_claims_are_decided_by_their_intervals(results: Results) -> None:
     for seed in range(5):
-        made_up_run(results, "hep", seed, test=92.0 + seed / 10, beaten=0.8 + seed / 50)
+        made_up_run(results, "hep", seed, test=92.0 + seed / 10, beaten=0.8 + seed / 50, images=(6_000, 2_000))
         made_up_run(results, "hep-no-smd", seed, test=90.0 + seed / 9, beaten=0.4 + seed / 20)
         made_up_run(results, "hep-edgewise", seed, test=94.0 + seed / 8)
         made_up_run(results, "random", seed, test=92.0 + (-1) ** seed, images=(0, 0))
@@ -340,7 +349,7 @@ def test_claims_are_decided_by_their_intervals(results: Results) -> None:
     found = line(sheet, label="hep", second="hep-no-smd", quantity="test")
     differences = [2 + s / 10 - s / 9 for s in range(5)]
     assert found["mean"] == pytest.approx(np.mean(differences))
-    assert (found["images_ratio"], found["chance_mean"]) == (1.0, 1.0)
+    assert (found["images_ratio"], found["chance_mean"]) == (2.0, 1.0)  # 8,000 of 4,000 images; better in every pair
 
 
 def test_protocols_stand_side_by_side(results: Results) -> None:
@@ -397,6 +406,7 @@ def test_the_fade_table_says_what_was_trained(results: Results) -> None:
     verdicts = the_sheet(claims, results).data
     found = verdicts[(verdicts["label"] == "fade-random") & (verdicts["quantity"] == "rank_correlation")].iloc[0]
     assert (found["mean"], found["verdict"]) == (1.0, "undecided")  # the made-up seeds are copies
+    assert found["chance_mean"] == 1.0  # every correlation is above 0
 
 
 def test_a_record_without_ranks_is_refused(results: Results) -> None:
