@@ -104,14 +104,6 @@ def find(label: str, target: str, quantity: str) -> Published | None:
     return next((p for p in known if p.value is not None), known[0] if known else None)
 
 
-def others(target: str, quantity: str, where: Iterable[str]) -> list[Published]:
-    """The numbers of methods that we do not run, from these tables."""
-    wanted = set(where)
-    return [
-        p for p in published() if not p.label and (p.target, p.quantity) == (target, quantity) and p.where in wanted
-    ]
-
-
 def verdict(ours: Mean, theirs: Published, setting: Setting, scale: Mapping[str, Any]) -> Verdict:
     """Within where the published value lies in our interval over seeds, or our mean within one published standard
     deviation of it; else above or below. Not comparable where space, scale, images or truth are others than the

@@ -108,9 +108,11 @@ def fair(search: Partition, task: Task) -> tuple[Partition, Plan]:
     plan = plan.times(max(0.0, (budget - cuts - rest) / whole), steps)
     cost = sum(planned(shrunk, task, plan)) + rest
     if abs(cost / budget - 1) > TOLERANCE:
+        least = f"do not buy this search: at the shortest it takes {cost}"
+        nearest = f"are not met by whole steps of this search: at the nearest it takes {cost}"
         raise BadSpec(
-            f"the images of its base, {budget}, do not buy this search: at the shortest it takes {cost}; choose a "
-            "larger scale or protocol=paper"
+            f"the images of its base, {budget}, {least if cost > budget else nearest}; choose a larger scale or "
+            "protocol=paper"
         )
     return shrunk, plan
 

@@ -78,15 +78,6 @@ def test_a_number_is_found_before_one_that_nobody_found() -> None:
     assert published.find("gm-darts", "patches", "test") is None
 
 
-def test_others_are_of_the_tables_that_were_asked_for() -> None:
-    """Eight methods that we do not run stand in the main table of NAS-Bench-201, and none of another source."""
-    (asked,) = where = ("NB201 main table (search on CIFAR-10)",)
-    found = published.others("cifar10", "test", where)
-    assert len(found) == 8
-    assert {(p.label, p.target, p.quantity, p.where) for p in found} == {("", "cifar10", "test", asked)}
-    assert published.others("cifar10", "test", ("no such table",)) == []
-
-
 @pytest.mark.parametrize(
     ("row", "message"),
     [
