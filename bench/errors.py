@@ -10,6 +10,11 @@ from collections.abc import Iterable
 from difflib import get_close_matches
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 run`, `2 runs`, `1,024 runs`: a number and what it counts, for a sentence."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 class BenchError(Exception):
     """Base of every error that the user, a file or a machine can cause."""
 
@@ -54,6 +59,10 @@ class BadRecord(BenchError):
 
 class BadSpec(BenchError):
     """A run that cannot start as it is described."""
+
+
+class BadMethod(BenchError):
+    """A file of `methods/` that cannot be imported, or that offers what another one does."""
 
 
 class Busy(BenchError):

@@ -29,7 +29,7 @@ from bench.nets.precision import arithmetic
 from bench.nets.supernet import Precision, Regions, Supernet
 from bench.nets.sweep import scores
 from bench.space import Genotype, Region, Space
-from bench.spec import added
+from bench.spec import added, require_range
 from bench.steps import Feeds, Stepper
 from bench.streams import numpy_stream, torch_stream
 
@@ -56,6 +56,12 @@ class Training:
     alpha_start: float = 1e-3  # standard deviation of the initial alpha; 0 as in the DARTS paper
     norm: Norm = Norm()
     precision: Precision = added("fp32")  # of training passes; scoring is always in single precision
+
+    def __post_init__(self) -> None:
+        require_range(self, 1, "epochs", "batch")
+        require_range(self, 0, "learning_rate", "learning_rate_end", "alpha_rate")
+        require_range(self, 0, "weight_decay", "alpha_decay", "alpha_start", "clip")
+        require_range(self, 0, "momentum", "alpha_betas", below=1)
 
 
 Static = Literal["no", "mixture", "path"]

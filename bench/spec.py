@@ -14,8 +14,9 @@ import json
 import math
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from bench.errors import BadSpec, UnknownName
@@ -89,6 +90,7 @@ class RunSpec:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise BadSpec(f"seed {self.seed} is not allowed; seeds are 0, 1, 2, …")
+        check_choices(self.method)
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -144,6 +146,70 @@ def plain(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise BadSpec(f"a configuration holds numbers, text, tuples and dataclasses, not {type(value).__name__}")
+
+
+def require_range(owner: Any, low: float, *names: str, below: float = math.inf) -> None:
+    """Raises BadSpec unless these fields, or all members of one, are `low` or more and less than `below`."""
+    for name in names:
+        value = getattr(owner, name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if not low <= number < below:  # not a number is in no range
+                bound = "" if below == math.inf else f" and less than {below}"
+                raise BadSpec(f"{name} must be {low} or more{bound}, got {number}")
+
+
+def check_choices(part: Any, path: str = "") -> None:
+    """Raises UnknownName where a field of a `Literal` kind, at any depth, holds none of its choices.
+
+    Settings that are typed are read as one of the choices; a dataclass made in Python takes whatever it is given.
+    """
+    if isinstance(part, (list, tuple)):
+        for item in part:
+            check_choices(item, path)
+    if not dataclasses.is_dataclass(part) or isinstance(part, type):
+        return
+    for one in dataclasses.fields(part):
+        name, value = f"{path}.{one.name}".lstrip("."), getattr(part, one.name)
+        kind = _kinds_with_choices(type(part)).get(one.name)
+        if kind is not None and not _is_of(kind, value):
+            raise UnknownName(f"value of {name}", str(value), map(str, _choices(kind)))
+        check_choices(value, name)
+
+
+@lru_cache
+def _kinds_with_choices(owner: type) -> Mapping[str, Any]:
+    """The fields of a dataclass whose kind is, or holds, a `Literal`."""
+    try:
+        kinds = typing.get_type_hints(owner)
+    except NameError:  # a name that only a type checker knows, or a class within a function: nothing is told of kinds
+        return {}
+    return {f.name: kinds[f.name] for f in dataclasses.fields(owner) if [*_choices(kinds[f.name])]}
+
+
+def _choices(kind: Any) -> Iterator[Any]:
+    """All choices of the `Literal` that a kind is or holds."""
+    inner = typing.get_args(kind)
+    if typing.get_origin(kind) is typing.Literal:
+        yield from inner
+        return
+    for one in inner:
+        yield from _choices(one)
+
+
+def _is_of(kind: Any, value: Any) -> bool:
+    """Whether a value is one of a kind's choices; of kinds without choices nothing is asked. 1 is neither 1.0 nor
+    True: they would be other texts, and so other keys."""
+    origin, inner = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Literal:
+        return any(type(value) is type(option) and value == option for option in inner)
+    if origin in (typing.Union, types.UnionType):
+        return any(_is_of(one, value) for one in inner)
+    if kind is type(None):
+        return value is None
+    if origin is tuple and isinstance(value, tuple):
+        each = [inner[0]] * len(value) if Ellipsis in inner else inner
+        return len(each) == len(value) and all(map(_is_of, each, value))
+    return origin is not tuple
 
 
 def with_settings(method: Any, settings: Mapping[str, str]) -> Any:

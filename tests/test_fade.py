@@ -307,7 +307,6 @@ def test_the_outer_search_climbs_where_random_search_does_not(monkeypatch: pytes
         ({"inner": Darts()}, "cannot rank"),
         ({"inner": HyperDarts(SHORT, order=2, joint=True)}, "second order"),
         ({"inner": HyperDarts(replace(SHORT, batch=65))}, "validation images are fewer"),
-        ({"inner": HyperDarts(replace(SHORT, epochs=0))}, "epochs must be 1"),
     ],
 )
 def test_what_cannot_be_done_is_refused_before_training(fields: dict[str, Any], words: str) -> None:

@@ -373,7 +373,13 @@ def test_a_weight_that_overflows_in_the_last_step_is_seen() -> None:
     [
         (lambda: tiny.task().learner(Darts(), Training(batch=65)), "64 validation images are fewer than a batch of 65"),
         (lambda: tiny.task().learner(Darts(), Training(batch=97)), "96 training images are fewer"),
-        (lambda: tiny.task().learner(Darts(), Training(epochs=0, batch=32)), "epochs must be 1 or more, got 0"),
+        (lambda: Training(epochs=0), "epochs must be 1 or more, got 0"),
+        (lambda: Training(batch=0), "batch must be 1 or more, got 0"),
+        (lambda: Training(learning_rate=-0.1), "learning_rate must be 0 or more, got -0.1"),
+        (lambda: Training(weight_decay=float("nan")), "weight_decay must be 0 or more, got nan"),
+        (lambda: Training(clip=-5.0), "clip must be 0 or more, got -5.0"),
+        (lambda: Training(momentum=1.0), "momentum must be 0 or more and less than 1, got 1.0"),
+        (lambda: Training(alpha_betas=(0.5, 1.5)), "alpha_betas must be 0 or more and less than 1, got 1.5"),
         (lambda: Rsps(candidates=0), "candidates must be 1 or more, got 0"),
     ],
 )

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 import methods
 from analysis.tables import ablations
-from bench.errors import BadSpec, UnknownName
+from bench.commands import main
+from bench.errors import BadMethod, BadSpec, UnknownName
+from bench.learner import Training
+from bench.nets.cell import Norm
 from bench.study import BASES, PARTITION, STUDIES, changed, study_named
+from methods.darts import Darts
+from methods.fewshot import FIRST
+from methods.gmnas import OneEdge
+from methods.matching import RandomGroups
+from methods.partition import Partition
+from tests import tiny
 
 
 def test_settings_in_a_method_name_are_those_of_a_replaced_field() -> None:
@@ -62,3 +75,80 @@ def test_the_base_of_a_partition_search_is_what_its_name_says() -> None:
 
 def test_the_large_study_has_every_run_that_ablations_are_read_from() -> None:
     assert set(ablations.METHODS) <= {spec.label for spec in STUDIES["nb201-partition"].specs()}
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (Partition(RandomGroups(), FIRST, keep="some"), "unknown value of keep 'some'; known: all, best"),  # type: ignore[arg-type]
+        (Partition(RandomGroups(), FIRST, inherit="all"), "unknown value of inherit 'all'; known: nothing, state"),  # type: ignore[arg-type]
+        (
+            Partition(RandomGroups(), FIRST, protocol="fairly"),
+            "unknown value of protocol 'fairly'; did you mean 'fair'",
+        ),  # type: ignore[arg-type]
+        (Partition(RandomGroups(), OneEdge("betwen")), "unknown value of edges.by 'betwen'; did you mean 'between'"),  # type: ignore[arg-type]
+        (Darts(order="2"), "unknown value of order '2'"),  # type: ignore[arg-type]
+        (Darts(order=True), "unknown value of order 'True'; known: 1, 2"),
+        (Darts(Training(norm=Norm("run"))), "unknown value of training.norm.statistics 'run'"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused_in_a_method_made_in_python_too(method: object, message: str) -> None:
+    """As `--set` refuses it: `protocol="fairly"` would else run as `fair`, with a key of its own."""
+    with pytest.raises(UnknownName, match=message):
+        tiny.spec(method)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A second folder of methods, whose modules are forgotten afterwards."""
+    before = set(sys.modules)
+    monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
+    yield tmp_path
+    for name in {name for name in sys.modules if name.startswith("methods.")} - before:
+        del sys.modules[name]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\nfor\n", "methods/odd.py, line 2: SyntaxError: "),
+        (
+            "\n\nimport absent_package\n",
+            "methods/odd.py, line 3: ModuleNotFoundError: No module named 'absent_package'",
+        ),
+        (
+            "from bench.learner import Training\nTraining(batch=0)\n",
+            "methods/odd.py, line 2: BadSpec: batch must be 1 or more, got 0; mend the file, or take",
+        ),
+        ("VARIANTS = 3\n", "methods/odd.py: VARIANTS is no dictionary"),
+        (
+            "from methods.darts import Darts\nVARIANTS = {'odd': Darts}\n",
+            "methods/odd.py: 'odd' in VARIANTS is no method",
+        ),
+        (
+            "from methods.snas import Snas\nVARIANTS = {'darts': Snas()}\n",
+            "methods/darts.py and methods/odd.py both offer a method 'darts'",
+        ),
+    ],
+)
+def test_a_file_that_offers_no_methods_as_it_should_is_named(
+    text: str, message: str, folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "odd.py").write_text(text)
+    importlib.invalidate_caches()
+    with pytest.raises(BadMethod) as refused:
+        methods.variants()
+    assert str(refused.value).startswith(message)
+    assert main(["list", "methods"]) == 2
+    assert capsys.readouterr().err == f"error: {refused.value}\n"
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_without_variants_is_what_methods_are_made_of(folder: Path) -> None:
+    known = methods.variants()
+    (folder / "odd.py").write_text('"""Shared."""\n')
+    assert methods.variants() == known
+    (folder / "odd.py").unlink()
+    importlib.invalidate_caches()
+    (folder / "even.py").write_text("from methods.darts import Darts\nVARIANTS = {'even': Darts()}\n")
+    assert set(methods.variants()) == {*known, "even"}
