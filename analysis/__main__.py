@@ -16,7 +16,7 @@ from analysis.drawings import all_drawn
 from analysis.load import load
 from analysis.report import page
 from analysis.tables.main import print_main
-from bench.errors import BenchError
+from bench.errors import BenchError, counted
 from bench.record import Results
 
 SHOWN = 5
@@ -34,7 +34,8 @@ class Options:
     workers: int = 1
     """Processes that draw at a time."""
     missing: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Print a line for everything that is missing; by default for the first few, and the page has them all."""
+    """Print a line for everything that is missing; by default for the first few. report.html in the same folder has
+    them all."""
 
 
 def draw_all(options: Options) -> int:
@@ -52,7 +53,7 @@ def draw_all(options: Options) -> int:
     if len(shown) < len(missing):
         print(f"missing: {len(missing) - len(shown)} more, listed in {report} and by --missing", file=sys.stderr)
     files = Counter(path.parent for path in written)
-    print(*(f"{folder}: {count} files" for folder, count in sorted(files.items())), report, sep="\n")
+    print(*(f"{folder}: {counted(count, 'file')}" for folder, count in sorted(files.items())), report, sep="\n")
     return 0 if written else 2
 
 

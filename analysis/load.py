@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.errors import BadRecord
+from bench.errors import BadRecord, counted
 from bench.panel import DEFINITIONS
 from bench.record import Record, Results, Score, to_json
 from bench.spec import canonical
@@ -64,8 +64,7 @@ def load(results: Results, partial: bool = False) -> Loaded:
     records = {record.key: record for record in results.records()}
     scores = list(results.scores())
     if not scores:
-        waiting = f"{len(records)} records wait for {RESCORE}" if records else "start with `python -m bench run smoke`"
-        raise BadRecord(f"{results.root} holds no scores; {waiting}")
+        raise BadRecord(f"{results.root} holds no scores; {_first_steps(results, len(records))}")
     failures = list(results.failures())
     rows = [_row(score, records, results) for score in scores]
     frame = pd.DataFrame([*rows, *_failed_rows(rows, failures)])
@@ -76,13 +75,21 @@ def load(results: Results, partial: bool = False) -> Loaded:
     _check_one_method(frame)
     _check_one_image_set(frame)
     unscored = _unscored(frame, records)
+    rescore = f"run {results.command('score')} with that truth"
     if unscored and not partial:
-        raise BadRecord(f"{unscored}; run {RESCORE} with that truth, or draw without by --partial")
-    missing = [f"{unscored}; run {RESCORE} with that truth"] if unscored else []
+        raise BadRecord(f"{unscored}; {rescore}, or draw without by --partial")
+    missing = [f"{unscored}; {rescore}"] if unscored else []
     failed = [f"{r.label} seed {r.identity['seed']}" for r in failures]
     if failed:
         missing.append(f"{len(failed)} failed or interrupted ({', '.join(failed)}); `python -m bench run` tries again")
     return Loaded(frame, tuple(missing))
+
+
+def _first_steps(results: Results, records: int) -> str:
+    score = results.command("score")
+    if records:
+        return f"{counted(records, 'record')} {'waits' if records == 1 else 'wait'} for {score}"
+    return f"start with {results.command('run smoke')}, then {score}"
 
 
 def settings(frame: pd.DataFrame, by_target: bool) -> Iterator[tuple[Setting, pd.DataFrame]]:

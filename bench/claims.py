@@ -1,9 +1,15 @@
-"""One process per run: who is making what in a results folder. The system lets go of a claim when its process ends."""
+"""One process per run: who is making what in a results folder. The system lets go of a claim when its process ends.
+
+A claim is an advisory lock (`flock`). It holds among the processes of one machine, and among several machines where the
+file system that they share has `flock`. Where it has not, two of them may make one run twice: the first record stays,
+and another one that differs is refused.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -18,7 +24,7 @@ from bench.files import is_at
 def claimed(path: Path, what: str) -> Iterator[None]:
     """Hold the lock file `path` while inside.
 
-    Raises Busy, naming the process, where another holds it; BadRecord where the file cannot be written.
+    Raises Busy, naming the process and its machine, where another holds it; BadRecord where the file cannot be written.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,12 +34,16 @@ def claimed(path: Path, what: str) -> Iterator[None]:
         raise BadRecord(f"cannot write {path}: {error.strerror}; choose another folder with --results") from None
     try:
         stream.truncate(0)
-        stream.write(f"process {os.getpid()} since {datetime.now().astimezone():%Y-%m-%d %H:%M}")
+        stream.write(f"process {os.getpid()} on host {socket.gethostname()} since {_now()}")  # goes with the claim
         stream.flush()
         yield
     finally:
         path.unlink(missing_ok=True)
         stream.close()
+
+
+def _now() -> str:
+    return f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"
 
 
 def _locked(path: Path, what: str) -> IO[str]:

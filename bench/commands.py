@@ -8,10 +8,13 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import io
+import itertools
 import json
 import os
+import re
 import sys
 import traceback
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +24,7 @@ from typing import Annotated, Any, Literal, get_args
 import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
-from bench.errors import BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName
+from bench.errors import BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
 from bench.official_commands import Fetch, Import, Naslib
 
 RESULTS = Path("results")
@@ -47,8 +50,14 @@ class Run(Common):
     seeds: tuple[int, ...] = ()  # instead of the study's
     space: str | None = None  # instead of the study's
     set: Annotated[
-        UseAppendAction[tuple[str, ...]], arg(metavar="FIELD=VALUE")
-    ] = ()  # a hyper-parameter, e.g. training.epochs=10
+        UseAppendAction[tuple[str, ...]],
+        arg(
+            metavar="FIELD=VALUE",
+            help="a setting of all the methods, once for each: --set order=2 --set training.epochs=10. The fields of a "
+            "part stand behind a dot, members of a list are parted by commas; `python -m bench list methods --all` "
+            "shows what there is to set",
+        ),
+    ] = ()
     pool: Literal["serial", "processes"] = "serial"  # one run after the other, or one per core
     workers: int | None = None  # processes at a time; by default all cores, or 1 on a GPU
     device: str = "auto"  # auto, cpu or cuda
@@ -60,9 +69,9 @@ class Run(Common):
         from rich.console import Console
 
         from bench.pool import Processes, Serial
-        from bench.progress import Report, duration
+        from bench.progress import Report
         from bench.record import Results
-        from bench.run import Settings, device_named, make, provenance
+        from bench.run import Settings, device_named, finished, make, provenance
         from bench.study import changed, study_named
 
         study = changed(
@@ -79,31 +88,32 @@ class Run(Common):
         provenance()  # now, for this process, and not after hours in which the sources may have changed
         if self.threads < 1:
             raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more")
-        Results(self.results).check_writable()
+        results = Results(self.results)
+        results.check_writable()
         settings = Settings(self.results, self.device, self.threads, self.data, self.steps)
-        jobs = [partial(make, spec, settings, debug=self.debug) for spec in specs]
         alone = 1 if device.type == "cuda" else None  # runs share a GPU only where that is asked for
         pool = Serial() if self.pool == "serial" else Processes(alone if self.workers is None else self.workers)
         workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
         console.print(
-            f"{len(specs)} runs: {study.space} on {study.dataset}, scale {study.scale}, {workers} at a time, "
-            f"results in {self.results}",
+            f"{counted(len(specs), 'run')}: {study.space} on {study.dataset}, scale {study.scale}, "
+            f"{workers} at a time, results in {self.results}",
             highlight=False,
             soft_wrap=True,
         )
-        records = []
+        known = {index: old for index, spec in enumerate(specs) if (old := finished(spec, results)) is not None}
+        left = [index for index in range(len(specs)) if index not in known]  # no process starts for the others
+        jobs = [partial(make, specs[index], settings, debug=self.debug) for index in left]
+        records = list(known.values())
         with Report(names, [spec.label for spec in specs], workers, console) as report:
-            for index, outcome in pool.map(jobs, report.tick):
+            for index, there in known.items():
+                report.finish(index, _told(there, made=False))
+            for at, outcome in pool.map(jobs, lambda at, share: report.tick(left[at], share)):
                 record, made = (outcome, False) if isinstance(outcome, Died) else outcome
-                if isinstance(record, (Busy, Died)):
-                    report.finish(index, str(record))
-                    continue
-                seconds = record.cost["wall_s"]
-                said = f"{record.status} in {duration(seconds)}" if made else f"{record.status} already"
-                report.finish(index, said + (f": {_last_line(record.message)}" if record.message else ""))
-                records.append(record)
+                report.finish(left[at], _told(record, made))
+                if not isinstance(record, (Busy, Died)):
+                    records.append(record)
         if self.json:
             print(json.dumps([{"key": r.key, "label": r.label, "status": r.status} for r in records]))
         return 0 if len(records) == len(specs) and all(r.status == "done" for r in records) else 1
@@ -114,6 +124,16 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise BadSpec(f"--set takes FIELD=VALUE, not {text!r}")
     return name, value
+
+
+def _told(record: Any, made: bool) -> str:
+    """One line about the outcome of a run, made now or found."""
+    from bench.progress import duration
+
+    if isinstance(record, (Busy, Died)):
+        return str(record)
+    said = f"{record.status} in {duration(record.cost['wall_s'])}" if made else f"{record.status} already"
+    return said + (f": {_last_line(record.message)}" if record.message else "")
 
 
 def _last_line(text: str) -> str:
@@ -148,29 +168,35 @@ class Score(Common):
         from bench.score import named_by, score
         from bench.truth import EMBEDDED, open_truth
 
-        results = Results(self.results)
-        results.check_writable()
-        console = Console(stderr=self.json)
+        console, results = Console(stderr=self.json), Results(self.results)
         truth = open_truth(self.truth)
+        results.check_there()
+        results.check_writable()
         if not truth.targets():
             raise NoSuchEntry(
                 f"table {truth.name} has test accuracies after full training of no data set that searches are scored on"
             )
         if self.dataset is not None and self.dataset not in images.NAMES:
             raise UnknownName("image set", self.dataset, images.NAMES)
-        records = [r for r in results.records() if _fits(r, truth, self.dataset)]
+        every = [(record, _unfit(record, truth, self.dataset)) for record in results.records()]
+        records = [record for record, why in every if not why]
+        out = [
+            f"{counted(n, 'run')} left out: {'it' if n == 1 else 'they'} searched {why}"
+            for why, n in Counter(why for _, why in every if why).items()
+        ]
         if not records:
             which = f"run on {self.dataset}" if self.dataset else "run"
             raise BenchError(
-                f"{self.results} holds no {which} that {truth.name} can score; make some with `python -m bench run`"
+                "; ".join([f"{self.results} holds no {which} that {truth.name} can score", *out])
+                + f"; make some with {results.command('run')}"
             )
         if self.truth == EMBEDDED and (self.train_missing or self.train_finalists):
             wanted = [genotype for record in records for genotype in named_by(record, self.train_finalists)]
             truth = _completed(truth, wanted, self.results, console)
         rows = [row for record in records for row in score(record, truth, results)]
-        console.print(
-            f"{len(records)} runs scored by {truth.name} ({truth.checksum}): {len(rows)} rows in {self.results}/scores"
-        )
+        done = f"{counted(len(records), 'run')} scored by {truth.name} ({truth.checksum})"
+        for line in (*out, f"{done}: {counted(len(rows), 'row')} in {self.results}/scores"):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         if self.json:
             print(json.dumps([dataclasses.asdict(row) for row in rows]))
         return 0
@@ -185,7 +211,8 @@ def _completed(truth: Any, genotypes: Sequence[Any], results: Path, console: Any
     folder = fill.folder_of(results)
     wanted = fill.missing(fill.filled(truth.table, folder), genotypes)
     if wanted:
-        console.print(f"the embedded table is not complete: {len(wanted)} architectures are trained alone now")
+        count = counted(len(wanted), "architecture")
+        console.print(f"the embedded table is not complete: {count} to be trained alone now", soft_wrap=True)
         pool = Processes()
         names = [truth.space.show(truth.space.at(position)) for position in wanted]
         with Report(names, ["training"] * len(wanted), pool.workers, console) as report:
@@ -196,21 +223,29 @@ def _completed(truth: Any, genotypes: Sequence[Any], results: Path, console: Any
     return fill.OnDemand(truth.table, folder)
 
 
-def _fits(record: Any, truth: Any, dataset: str | None) -> bool:
-    identity = record.identity
-    return bool(identity["space"] == truth.space.name and dataset in (None, identity["dataset"]))
+def _unfit(record: Any, truth: Any, dataset: str | None) -> str:
+    """What a run searched and why it is not scored; empty where it is."""
+    space, images = record.identity["space"], record.identity["dataset"]
+    if space != truth.space.name:
+        return f"{space}, this table holds {truth.space.name}"
+    return "" if dataset in (None, images) else f"{images}, --dataset asks for {dataset}"
 
 
 @dataclass(frozen=True)
 class List(Common):
-    """List runs, or what can be named: methods, studies, datasets, scales, spaces."""
+    """List runs, or what can be named: methods, studies, datasets, scales, spaces.
+
+    Of a run, the column `code` says whether it was made by all the sources of `bench` and `methods` as they are now.
+    `older` speaks of the sources as a whole: what was changed since need not be what the run is made of.
+    """
 
     what: Positional[Literal["runs", "methods", "studies", "datasets", "scales", "spaces"]] = "runs"
+    all: bool = False  # of methods, all settings too, as --set takes them; --json has them always
 
     def __call__(self) -> int:
         from bench import listing
 
-        listing.show(listing.rows(self.what, self.results), self.json)
+        listing.show_list(self.what, self.results, self.all, self.json)
         return 0
 
 
@@ -231,13 +266,15 @@ class Show(Common):
 class Diff(Common):
     """Compare two runs: settings, choice, candidates, cost by phase, place and scores, where they differ."""
 
-    a: Positional[str]  # the key of a run, or its beginning
-    b: Positional[str]  # the key of the other, or its beginning
+    a: Positional[str] = ""  # the key of a run, or its beginning
+    b: Positional[str] = ""  # the key of the other, or its beginning
     all: bool = False  # what is the same, too
 
     def __call__(self) -> int:
         from bench import compare
 
+        if not self.b:
+            raise BadSpec("diff takes two keys; `python -m bench list` shows them")
         compare.show_diff(self.a, self.b, self.results, self.all, self.json)
         return 0
 
@@ -254,10 +291,16 @@ Command = (
 )
 
 
+_TAKES = {
+    "import": "an official file or folder, and where to write the table; docs/official.md tells of them",
+    "naslib": "a table of NAS-Bench-201, as `python -m bench import` writes it",
+}
+
+
 def _parsed(words: list[str]) -> Callable[[], int]:
     """The command that the words ask for. Raises BadSpec, UnknownName for words that make no sense."""
     said = io.StringIO()
-    _require_no_names(words)
+    _require_sense(words)
     try:
         with contextlib.redirect_stderr(said):
             command, unknown = tyro.cli(
@@ -268,7 +311,10 @@ def _parsed(words: list[str]) -> Callable[[], int]:
             raise
         lines = [line.strip("╭╮╰╯│─- ") for line in said.getvalue().splitlines()]
         told = [line for line in lines if line and not line.startswith("For full helptext")]
-        raise BadSpec(f"{' '.join(told[1:])} (see --help)") from None  # the first line is the title of a box
+        reason = " ".join(told[1:])  # the first line is the title of a box
+        if reason.startswith("Missing from") and words[0] in _TAKES:
+            reason = f"{words[0]} takes {_TAKES[words[0]]}"
+        raise BadSpec(f"{reason} (see --help)") from None
     if unknown:
         if not unknown[0].startswith("-"):
             raise BadSpec(f"{unknown[0]!r} is one word too many (see --help)")
@@ -287,14 +333,34 @@ def _is_positional(field: dataclasses.Field[Any]) -> bool:
     return str(field.type).startswith("Positional[")
 
 
-def _require_no_names(words: Sequence[str]) -> None:
-    """Raises BadSpec where a word that stands without its name is given one, as in `run --study nb201`."""
+def _require_sense(words: Sequence[str]) -> None:
+    """Raises UnknownName, BadSpec for what the parser would refuse in many words, or in the wrong ones."""
     kinds = {one.__metadata__[0].name: one.__origin__ for one in get_args(Command)}
-    if not words or words[0] not in kinds:
+    if not words or words[0] in ("-h", "--help"):
         return
+    if words[0] not in kinds:
+        if words[0].startswith("-"):
+            raise BadSpec(f"{words[0]} stands before the command; options come after it, as in `list {words[0]}`")
+        raise UnknownName("command", words[0], kinds)
     for field in dataclasses.fields(kinds[words[0]]):
-        if _is_positional(field) and any(word.partition("=")[0] == f"--{field.name}" for word in words[1:]):
+        given = _given(words[1:], f"--{field.name}")
+        if given is not None and _is_positional(field):
             raise BadSpec(f"--{field.name} is no option: write `{words[0]} {field.name.upper()}`, without its name")
+        if given and re.search(r"\bint\b", str(field.type)):
+            several = str(field.type).startswith("tuple")
+            strange = [text for text in (given if several else given[:1]) if not re.fullmatch(r"[+-]?\d+|None", text)]
+            if strange:
+                noun = "whole numbers" if several else "a whole number"
+                raise BadSpec(f"--{field.name} takes {noun}, not {strange[0]!r}")
+
+
+def _given(words: Sequence[str], option: str) -> list[str] | None:
+    """The words behind an option up to the next, or behind its `=`; None where it is not there."""
+    for at, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        if name == option:
+            return [value] if equals else [*itertools.takewhile(lambda w: not w.startswith("--"), words[at + 1 :])]
+    return None
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import listing
+from bench.errors import counted
 from bench.record import Record, Results, Score, read_scores, to_json
 
 ABSENT = "\N{EN DASH}"
@@ -59,9 +60,11 @@ def show_diff(a: str, b: str, folder: Path, everything: bool, as_json: bool) -> 
         return
     print(f"A  {_named(one)}\nB  {_named(other)}\n")
     if shown:
-        listing.show([{"part": f.part, "field": f.name, **_texts(f)} for f in shown], False)
+        listing.show([{"part": f.part, "field": f.name, **_texts(f)} for f in shown])
         print()
-    print(f"{len(every) - same} fields differ, {same} are the same{'' if everything else ' (--all shows them)'}")
+    different = len(every) - same
+    verb = "differs" if different == 1 else "differ"
+    print(f"{counted(different, 'field')} {verb}, {same} the same{'' if everything else ' (--all shows them)'}")
 
 
 def _parts(record: Record, scores: list[Score]) -> tuple[Mapping[str, Any], ...]:

@@ -2,33 +2,61 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
 
-from bench.errors import BadRecord
+from bench.errors import BadRecord, counted
 from bench.record import Record, Results, read_scores, to_json
 from bench.spec import SCALES
 
 Row = Mapping[str, Any]
 What = Literal["runs", "methods", "studies", "datasets", "scales", "spaces"]
 
+_SHOWN = (
+    *("truth", "target", "valid", "test", "regret_test", "rank", "ranked"),
+    *("tau", "tau_top10", "ceiling", "coverage"),
+)
+"""What `show` prints of a score."""
+_DECIMALS = {
+    **dict.fromkeys(("valid", "test", "regret_test"), 2),  # percent, of some thousand images
+    **dict.fromkeys(("tau", "tau_top10", "ceiling", "coverage"), 4),  # shares
+    **dict.fromkeys(("gmacs", "wall_s", "device_s"), 2),
+}
 
-def rows(what: What, results: Path) -> list[Row]:
-    """The rows of one list."""
+
+def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> None:
+    """Print one list; `everything`: the settings of methods too. Raises BadRecord where there is no such folder."""
+    table = rows(what, folder)
+    if as_json:
+        print(json.dumps(to_json(table)))
+    elif not table:
+        print(_none(Results(folder)))
+    else:
+        show([_readable(row, everything) for row in table])
+
+
+def rows(what: What, folder: Path) -> list[Row]:
+    """The rows of one list, as JSON has them. Raises BadRecord where runs are asked for and there is no such folder."""
     if what == "runs":
         from bench.run import code_digest
 
-        return [_run_row(r, code_digest()) for r in _all(Results(results))]
+        return [_run_row(r, code_digest()) for r in _all(Results(folder))]
     if what == "methods":
         import methods
 
-        return [{"method": k, "settings": str(v)} for k, v in methods.variants().items()]
+        return [
+            {"method": label, "file": v.file, "about": _first_sentence(v.module), "settings": dict(_settings(v.method))}
+            for label, v in methods.offered().items()
+        ]
     if what == "studies":
         from bench.study import STUDIES
 
@@ -56,8 +84,48 @@ def rows(what: What, results: Path) -> list[Row]:
     ]
 
 
+def _readable(row: Row, everything: bool) -> Row:
+    """A row as a person reads it."""
+    if "probe" in row:
+        return {**row, "probe": row["probe"] or "all"}
+    if "settings" not in row:
+        return row
+    shown = {name: value for name, value in row.items() if name != "settings"}
+    settings = " ".join(f"{name}={_as_typed(value)}" for name, value in row["settings"].items())
+    return {**shown, "settings": settings} if everything else shown
+
+
+def _settings(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """What can be set in a method, by dotted name, with its value; a part without fields by the name of its kind."""
+    for field in dataclasses.fields(part):
+        name, value = f"{path}{field.name}", getattr(part, field.name)
+        if not dataclasses.is_dataclass(value):
+            yield name, value
+        elif dataclasses.fields(value):
+            yield from _settings(value, f"{name}.")
+        else:
+            yield name, type(value).__name__
+
+
+def _as_typed(value: Any) -> str:
+    """A value as `--set` takes it."""
+    if isinstance(value, tuple):
+        return ",".join(map(_as_typed, value))
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def _first_sentence(module: ModuleType) -> str:
+    text = " ".join((module.__doc__ or "").split())
+    return re.split(r"(?<=\.) ", text, maxsplit=1)[0]
+
+
 def _all(results: Results) -> list[Record]:
+    results.check_there()
     return [*results.records(), *results.failures()]
+
+
+def _none(results: Results) -> str:
+    return f"{results.root} holds no runs; make some with {results.command('run')}"
 
 
 def _run_row(record: Record, digest: str) -> Row:
@@ -65,6 +133,7 @@ def _run_row(record: Record, digest: str) -> Row:
     return {
         "key": record.key,
         "method": record.label,
+        "space": identity["space"],
         "dataset": identity["dataset"],
         "scale": identity["scale"]["name"],
         "seed": identity["seed"],
@@ -75,14 +144,8 @@ def _run_row(record: Record, digest: str) -> Row:
     }
 
 
-def show(table: Sequence[Row], as_json: bool) -> None:
-    """Print rows that share their columns."""
-    if as_json:
-        print(json.dumps(to_json(list(table))))
-        return
-    if not table:
-        print("nothing here yet")
-        return
+def show(table: Sequence[Row]) -> None:
+    """Print rows, one at least, that share their columns."""
     names = list(table[0])
     if not sys.stdout.isatty():
         texts = [names, *([str(row[n]) for n in names] for row in table)]
@@ -99,15 +162,17 @@ def show(table: Sequence[Row], as_json: bool) -> None:
 def find(results: Results, beginning: str) -> Record:
     """The record whose key starts so. Raises BadRecord."""
     known = {r.key: r for r in _all(results)}
+    if not known:
+        raise BadRecord(_none(results))
+    listed = f"{results.command('list')} shows them"
+    count = counted(len(known), "run")
     if not beginning:
-        raise BadRecord(
-            f"give the key of one of {len(known)} runs, or its beginning; `python -m bench list` shows them"
-        )
+        raise BadRecord(f"give the key of one of {count}, or its beginning; {listed}")
     found = [r for key, r in known.items() if key.startswith(beginning)]
     if len(found) > 1:
         raise BadRecord(f"{beginning!r} begins {len(found)} keys: {', '.join(r.key for r in found)}; give more digits")
     if not found:
-        raise BadRecord(f"none of {len(known)} runs begins with {beginning!r}; `python -m bench list` shows them")
+        raise BadRecord(f"none of {count} begins with {beginning!r}; {listed}")
     return found[0]
 
 
@@ -120,31 +185,22 @@ def show_run(beginning: str, folder: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps({"record": to_json(record), "scores": to_json(scores)}))
         return
-    cost = {k: v for k, v in record.cost.items() if k != "phases"}
-    show(
-        [{"field": k, "value": v} for k, v in _flat({**_run_row(record, record.place["code"]), **record.identity})],
-        False,
-    )
+    place = record.place["code"]
+    about = {"label": record.label, **_run_row(record, place), **record.identity, "code": place}
+    show([{"field": name, "value": value} for name, value in _flat(about)])
+    phases = {"total": {k: v for k, v in record.cost.items() if k != "phases"}, **record.cost["phases"]}
     print()
-    show([{"phase": "total", **cost}, *({"phase": n, **p} for n, p in record.cost["phases"].items())], False)
+    show([{"phase": name, **_rounded(cost)} for name, cost in phases.items()])
     if record.message:
         print(f"\n{record.message}")
     if scores:
-        names = (
-            "truth",
-            "target",
-            "valid",
-            "test",
-            "regret_test",
-            "rank",
-            "ranked",
-            "tau",
-            "tau_top10",
-            "ceiling",
-            "coverage",
-        )
         print()
-        show([{n: {**row.panel, **vars(row)}[n] for n in names} for row in scores], False)
+        show([_rounded({name: {**row.panel, **vars(row)}[name] for name in _SHOWN}) for row in scores])
+
+
+def _rounded(row: Row) -> Row:
+    """The row with as many decimals as mean something; --json has them all."""
+    return {k: f"{v:.{_DECIMALS[k]}f}" if k in _DECIMALS and v is not None else v for k, v in row.items()}
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

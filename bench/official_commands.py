@@ -10,6 +10,8 @@ from pathlib import Path
 
 from tyro.conf import Positional
 
+from bench.errors import counted
+
 _EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 
 
@@ -100,7 +102,7 @@ class Naslib:
                     results.save(record)
                 keys.append(record.key)
                 print(f"{record.label} seed {seed}: {record.architecture}", file=sys.stderr)
-        print(json_.dumps(keys) if self.json else f"{len(keys)} records in {self.results}/runs")
+        print(json_.dumps(keys) if self.json else f"{counted(len(keys), 'record')} in {self.results}/runs")
         return 0
 
 

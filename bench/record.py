@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 import os
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -136,6 +137,19 @@ class Results:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+
+    def check_there(self) -> None:
+        """Raises BadRecord where there is no such folder: what only reads makes none."""
+        if not self.root.is_dir():
+            raise BadRecord(
+                f"there is no folder {self.root}; name another with --results, or make runs with "
+                f"{self.command('run smoke')}"
+            )
+
+    def command(self, words: str) -> str:
+        """One of our commands for this folder, in backticks, as it is typed."""
+        where = "" if self.root == Path("results") else f" --results {shlex.quote(str(self.root))}"
+        return f"`python -m bench {words}{where}`"
 
     def check_writable(self) -> None:
         """Raises BadRecord now rather than after an hour of search."""

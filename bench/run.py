@@ -77,11 +77,8 @@ def execute(
     Raises Busy where another process is making it.
     """
     results = Results(settings.results)
-    known = results.find(spec.key)
+    known = finished(spec, results)
     if known is not None:
-        if results.checkpoints_path(spec.key).exists():  # it was stopped between its record and its end
-            with suppress(Busy), results.claim(spec.key):
-                results.drop_checkpoints(spec.key)
         return known
     results.check_writable()
     with results.claim(spec.key):
@@ -155,6 +152,15 @@ def _executed(
     if record.status in ("done", "diverged"):
         results.drop_checkpoints(spec.key)
     return record
+
+
+def finished(spec: RunSpec, results: Results) -> Record | None:
+    """The finished record of `spec`, or None. Raises BadRecord where the file is not what it should be."""
+    known = results.find(spec.key)
+    if known is not None and results.checkpoints_path(spec.key).exists():  # stopped between its record and its end
+        with suppress(Busy), results.claim(spec.key):
+            results.drop_checkpoints(spec.key)
+    return known
 
 
 def make(

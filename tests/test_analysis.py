@@ -727,15 +727,18 @@ def _nothing_scored(results: Results) -> None:
 
 
 FAULTS: list[tuple[Callable[[Results], None], str]] = [
-    (_nothing, r"holds no scores; start with `python -m bench run"),
+    (
+        _nothing,
+        r"no scores; start with `python -m bench run smoke --results (.*)`, then `python -m bench score --results \1`",
+    ),
     (
         _nothing_scored,
-        r"1 records wait for `python -m bench score`",
+        r"1 record waits for `python -m bench score --results .*`",
     ),
     (_other_schema, r"has schema 0, this version reads 3; run `python -m bench score` again"),
     (
         _unscored,
-        r"darts seed 1 \(runs/.*\.json\) has no score by table/patches; run `python -m bench score`.*--partial",
+        r"darts seed 1 \(runs/.*\.json\) has no score by table/patches; run `python -m bench score .*--partial",
     ),
     (_two_truths, r"two truths mixed: table on patches has checksums (aaaa.*bbbb|bbbb.*aaaa)"),
     (_nan, r"tau is not a finite number; run `python -m bench score` again"),

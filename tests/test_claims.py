@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -46,9 +48,8 @@ def test_a_run_that_another_process_makes_is_left_to_it_and_to_nobody_else(tmp_p
     settings = Settings(tmp_path, "cpu")
     process = _holder(tmp_path, spec.key)
     try:
-        with pytest.raises(
-            Busy, match=rf"^process {process.pid} since .* is making run {spec.key}; it is left to that"
-        ):
+        who = rf"process {process.pid} on host {re.escape(socket.gethostname())} since .*"
+        with pytest.raises(Busy, match=rf"^{who} is making run {spec.key}; it is left to that one$"):
             execute(spec, settings)
         elsewhere, made = make(spec, settings, lambda share: None, debug=True)
         assert isinstance(elsewhere, Busy)
@@ -74,7 +75,7 @@ def test_a_batch_goes_on_with_the_runs_that_are_free(tmp_path: Path, capsys: pyt
     finally:
         _kill(process)
     captured = capsys.readouterr()
-    assert f"process {process.pid} since" in captured.err
+    assert f"process {process.pid} on host {socket.gethostname()} since" in captured.err
     assert second.stem in captured.out.splitlines()[-1]
     assert first.stem not in captured.out.splitlines()[-1]
 
@@ -85,7 +86,7 @@ def test_a_claim_ends_with_what_it_was_held_for(tmp_path: Path) -> None:
 
     def fail() -> None:
         with results.claim("0"), results.claim("1"):
-            with pytest.raises(Busy, match=f"process {os.getpid()} since"), results.claim("0"):
+            with pytest.raises(Busy, match=f"process {os.getpid()} on host .* since 2"), results.claim("0"):
                 pass
             raise ZeroDivisionError
 

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from bench.commands import main
+from bench.pool import Job, Processes, Serial, Tick
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--scale", "smoke", "--methods", "random", "largest"]
@@ -45,6 +48,7 @@ def test_run_list_show(results: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert main(["show", rows[0]["key"][:8], "--results", str(results)]) == 0
     shown = capsys.readouterr().out
     assert rows[0]["architecture"] in shown
+    assert rows[0]["space"] == "nb201"
     assert "scale.channels" in shown
     assert "total" in shown
     assert main(["show", rows[0]["key"], "--results", str(results), "--json"]) == 0
@@ -86,7 +90,11 @@ def test_json_is_alone_on_standard_output(results: Path, capsys: pytest.CaptureF
         (["run", "smoke", "--methods", "fewshot", "--set", "teaching.parent_weight=2"], "names a field of None"),
         (["run", "smoke", "--methods", "darts", "--set", "order.x=1"], "names a field of 1"),
         (["run", "smoke", "--methods", "darts", "--set", "training.alpha_betas=0.5"], "takes 2 values"),
-        (["show", "feedbeef"], "runs begins with 'feedbeef'; `python -m bench list` shows them"),
+        (["run", "smoke", "--methods", "darts", "--set", "training.epochs=-5"], "epochs must be 1 or more, got -5"),
+        (["run", "smoke", "--methods", "darts", "--set", "training.batch=0"], "batch must be 1 or more, got 0"),
+        (["list"], "there is no folder"),
+        (["show", "feedbeef"], "make runs with `python -m bench run smoke --results "),
+        (["diff", "feed", "beef"], "there is no folder"),
         (["score", "--truth", "absent.parquet"], "absent.parquet"),
         (["import", "absent.csv", "out.parquet"], "absent.csv"),
     ],
@@ -114,9 +122,109 @@ def test_scoring_nothing_says_what_to_do(results: Path, tmp_path: Path, capsys: 
 
     path = tmp_path / "table.parquet"
     small_table().save(path)
-    assert "make some with `python -m bench run`" in _fault(
-        capsys, "score", "--truth", str(path), "--results", str(results)
+    words = ["score", "--truth", str(path), "--results", str(results)]
+    assert f"there is no folder {results}" in _fault(capsys, *words)
+    assert not results.exists()
+    results.mkdir()
+    assert f"make some with `python -m bench run --results {results}`" in _fault(capsys, *words)
+    assert _run(results, "--methods", "random") == 0
+    left = "1 run left out: it searched nb201, this table holds toy; make some"
+    assert f"{results} holds no run that made-up can score; {left}" in _fault(capsys, *words)
+    assert _run(results, "--methods", "random", "--space", "toy") == 0
+    capsys.readouterr()
+    assert main(words) == 0
+    first, second = capsys.readouterr().out.splitlines()
+    assert first == left.partition(";")[0]
+    assert second.startswith("1 run scored by made-up (")
+    assert second.endswith(f": 1 row in {results}/scores")
+    assert "it searched patches, --dataset asks for cifar10;" in _fault(capsys, *words, "--dataset", "cifar10")
+
+
+def test_show_prints_digits_that_mean_something(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.test_score import small_table
+
+    path = tmp_path / "table.parquet"
+    small_table().save(path)
+    assert _run(results, "--methods", "parameters", "--space", "toy") == 0
+    assert main(["score", "--truth", str(path), "--results", str(results)]) == 0
+    (key,) = (p.stem for p in (results / "runs").glob("*.json"))
+    capsys.readouterr()
+    assert main(["show", key, "--results", str(results), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)["scores"]
+    assert main(["show", key, "--results", str(results)]) == 0
+    heading, line = (text.split() for text in capsys.readouterr().out.splitlines()[-2:])
+    shown = dict(zip(heading, line, strict=True))
+    assert shown["test"] == f"{row['test']:.2f}"
+    assert shown["tau"] == f"{row['tau']:.4f}" != str(row["tau"])
+
+
+def test_finished_runs_start_no_process(
+    results: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def here(pool: Processes, jobs: Sequence[Job], tick: Tick) -> Iterator[tuple[int, Any]]:
+        asked.append(len(jobs))
+        return Serial().map(jobs, tick)
+
+    monkeypatch.setattr(Processes, "map", here)
+    assert _run(results, "--methods", "largest") == 0
+    capsys.readouterr()
+    for jobs, status in ((1, "done in"), (0, "done already")):
+        assert _run(results, "--methods", "random", "largest", "--pool", "processes") == 0
+        said = capsys.readouterr().out
+        assert f"random seed 0: {status}" in said
+        assert "largest seed 0: done already" in said
+        assert asked.pop() == jobs
+
+
+def test_methods_are_listed_by_file_and_subject(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "methods"]) == 0
+    plain = capsys.readouterr().out
+    (line,) = (line for line in plain.splitlines() if line.startswith("fewshot-rsps "))
+    assert line.split(maxsplit=2)[1:] == [
+        "methods/fewshot.py",
+        "Few-Shot NAS (Zhao, Wang, Tian, Fonseca & Guo, ICML 2021, arXiv 2006.06863).",
+    ]
+    assert "learning_rate" not in plain
+    assert main(["list", "methods", "--all"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("darts-2nd "))
+    assert line.endswith(" training.precision=fp32 order=2 eps=0.01")
+    assert " training.alpha_betas=0.5,0.999 " in line
+    assert main(["list", "methods", "--json"]) == 0
+    rows = {row["method"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["darts-2nd"]["settings"]["order"] == 2
+    assert rows["gm-darts-random"]["settings"]["grouping"] == "RandomGroups"
+
+
+def test_a_probe_of_everything_is_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "scales"]) == 0
+    heading, *lines = (line.split() for line in capsys.readouterr().out.splitlines())
+    probes = {line[0]: line[heading.index("probe")] for line in lines}
+    assert (probes["quick"], probes["paper"]) == ("3000", "all")
+
+
+def test_a_folder_without_runs_holds_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    none = f"{tmp_path} holds no runs; make some with `python -m bench run --results {tmp_path}`"
+    assert main(["list", "--results", str(tmp_path)]) == 0
+    assert capsys.readouterr().out == f"{none}\n"
+    assert main(["list", "--results", str(tmp_path), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == []
+    assert _fault(capsys, "show", "feedbeef", "--results", str(tmp_path)) == f"error: {none}"
+    assert _run(tmp_path, "--methods", "random") == 0
+    error = _fault(capsys, "show", "feedbeef", "--results", str(tmp_path))
+    assert (
+        error == f"error: none of 1 run begins with 'feedbeef'; `python -m bench list --results {tmp_path}` shows them"
     )
+
+
+def test_help_says_what_set_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["run", "--help"])
+    said = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "--set order=2 --set training.epochs=10" in said
 
 
 def test_results_that_are_no_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -208,7 +316,7 @@ def test_numbers_that_make_no_table_are_one_line(
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="needs a file system that nobody can write to")
 def test_results_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["run", "smoke", *SMALL], ["score"], ["naslib", "table.parquet"]):
+    for words in (["run", "smoke", *SMALL], ["naslib", "table.parquet"]):
         error = _fault(capsys, *words, "--results", "/proc/results")
         assert "cannot write /proc/results" in error
         assert "choose another folder with --results" in error
@@ -225,8 +333,14 @@ def test_results_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> N
         (["score", "--no-train-mising"], "did you mean '--no-train-missing'?"),
         (["score", "--dataset", "patchs"], "unknown image set 'patchs'; did you mean 'patches'?"),
         (["run", "--pool", "serail"], "invalid choice 'serail'"),
-        (["run", "--seeds", "one"], "one"),
-        (["rnu"], "Expected one of {run, score, list, show, diff, import"),
+        (["run", "--seeds", "1", "a"], "--seeds takes whole numbers, not 'a'"),
+        (["run", "--seeds=1.5"], "--seeds takes whole numbers, not '1.5'"),
+        (["run", "--workers", "many", "nb201"], "--workers takes a whole number, not 'many'"),
+        (["diff", "01aa"], "diff takes two keys; `python -m bench list` shows them"),
+        (["import"], "import takes an official file or folder"),
+        (["naslib"], "naslib takes a table of NAS-Bench-201"),
+        (["rum"], "unknown command 'rum'; did you mean 'run'?"),
+        (["--json", "list"], "--json stands before the command; options come after it, as in `list --json`"),
         ([], "Expected one of {run, score, list, show, diff, import"),
     ],
 )

@@ -140,7 +140,7 @@ def test_keys_that_are_none_are_one_line(two: tuple[str, str, str], capsys: pyte
         ((a, "zz"), "none of 3 runs begins with 'zz'"),
         (("", a), "give the key of one of 3 runs"),
         ((a[0], b), "give more digits"),
-        ((a,), "required"),
+        ((a,), "diff takes two keys"),
     ):
         assert main(["diff", *words, "--results", folder]) == 2
         error = capsys.readouterr().err.strip()

@@ -137,7 +137,7 @@ def test_a_seed_that_is_not_there_stays_missing_and_is_named(tables: dict[str, T
         table.query(SPACE.from_index(ONE_SEED), **asked, seeds="777")
     assert table.query(SPACE.from_index(ONE_SEED), **asked, seeds="mean").seeds == ("888",)
     assert table.query(SPACE.from_index(0), **asked, seeds="mean").seeds == ("777", "888", "999")
-    with pytest.raises(NoSuchEntry, match="cifar10-valid"):
+    with pytest.raises(NoSuchEntry, match=r"'cifar10-valid', split 'x-valid', which .* at 12, 200 epochs$"):
         table.query(SPACE.from_index(0), dataset="cifar10", split="x-valid", epochs=200, seeds="mean")
 
 

@@ -26,7 +26,7 @@ from bench import truth
 from bench.errors import BadGenotype, BadTable, NoSuchEntry
 from bench.spaces import nb201, toy
 from bench.truth import listing, parquet
-from bench.truth.column import SPLITS, UNITS, Column
+from bench.truth.column import SPLITS, UNITS, Column, explain
 from bench.truth.table import Header, Table, Value
 from bench.truth.tabular import TableTruth
 
@@ -448,6 +448,15 @@ def test_nothing_is_never_a_number() -> None:
         table.query((0, 0, 9), **ASKED, seeds="mean")
 
 
+@pytest.mark.parametrize(
+    ("split", "words"), [("x-valid", "which this table has at 12 epochs"), ("train", "of another table")]
+)
+def test_the_way_out_that_is_named_is_one_that_the_table_has(split: str, words: str) -> None:
+    columns = [accuracy("ori-test", "777", 200, "cifar10"), accuracy(split, "mean", 12, "cifar10-valid")]
+    said = explain(columns, ("accuracy", "cifar10", "x-valid", 200), "mean")
+    assert said.endswith(f"use dataset 'cifar10-valid', split 'x-valid', {words}")
+
+
 @pytest.mark.parametrize("part", ["dataset", "split", "epochs", "seeds"])
 def test_no_part_of_a_question_has_a_default(part: str) -> None:
     asked = {**ASKED, "seeds": "mean"}
@@ -459,7 +468,10 @@ def test_no_part_of_a_question_has_a_default(part: str) -> None:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"split": "x-valid"}, "cifar10 was trained on all 50,000.*'cifar10-valid', split 'x-valid'"),
+        (
+            {"split": "x-valid"},
+            "cifar10 was trained on all 50,000.*'cifar10-valid', split 'x-valid', which .* at 200 epochs$",
+        ),
         ({"split": "x-test"}, "no split 'x-test' with metric 'accuracy', dataset 'cifar10'; there is 'ori-test'"),
         ({"dataset": "cifar-100"}, "no dataset 'cifar-100' with metric 'accuracy'; there is 'cifar100', "),
         ({"dataset": "svhn"}, "there is 'cifar10', 'cifar10-valid', 'cifar100'$"),

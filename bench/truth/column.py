@@ -96,11 +96,13 @@ def _nearest(name: object, known: Iterable[object]) -> str:
 
 def explain(columns: Collection[Column], cell: Cell, seeds: str) -> str:
     """Why a table of these columns cannot answer, with what it has at the first part that does not fit."""
-    _, dataset, split, _ = cell
+    metric, dataset, split, _ = cell
     if dataset == "cifar10" and "valid" in split and any(c.dataset == "cifar10-valid" for c in columns):
+        there = sorted({c.epochs for c in columns if c.cell[:3] == (metric, "cifar10-valid", "x-valid")})
+        instead = f"which this table has at {', '.join(map(str, there))} epochs" if there else "of another table"
         return (
-            "cifar10 was trained on all 50,000 training images and has no validation accuracy;"
-            " use dataset 'cifar10-valid', split 'x-valid'"
+            f"cifar10 was trained on all 50,000 training images and has no validation {metric};"
+            f" use dataset 'cifar10-valid', split 'x-valid', {instead}"
         )
     left = list(columns)
     under = ""

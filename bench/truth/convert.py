@@ -87,7 +87,7 @@ def convert_csv(path: str | Path) -> Table:
     except BadTable as error:
         raise BadTable(f"{path}: {error}") from None
     except csv.Error as error:
-        raise BadTable(f"{path}: is no CSV ({error}); it should be the extract, plain or gzipped") from None
+        raise BadTable(f"{path} is no CSV ({error}); it should be the extract, plain or gzipped") from None
 
 
 def _text(path: Path) -> str:

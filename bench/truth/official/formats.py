@@ -60,9 +60,9 @@ def recognise(path: Path) -> Source:
     except OSError as error:
         raise BadTable(f"{path}: cannot be read: {error.strerror}") from None
     if not start:
-        raise BadTable(f"{path}: is empty (0 bytes); fetch it again")
+        raise BadTable(f"{path} is empty (0 bytes); fetch it again")
     if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
-        raise BadTable(f"{path}: is a web page, not a table; open it in a browser to see why the download failed")
+        raise BadTable(f"{path} is a web page, not a table; open it in a browser to see why the download failed")
     if start[257:262] == b"ustar":
         return _archive(path)
     return Source(path, _kind_of_file(path, start))
@@ -71,7 +71,7 @@ def recognise(path: Path) -> Source:
 def _kind_of_file(path: Path, start: bytes) -> Kind:
     if start.startswith(b"BZh"):
         if _MEMBER.fullmatch(path.name) or path.name.startswith("meta."):
-            raise BadTable(f"{path}: is one architecture of a folder; give the folder")
+            raise BadTable(f"{path} is one architecture of a folder; give the folder")
         return "nats"
     if start.startswith(b"PK\x03\x04") or path.suffix == ".pth":
         return "pth"
@@ -79,7 +79,7 @@ def _kind_of_file(path: Path, start: bytes) -> Kind:
         return "naslib"
     if start.startswith(b"\x1f\x8b") or b"," in start.split(b"\n")[0]:
         return "csv"
-    raise BadTable(f"{path}: is no file that can be imported (it starts with {start[:8]!r}); known: " + _known())
+    raise BadTable(f"{path} is no file that can be imported (it starts with {start[:8]!r}); known: " + _known())
 
 
 def _known() -> str:
@@ -119,7 +119,7 @@ def _archive(path: Path) -> Source:
                     found.append((int(match[1]), path, entry.offset_data, entry.size))
             _require_end(path, archive.offset)
     except (tarfile.TarError, EOFError, OSError) as error:
-        raise BadTable(f"{path}: is a damaged or incomplete archive ({error}); fetch it again") from None
+        raise BadTable(f"{path} is a damaged or incomplete archive ({error}); fetch it again") from None
     if not found:
         raise BadTable(f"{path}: holds no file like 000000.pickle.pbz2; is it NATS-tss-v1_0-3ffb9-simple.tar?")
     return Source(path, "nats-archive", tuple(found))
