@@ -94,3 +94,9 @@ def mark(setting: Setting, rows: pd.DataFrame, labels: Iterable[str]) -> str:
     that of a line of reference, which no run makes."""
     found = missing.progress(setting, rows, set(labels) - {""})
     return "" if found is None else found.mark
+
+
+def further(setting: Setting, rows: pd.DataFrame, labels: Iterable[str]) -> str:
+    """A sentence for the caption on those of the labels that have no runs, and no study that would make them."""
+    found = missing.progress(setting, rows, set(labels))
+    return f"{found.further}." if found is not None and found.further else ""

@@ -22,7 +22,7 @@ from bench.spec import canonical
 COSTS = ("forward_images", "backward_images", "device_s", "supernets")
 NUMBERS = (
     *("valid", "test", "regret_valid", "regret_test", "rank", "ranked", "test_best_candidate", "n_candidates"),
-    *("tau", "spearman", "probe_n", "coverage", "ceiling", "choice_estimate", *COSTS, *DEFINITIONS),
+    *("tau", "spearman", "probe_n", "coverage", "ceiling", "choice_estimate", "asked", *COSTS, *DEFINITIONS),
 )
 """The columns that are float64, NaN where the value is not known."""
 BOTH = "both"
@@ -51,8 +51,9 @@ class Setting:
 class Loaded:
     """One row per score, and one without accuracies per failed run. Columns: the fields of `Score`; costs and the names
     of the panel as columns of their own; and from the record `method_id`, `scale_numbers`, `device`, `code` (a digest
-    of the sources), `choice_estimate` ([0, 1]), `protocol` ("paper", "fair", or "both" where the method knows no such
-    difference) and `base` (the label without its protocol). `missing`: a line for each gap that was let through."""
+    of the sources), `choice_estimate` ([0, 1]), `asked` (how many accuracies of trained networks a search on a table
+    was told), `protocol` ("paper", "fair", or "both" where the method knows no such difference) and `base` (the label
+    without its protocol). `missing`: a line for each gap that was let through."""
 
     frame: pd.DataFrame
     missing: tuple[str, ...]
@@ -148,6 +149,7 @@ def _of_record(record: Record) -> dict[str, Any]:
         "protocol": method["config"].get("protocol", BOTH),
         "base": base_of(record.label),
         "choice_estimate": _alone(record, estimates.get(record.genotype)) if record.genotype else None,
+        "asked": record.details.get("architectures_asked_for"),
     }
 
 

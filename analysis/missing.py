@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
@@ -14,23 +14,35 @@ from bench.study import STUDIES, Study
 
 @dataclass(frozen=True)
 class Progress:
-    """How much of a study the rows of a setting hold, as far as some methods are concerned."""
+    """How much of a study the rows of a setting hold, as far as some methods are concerned. `made` and `wanted` count
+    the study's own runs; methods that were asked for, but that no study of the image set has, stand beside it."""
 
     study: Study
     made: int
     wanted: int
-    lacking: tuple[tuple[str, tuple[int, ...]], ...]  # methods and the seeds that they lack
+    lacking: tuple[tuple[str, tuple[int, ...]], ...]  # the study's methods and the seeds that they lack
+    others: tuple[tuple[str, tuple[int, ...]], ...] = ()  # the same of the methods without a study
 
     @property
     def mark(self) -> str:
-        """`12 of 40 runs of study nb201`, empty where nothing is missing."""
+        """`12 of 40 runs of study nb201`, empty where nothing of it is missing."""
         return "" if not self.lacking else f"{self.made} of {self.wanted} runs of study {self.study.name}"
 
     @property
+    def further(self) -> str:
+        """`12 further methods that it could show belong to no study of this image set`, empty where all have runs. It:
+        the figure or table that asked for them."""
+        absent = sum(seeds == self.study.seeds for _, seeds in self.others)
+        if not absent:
+            return ""
+        method, belong = ("method", "belongs") if absent == 1 else ("methods", "belong")
+        return f"{absent} further {method} that it could show {belong} to no study of this image set"
+
+    @property
     def commands(self) -> tuple[str, ...]:
-        """One command for each set of seeds that methods lack."""
+        """One command for each set of seeds that methods lack; a study can be run with any method."""
         by_seeds: dict[tuple[int, ...], list[str]] = {}
-        for label, seeds in self.lacking:
+        for label, seeds in (*self.lacking, *self.others):
             by_seeds.setdefault(seeds, []).append(label)
         return tuple(
             f"python -m bench run {self.study.name} --methods {' '.join(map(shlex.quote, labels))} "
@@ -55,20 +67,28 @@ def progress(setting: Setting, rows: pd.DataFrame, methods: Collection[str] = ()
     seeds = {seed for label, seed in runs if label in somewhere}
     by_size = sorted(known, key=lambda s: len(s.methods) * len(s.seeds))
     study = next((s for s in by_size if wanted <= set(s.methods) and seeds <= set(s.seeds)), by_size[-1])
-    labels = [label for label in study.methods if not methods or label in methods]
-    labels += [label for label in methods if label not in somewhere]  # made by the same command, of no study's own
-    lacking = [(label, tuple(s for s in study.seeds if (label, s) not in runs)) for label in labels]
-    missing = sum(len(seeds) for _, seeds in lacking)
-    total = len(labels) * len(study.seeds)
-    return Progress(study, total - missing, total, tuple((label, seeds) for label, seeds in lacking if seeds))
+    own = [label for label in study.methods if not methods or label in methods]
+    lacking = _lacking(own, study, runs)
+    others = _lacking([label for label in methods if label not in somewhere], study, runs)
+    total = len(own) * len(study.seeds)
+    return Progress(study, total - sum(len(seeds) for _, seeds in lacking), total, lacking, others)
+
+
+def _lacking(
+    labels: Iterable[str], study: Study, runs: Collection[tuple[str, int]]
+) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    """Those of the methods that lack a seed of the study, with these seeds."""
+    seeds = [(label, tuple(seed for seed in study.seeds if (label, seed) not in runs)) for label in labels]
+    return tuple((label, absent) for label, absent in seeds if absent)
 
 
 def lines(name: str, setting: Setting, rows: pd.DataFrame, methods: Sequence[str] = ()) -> list[str]:
     """What to print about the gaps of the table or figure `name`: one line, or none."""
     found = progress(setting, rows, methods)
-    if found is None or not found.lacking:
+    if found is None or not found.commands:
         return []
-    return [f"{name} {setting.slug}: {found.mark}; {'; '.join(f'`{command}`' for command in found.commands)}"]
+    commands = (f"`{command}`" for command in found.commands)
+    return [f"{name} {setting.slug}: {'; '.join(filter(None, (found.mark, found.further, *commands)))}"]
 
 
 def _kind(setting: Setting) -> tuple[str, str, str]:

@@ -97,8 +97,8 @@ def _ranking() -> dict[str, tuple[str, Callable[[Ranking], float]]]:
         lambda r: metrics.tau_unique(r.estimate, r.truth, r.classes),
     )
     found["tau_cross_entropy"] = (
-        "tau-b of the estimated cross-entropy, the least first: another quantity, with fewer ties; of a network that "
-        "is sure of itself it tells more than how often it is right",
+        "tau-b of the estimated cross-entropy, the least first: another quantity, with fewer ties; it also punishes "
+        "confident errors",
         lambda r: metrics.tau_b(-r.cross_entropy, r.truth),
     )
     found["ties"] = ("the share of estimates that equal another one", lambda r: metrics.share_tied(r.estimate))

@@ -472,7 +472,7 @@ def test_cells_at_chance_level_do_not_squeeze_the_picture(results: Results) -> N
     caption = written(results, "estimate_vs_truth", ".md").read_text()
     start = float(re.search(r"begins at ([\d.]+) %", caption)[1])  # type: ignore[index]
     assert 60 < start < 85
-    assert "DARTS 20 of 200" in caption
+    assert "Points left of it: 20 of 200 in every panel." in caption
 
 
 def test_missing_pairs_are_named_and_the_rest_is_drawn(study: Results, capsys: pytest.CaptureFixture[str]) -> None:
@@ -559,6 +559,13 @@ def test_the_random_baseline_is_that_of_all_architectures_and_of_no_draw(results
     assert said in written(results, "main-", ".md").read_text()
     data = regret_vs_cost.prepare(load(results).frame, results)
     assert data.loc[data["label"] == "random", "regret"].tolist() == [15.0]
+
+
+def test_searches_on_a_table_are_not_said_to_be_free(results: Results) -> None:
+    for seed in range(2):
+        made_up_run(results, "NASLib LocalSearch", seed, images=(0, 0), details={"architectures_asked_for": 86 + seed})
+    draw_tables(results)
+    assert "trainings: NASLib LocalSearch: 86." in written(results, "main-", ".md").read_text()
 
 
 def test_one_seed_is_drawn_without_an_interval(results: Results) -> None:
@@ -836,6 +843,11 @@ def test_missing_runs_are_named_with_the_study_that_makes_them(results: Results)
     assert only is not None
     assert (only.study.name, only.mark, only.commands) == ("nb201", "", ())  # the smaller study is whole
     assert missing.progress(setting, rows, ("of no study",)) is None
+    beside = missing.progress(setting, rows[rows["label"] == "random"], ("random", "of no study", "another"))
+    assert beside is not None  # those that no study makes are not counted among the study's runs
+    assert (beside.made, beside.wanted, beside.mark) == (3, 3, "")
+    assert beside.further == "2 further methods that it could show belong to no study of this image set"
+    assert beside.commands == ("python -m bench run nb201 --methods 'of no study' another --seeds 0 1 2",)
 
 
 def test_nothing_is_imported_that_searches_or_knows_the_truth() -> None:

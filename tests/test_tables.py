@@ -327,6 +327,8 @@ def test_claims_are_decided_by_their_intervals(results: Results) -> None:
         made_up_run(results, "hep-no-smd", seed, test=90.0 + seed / 9, beaten=0.4 + seed / 20)
         made_up_run(results, "hep-edgewise", seed, test=94.0 + seed / 8)
         made_up_run(results, "random", seed, test=92.0 + (-1) ** seed, images=(0, 0))
+    made_up_run(results, "largest", 0, beaten=0.956, images=(0, 0))
+    made_up_run(results, "parameters", 0, beaten=0.4, images=(0, 0))
     made_up_run(results, "darts", 0, test=90.0)
     made_up_run(results, "darts-2nd", 0, test=91.0)
     sheet = the_sheet(claims, results)
@@ -337,6 +339,8 @@ def test_claims_are_decided_by_their_intervals(results: Results) -> None:
     assert verdicts["fewshot-rsps", "rsps-longer", "tau"] == "not run"
     assert verdicts["hep", "", "beaten"] == "for"
     assert verdicts["hep-no-smd", "", "beaten"] == "undecided"  # half of all architectures, as chance has it
+    assert verdicts["largest", "", "beaten"] == "for"  # it knows no chance: one value says it
+    assert verdicts["parameters", "", "beaten"] == "against"
     found = line(sheet, label="hep", second="hep-no-smd", quantity="test")
     differences = [2 + s / 10 - s / 9 for s in range(5)]
     assert found["mean"] == pytest.approx(np.mean(differences))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import stats
+from analysis import groups, stats
 from analysis.load import Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
@@ -26,6 +26,8 @@ TAU_TOP = Column("tau_top10", "tau in the top 10 %", "", 3, interval=True)
 TEST = Column("test", "test accuracy (points)", "points", 2, interval=True)
 CORRELATION = Column("rank_correlation", "Spearman of FaDE-ranks", "", 3, interval=True)
 BEATEN = Column("beaten", "share of architectures beaten", "", 3, interval=True)
+CERTAIN = ("largest", *groups.SIZES)
+"""Methods that choose without chance: every run of one has the same choice."""
 OURS = "Better than random?"
 """The title of comparisons that are no paper's claims."""
 
@@ -86,6 +88,8 @@ DEFINITIONS = (
     "hyper-architectures, compared with 0. The share of architectures beaten is of all that the truth knows, ties "
     "counting half, compared with the 0.5 of one drawn at random; P(better) is its mean. Images, first / second: how "
     "many times the images of the second the first passed through supernets: a claim at unequal cost is a weaker one. "
+    "A method that chooses without chance (the largest architecture, and both sizes) has one value whatever the seed: "
+    "that it lies above or below 0.5 is known without an interval, and decides the verdict. "
     "No correction is made for the number of lines."
 )
 
@@ -119,6 +123,16 @@ def beats_random(rows: pd.DataFrame) -> list[Claim]:
     return [Claim("", "chooses better than a random architecture", label, "", BEATEN) for label in labels]
 
 
+def verdict_of(claim: Claim, found: stats.Paired, ran: bool) -> str:
+    """The verdict on a claim: against chance the one value of a method without chance decides it."""
+    value = found.difference.mean
+    if not ran:
+        return "not run"
+    if claim.first in CERTAIN and not claim.second and value:
+        return "for" if value > 0 else "against"
+    return found.verdict
+
+
 def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
     """The table of one setting: the claims, and every method against a random choice, for each target."""
     some = ordered(rows, results) if not with_rounds(rows).empty else rows.assign(rank_correlation=float("nan"))
@@ -139,7 +153,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
                     printed(claim.second) if claim.second else f"{claim.chance:g}",
                 )
                 cells = [*texts, claim.column.head, str(found.difference.n)]
-                verdict = found.verdict if not first.empty and (not claim.second or not second.empty) else "not run"
+                verdict = verdict_of(claim, found, ran=not first.empty and (not claim.second or not second.empty))
                 told = pairing.cells(found, chance, claim.column)
                 body.append(
                     (*map(Cell, cells), *told, Cell(UNKNOWN if ratio is None else f"{ratio:.2f}"), Cell(verdict))

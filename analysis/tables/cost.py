@@ -72,7 +72,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
                 for column in COLUMNS
             ]
     heads = ("Method and phase", RUNS, *(column.head for column in COLUMNS))
-    words = describe(setting, rows, results.root, (caption.made_with(rows), DEFINITIONS))
+    words = describe(setting, rows, results.root, (caption.made_with(rows), caption.asked(rows), DEFINITIONS))
     return Sheet("cost", setting, (Grid("Cost of the search by phase", heads, tuple(body)),), words, pd.DataFrame(data))
 
 

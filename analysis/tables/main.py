@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from analysis import caption
+from analysis import caption, groups
 from analysis.load import RESCORE, Setting, is_searched, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
@@ -31,7 +31,7 @@ DEFINITIONS = (
     "mixes; FaDE orders the cells of one hyper-architecture, and no others. Coverage is the share of the probe on "
     "which the method has an opinion, probe n the number of architectures with an opinion and a truth. Images are "
     "those passed through supernets, forward and backward; seconds are CPU seconds of the process, or GPU seconds; "
-    "supernets are those made, among them one that is cut before any training."
+    "supernets counts all that were built, even one that is split before it is trained."
 )
 
 
@@ -130,6 +130,8 @@ def describe(setting: Setting, rows: pd.DataFrame, root: Path) -> str:
                 caption.progress(setting, rows),
                 caption.INTERVALS,
                 DEFINITIONS,
+                caption.SIZES if set(groups.SIZES) <= set(rows["label"]) else "",
+                caption.asked(rows),
                 caption.made_with(rows),
                 _random_baseline(setting, rows),
                 f"Made by: {caption.command(root)}.",

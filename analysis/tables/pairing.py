@@ -15,7 +15,7 @@ WORDS = (
     f"{stats.EXACT_PAIRS} pairs), which with n pairs cannot be below 2^(1 - n). P(better) is the probability that a "
     "run of the first is above one of the second, ties counting half (probability of improvement), with its bootstrap "
     f"interval. Fewer than {stats.LEAST_RUNS} pairs have no interval and no verdict; nor have pairs that all differ "
-    "alike, as those of a method that chooses without chance, which tell nothing of how runs vary."
+    "alike, which tell nothing of how runs vary."
 )
 CHANCE = Column("", "", "", 2, interval=True)
 

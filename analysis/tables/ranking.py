@@ -125,7 +125,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
         body += [(*row, Cell(UNKNOWN)) for row in _sizes(one, part, OTHERS, results, -1, data)]
         heads = ("Method", *(column.head for column in OTHERS), "tau over architectures")
         grids.append(Grid(f"Other ranking metrics, {one.target}", heads, tuple(body)))
-    texts = (caption.INTERVALS, DEFINITIONS, VERDICTS, legend(reasons, [one.target for one, _ in parts]))
+    texts = (caption.INTERVALS, DEFINITIONS, caption.SIZES, VERDICTS, legend(reasons, [one.target for one, _ in parts]))
     methods = sorted(set(with_opinion(rows)["label"]) | set(SIZES))
     words = describe(setting, with_opinion(rows), results.root, texts, methods)
     return Sheet("ranking", setting, tuple(grids), words, pd.DataFrame(data))
