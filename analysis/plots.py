@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+import re
+import textwrap
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from analysis import style
 
@@ -17,7 +20,15 @@ WIDE = (2.75, 2.1)  # inches: a panel with its own legend
 LABEL = 7.5  # points: axis labels that figures share
 FAR = 3.0
 ENDS = "The accuracy axis begins no lower than three interquartile ranges below the lower quartile of what is drawn."
-BEYOND = f"{ENDS[:-1]}; a triangle at its beginning stands for a mean that lies beyond."
+BEYOND = (
+    f"{ENDS[:-1]}; a chevron just outside its beginning stands for a mean that lies beyond, an outlined one for one of "
+    "the fair protocol."
+)
+SILENT = 25.0  # percent of a search's images
+SILENCE = (
+    "Thin dots stand where a search proposed nothing with a known truth for more than a quarter of its images: the "
+    "level there is only that of its last proposal."
+)
 QUIET = "#555555"
 
 
@@ -33,14 +44,86 @@ def marker(look: style.Look, size: float = 5.0, outline: str = "white") -> dict[
     }
 
 
-def beyond(look: style.Look, shape: str) -> dict[str, Any]:
-    """Keywords of `plot` for the triangle at the end of an axis that stands for a value beyond it."""
-    return {"marker": shape, "markersize": 4.5, "linestyle": "none", "color": look.colour, "markeredgewidth": 0}
+def beyond(axes: Axes, x: float, y: float, look: style.Look, side: Literal["left", "bottom"]) -> None:
+    """A chevron just outside the axis, where (x, y) lies, for a value beyond it: no method has such a marker. It takes
+    the place of tick labels, which move away."""
+    from matplotlib.path import Path
+    from matplotlib.transforms import Affine2D
+
+    corners = [(-1, -0.9), (0, -1.7), (1, -0.9), (1, -0.2), (0, -1.0), (-1, -0.2), (-1, -0.9)]  # below the axis
+    shape = Affine2D().rotate_deg(-90 if side == "left" else 0).transform_path(Path(corners, closed=True))
+    axes.plot(
+        [x], [y], linestyle="none", marker=shape, markersize=10, clip_on=False, zorder=5, markeredgecolor=look.colour,
+        markerfacecolor="white" if look.open else look.colour, markeredgewidth=0.7 if look.open else 0.0,
+    )  # fmt: skip
+    axes.tick_params(axis="y" if side == "left" else "x", pad=7)
+    if side == "bottom":
+        axes.xaxis.labelpad = 0.5  # the name of the axis stays where it is in the other panels
 
 
 def line(look: style.Look, width: float = 1.2) -> dict[str, Any]:
     """Keywords of `plot` for the line of a look."""
     return {"color": look.colour, "linestyle": look.dash, "linewidth": width}
+
+
+def width(place: int, widest: float = 1.5) -> float:
+    """The width in points of the line of the method at that place among those of a panel: later ones, which lie above,
+    are thinner, so that lines that coincide are all seen."""
+    return max(widest * 0.82**place, 0.45 * widest)
+
+
+def size(place: int, largest: float) -> float:
+    """The same of its marker, in points."""
+    return max(largest * 0.9**place, 0.64 * largest)
+
+
+def known_parts(x: ArrayLike) -> Iterator[tuple[slice, bool]]:
+    """The points of a search's curve in parts that share their ends, and whether it is known between them: parts
+    without it join two points that are further apart than `SILENT` percent of the last x."""
+    x = np.asarray(x, dtype=np.float64)
+    far = np.diff(x) > SILENT / 100 * x[-1] if len(x) else []
+    start = 0
+    for at in np.flatnonzero(far):
+        if at > start:
+            yield slice(start, at + 1), True
+        yield slice(at, at + 2), False
+        start = int(at) + 1
+    if start < len(x) - 1:
+        yield slice(start, len(x)), True
+
+
+def has_line(x: ArrayLike, least: float = 0.0) -> bool:
+    """Whether any part of the curve of more than `least` is drawn in its method's own dashes."""
+    x = np.asarray(x, dtype=np.float64)
+    return any(known and np.ptp(x[part]) > least for part, known in known_parts(x))
+
+
+def steps(axes: Axes, x: ArrayLike, y: ArrayLike, **drawn: Any) -> None:
+    """A curve that holds each value until the next, thin dots where it is not known to."""
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    for part, known in known_parts(x):
+        faint = {"linestyle": (0, (0.8, 3.0)), "linewidth": min(0.8, drawn.get("linewidth", 0.8))}
+        axes.step(x[part], y[part], where="post", **{**drawn, **({} if known else faint)})
+
+
+def number(value: float, digits: int = 2) -> str:
+    """The number with a minus of its own width, and none before a zero; `unknown` for NaN."""
+    text = f"{value:.{digits}f}"
+    if np.isnan(value):
+        return "unknown"
+    return (text if text.strip("-0.") else text.removeprefix("-")).replace("-", "\N{MINUS SIGN}")
+
+
+def broken(name: str, letters: int) -> str:
+    """The name in lines of so many letters, broken before a bracket or behind a comma where it can be: long names are
+    not printed in smaller type."""
+    lines: list[str] = []
+    for part in re.split(r"(?<=,) | (?=\()", name):
+        if lines and len(lines[-1]) + 1 + len(part) <= letters:
+            lines[-1] += f" {part}"
+        else:
+            lines += textwrap.wrap(part, letters, break_long_words=False)
+    return "\n".join(lines)
 
 
 def rows_of(panels: int, most: int = 3) -> tuple[int, int]:
@@ -96,18 +179,22 @@ def legend(figure: Figure, handles: Sequence[Any], columns: int = 3) -> None:
         )  # fmt: skip
 
 
-def own_legend(axes: Axes, labels: Sequence[str], with_line: bool = True, lines: float = 0.0) -> None:
-    """The methods of one panel, in two columns below its label, or in one where a name is too long for two. `lines`:
-    points that the labels of the axis are higher than one line."""
+def own_legend(
+    axes: Axes, labels: Sequence[str], with_line: Collection[str] | bool = True, lines: float = 0.0, columns: int = 2
+) -> None:
+    """The methods of one panel, in so many columns below its label, or in one where a name is too long for two.
+    `with_line`: whether, or which of them, have a line in the panel. `lines`: points that the labels of the axis are
+    higher than one line."""
     from matplotlib.transforms import ScaledTranslation
 
     if labels:
         figure = axes.get_figure(root=True)
         assert figure is not None
+        lined = set(labels) if with_line is True else set() if with_line is False else set(with_line)
         under = axes.transAxes + ScaledTranslation(0, -(25 + lines) / 72, figure.dpi_scale_trans)
         axes.legend(
-            handles=[handle(label, with_line) for label in labels], fontsize=5.5,
-            ncols=1 if max(len(style.printed(label)) for label in labels) > 30 else 2,
+            handles=[handle(label, label in lined) for label in labels], fontsize=5.5,
+            ncols=1 if max(len(style.printed(label)) for label in labels) > 30 else columns,
             loc="upper left", bbox_to_anchor=(-0.14, 0), bbox_transform=under,
             columnspacing=0.9, handletextpad=0.4, handlelength=2.5, labelspacing=0.4,
         )  # fmt: skip

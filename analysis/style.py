@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from bench.study import BASES
+from bench.study import BASES, SWITCHES
 
 BLACK, ORANGE, SKY, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
 BLUE, VERMILLION, PURPLE, GREY = "#0072B2", "#D55E00", "#CC79A7", "#777777"
@@ -115,13 +115,14 @@ _LOOKS: dict[str, tuple[str, str, Dash]] = {
     "fade": (GREEN, "*", LONG_DASHED),
     "fade-dependent": (BLUE, "p", DASH_DOT),
     "fade-unregularised": (VERMILLION, "h", DOTTED),
-    "fade-random": (GREY, "X", DASHED),
+    "fade-random": (PURPLE, "X", DASHED),
     "bayes": (ORANGE, "H", SOLID),
-    BASES["fewshot"]: (ORANGE, "D", DASHED),
-    BASES["fewshot-snas"]: (GREEN, "^", DASHED),
-    BASES["fewshot-rsps"]: (SKY, "s", DASHED),
-    BASES["gm-rsps"]: (SKY, "p", DOTTED),
-    BASES["hep"]: (VERMILLION, "o", DASHED),
+    SWITCHES[0]: (PURPLE, "^", LONG_DASHED),
+    BASES["fewshot"]: (ORANGE, "s", DASHED),  # none has the mark of its method: they share panels with it
+    BASES["fewshot-snas"]: (GREEN, "D", DASHED),
+    BASES["fewshot-rsps"]: (SKY, "o", DASHED),
+    BASES["gm-rsps"]: (SKY, "X", DOTTED),
+    BASES["hep"]: (VERMILLION, "p", DASHED),
 }
 _COLOURS = (BLUE, PURPLE, BLACK, GREEN, VERMILLION, ORANGE, SKY)
 _MARKERS = ("v", "P", "X", "<", ">", "p", "h", "d")

@@ -13,13 +13,15 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.path import Path as MarkerPath
 
 import methods
-from analysis import caption, groups, stats, style
+from analysis import caption, groups, plots, stats, style
 from analysis.figures import (
     best_of_n,
     cells,
     cuts,
+    estimate_vs_truth,
     fade_density,
     fade_outer,
     fade_ranks,
@@ -31,16 +33,16 @@ from analysis.figures import (
     tau_top,
     tau_vs_supernets,
 )
-from analysis.load import load
+from analysis.load import load, settings
 from analysis.output import Drawn
 from bench.adapters.naslib import SCALE as TABLE_SCALE
 from bench.errors import BadRecord
 from bench.record import Results
 from bench.spaces.nb201 import CONV1, CONV3, NONE, POOL, SKIP
 from bench.spec import SCALES, plain
-from bench.study import BASES
+from bench.study import BASES, SWITCHES
 from methods.hyper import factors
-from tests.test_analysis import BEST, made_up_run
+from tests.test_analysis import BEST, made_up_run, some_pairs
 
 NAN = float("nan")
 SECOND = {"name": "darts.Darts", "version": 1, "config": {"order": 2}}
@@ -93,7 +95,25 @@ def test_every_shipped_method_has_a_name_and_a_look_of_its_own() -> None:
 def test_what_shares_a_panel_can_be_told_apart_in_grey(title: str, members: Sequence[str]) -> None:
     looks = [style.look(label) for label in members]
     assert len({look.marker for look in looks}) == len(looks)
+    assert len({look.colour for look in looks if look.colour == style.GREY}) <= 1
     assert set(members) <= set(methods.variants())
+
+
+@pytest.mark.parametrize(
+    ("panel", "others"),
+    [
+        (0, (BASES["fewshot-rsps"], BASES["gm-rsps"])),
+        (1, (BASES["fewshot"], *SWITCHES)),
+        (2, (BASES["fewshot-snas"],)),
+        (3, (BASES["hep"],)),
+        (4, (BASES["hep"],)),
+    ],
+)
+def test_bases_at_other_settings_have_marks_of_their_own_beside_their_methods(
+    panel: int, others: Sequence[str]
+) -> None:
+    labels = (*groups.PANELS[panel][1], *others)
+    assert len({style.look(label).marker for label in labels}) == len(labels)
 
 
 LABELS = st.sets(st.sampled_from([*methods.variants(), *groups.fair(methods.variants()), *"abcdefghijkl"]))
@@ -159,6 +179,58 @@ def test_tau_inside_the_top_is_the_mean_of_the_panel(results: Results) -> None:
     np.testing.assert_allclose(means["tau"], [0.5, 0.4, 0.3, 0.2, 0.1])
     np.testing.assert_allclose(means["high"], [0.6, 0.5, 0.4, 0.3, 0.2])
     assert data[(data["kind"] == "run") & (data["seed"] == 0)]["n"].tolist() == [1000, 500, 200, 100, 50]
+    (axes,) = tau_top.paint(tau_top.prepare(load(results).frame), "").axes
+    ticks = [label.get_text() for label in axes.get_xticklabels()]
+    assert ticks == ["100\n1,000", "50\n500", "20\n200", "10\n100", "5\n50", "1\n"]
+    assert "n of architectures" in axes.get_xlabel()
+
+
+@pytest.mark.parametrize("module", [tau_top, tau_vs_supernets])
+def test_why_the_two_sizes_rank_differently_is_said_where_both_are(results: Results, module: Any) -> None:
+    ranking_study(results)
+    draw(module, results)
+    (path,) = (results.root / "figures").glob(f"{module.NAME}*.md")
+    assert caption.SIZES not in path.read_text()
+    made_up_run(results, "multiply-adds", 0, name="free.Size", tau=0.6, images=(0, 0))
+    draw(module, results)
+    assert caption.SIZES in path.read_text()
+
+
+def test_a_panel_of_the_scatter_says_the_tau_of_its_run_and_the_mean(results: Results) -> None:
+    for seed, tau in enumerate((-0.004, 0.34)):
+        made_up_run(results, "rsps", seed, tau=tau, tau_top10=0.1, pairs=some_pairs(30, seed))
+    made_up_run(results, "parameters", 0, tau=0.5, pairs=some_pairs(40, 0), images=(0, 0))
+    made_up_run(results, "bayes", 0, tau=0.2, pairs=some_pairs(30, 1))
+    draw(estimate_vs_truth, results)
+    (path,) = (results.root / "figures").glob("estimate_vs_truth*.md")
+    said = path.read_text()
+    assert "n: 30 in every panel but Parameter count: 40." in said
+    assert "Seed that is shown: 0 in every panel." in said
+    frame = stats.done(load(results).frame)
+    ((setting, rows),) = settings(frame, by_target=True)
+    panels = {panel.label: panel for panel in estimate_vs_truth.prepare(setting, rows, results, [])}
+    assert estimate_vs_truth.told(panels["rsps"]) == "τ 0.00 (mean of 2: 0.17)\ntop 10 % 0.10, ceiling 0.90"
+    assert estimate_vs_truth.told(panels["parameters"]).startswith("τ 0.50\n")
+    figure = estimate_vs_truth.paint(list(panels.values()), 0.0)
+    assert [axes.get_ylabel() for axes in figure.axes] == [
+        "share of the largest (%)", "", "value of a regression (%)"
+    ]  # fmt: skip
+    partial = estimate_vs_truth.describe(setting, rows, list(panels.values()), 0.0, results.root, "1 of 9 runs")
+    assert "Not all runs are there yet: 1 of 9 runs." in partial
+
+
+@pytest.mark.parametrize(("value", "text"), [(-0.004, "0.00"), (-0.006, "\N{MINUS SIGN}0.01"), (NAN, "unknown")])
+def test_there_is_no_minus_before_a_zero(value: float, text: str) -> None:
+    assert plots.number(value) == text
+
+
+def test_long_names_are_broken_at_commas_and_brackets() -> None:
+    assert plots.broken("GM-NAS, DARTS, random cut", 23) == "GM-NAS, DARTS,\nrandom cut"
+    assert plots.broken("GM-NAS, DARTS (edges.by=random)", 23) == "GM-NAS, DARTS\n(edges.by=random)"
+    assert plots.broken("HEP-NAS", 23) == "HEP-NAS"
+    assert plots.broken("NASLib RegularizedEvolution (epochs=12)", 22).splitlines() == [
+        "NASLib", "RegularizedEvolution", "(epochs=12)"
+    ]  # fmt: skip
 
 
 # Trees
@@ -405,22 +477,108 @@ def test_an_oracle_that_some_runs_lack_is_held_against_no_choice(results: Result
     assert set(data.loc[data["label"] == "fewshot", "kind"]) == {"choice"}
 
 
-def test_a_choice_far_below_the_others_is_a_triangle_at_the_end_of_the_axis(results: Results) -> None:
+def chevrons(axes: Any) -> list[Any]:
+    """The marks of values beyond the axis: no method has a marker of their own path."""
+    return [line for line in axes.get_lines() if isinstance(line.get_marker(), MarkerPath)]
+
+
+@pytest.mark.parametrize(("label", "fill"), [("gm-snas", style.PURPLE), ("gm-snas(protocol=fair)", "white")])
+def test_a_choice_far_below_the_others_is_a_chevron_at_the_end_of_the_axis(
+    results: Results, label: str, fill: str
+) -> None:
     protocol_study(results)
     for seed in range(3):
         made_up_run(
-            results, "gm-snas", seed, config={"protocol": "paper"}, test=20.0, test_best_candidate=21.0,
-            n_candidates=4, images=(700, 300), **SPACE,
+            results, label, seed, config={"protocol": "fair" if fill == "white" else "paper"}, test=20.0,
+            test_best_candidate=21.0, n_candidates=4, images=(700, 300), **SPACE,
         )  # fmt: skip
     frame = stats.done(load(results).frame)
-    for figure, shape in ((protocols, "<"), (best_of_n, "v")):
+    for figure, along in ((protocols, 0), (best_of_n, 1)):
         painted = figure.paint(figure.prepare(frame), "")  # type: ignore[attr-defined]
         (axes,) = painted.axes
-        (triangle,) = [line for line in axes.get_lines() if line.get_marker() == shape and line.get_markersize() == 4.5]
-        assert triangle.get_color() == style.look("gm-snas").colour
-        at = triangle.get_xdata()[0] if shape == "<" else triangle.get_ydata()[0]
-        assert at == (axes.get_xlim()[0] if shape == "<" else axes.get_ylim()[0])
-        assert at > 21
+        (mark,) = chevrons(axes)
+        assert (mark.get_markerfacecolor(), mark.get_markeredgecolor()) == (fill, style.PURPLE)
+        start = (axes.get_xlim(), axes.get_ylim())[along][0]
+        assert mark.get_xydata()[0][along] == start
+        assert start > 21
+        assert (mark.get_marker().vertices[:, along] < 0).all()  # outside the axis
+
+
+def test_the_base_has_a_row_where_the_caption_says_so(results: Results) -> None:
+    protocol_study(results)
+    draw(protocols, results)
+    (path,) = (results.root / "figures").glob("protocols*.md")
+    assert "whose row" not in path.read_text()
+    made_up_run(results, BASES["gm-darts"], 0, test=87.0, **SPACE)
+    draw(protocols, results)
+    assert "as its base on one supernet, whose row says how that is trained" in path.read_text()
+
+
+def test_searches_on_a_table_stand_at_what_they_asked_for(results: Results) -> None:
+    for label, asked in (("NASLib RandomSearch", 100), ("NASLib LocalSearch", 80)):
+        for seed in range(2):
+            made_up_run(
+                results, label, seed, images=(0, 0), n_candidates=1, scale=TABLE_SCALE,
+                details={"architectures_asked_for": asked + seed}, **SPACE,
+            )  # fmt: skip
+    draw(best_of_n, results)
+    data = data_of(results, "best_of_n").set_index(["label", "kind"])["finalists"]
+    assert data["NASLib RandomSearch", "choice"] == 100.5
+    assert data["NASLib LocalSearch", "choice"] == 80.5
+    (path,) = (results.root / "figures").glob("best_of_n*.md")
+    said = path.read_text()
+    assert "includes those trainings: NASLib LocalSearch: 80; NASLib RandomSearch: 100." in said
+    assert "dash-dotted" not in said  # there is no run of the largest
+
+
+def test_methods_of_almost_one_n_are_moved_apart() -> None:
+    apart = best_of_n.apart([1.0, 89.0, 88.6, 1.0, 110.0])
+    assert apart[4] == pytest.approx(110)
+    assert apart[1] / apart[2] == pytest.approx(best_of_n.APART)
+    assert apart[3] / apart[0] == pytest.approx(best_of_n.APART)
+    assert apart[0] * apart[3] == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("x", "parts"),
+    [
+        ([10, 30, 50, 100], [(0, 3, True), (2, 4, False)]),
+        ([1, 2, 3, 100], [(0, 3, True), (2, 4, False)]),
+        ([4, 100], [(0, 2, False)]),
+        ([10, 40, 41, 80, 100], [(0, 2, False), (1, 3, True), (2, 4, False), (3, 5, True)]),
+        ([100], []),
+        ([], []),
+    ],
+)
+def test_where_a_search_proposes_nothing_its_curve_is_not_known(
+    x: list[float], parts: list[tuple[int, int, bool]]
+) -> None:
+    assert [(part.start, part.stop, known) for part, known in plots.known_parts(x)] == parts
+    assert plots.has_line(x) == any(known for *_, known in parts)
+
+
+def test_a_final_choice_beyond_the_axis_is_a_chevron_and_a_legend_has_no_line_that_is_not_drawn(
+    results: Results,
+) -> None:
+    for seed in range(3):
+        curve = [(x, 5.0) for x in range(400, 4_000, 400)]
+        made_up_run(results, "darts-2nd", seed, test=90.0, curve=curve)
+        made_up_run(results, "gm-darts", seed, test=91.0, curve=[(40, 5.0)])
+        made_up_run(results, "gm-darts-random", seed, test=20.0, curve=curve)
+    with style.page():
+        (axes,) = search_progress.paint(search_progress.prepare(load(results).frame, results), "").axes
+    (mark,) = chevrons(axes)
+    assert mark.get_ydata()[0] == axes.get_ylim()[0]
+    assert mark.get_markerfacecolor() == style.look("gm-darts-random").colour
+    assert mark.get_xdata()[0] >= 100
+    legend = axes.get_legend()
+    assert legend is not None
+    entries = zip(legend.get_texts(), legend.get_lines(), strict=True)
+    lined = {text.get_text(): line.get_linestyle() != "None" for text, line in entries}
+    assert lined == {"DARTS 2nd order": True, "GM-NAS, DARTS": False, "GM-NAS, DARTS, random cut": True}
+    colour = style.look("gm-darts").colour
+    drawn = [line.get_xdata().tolist() for line in axes.get_lines() if line.get_color() == colour]
+    assert drawn == [[1.0, 100.0]]
 
 
 def test_one_protocol_alone_is_drawn_and_the_other_named(results: Results) -> None:

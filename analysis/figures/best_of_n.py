@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "best_of_n"
+XLABEL = "N: random draws, or finalists"
+ASKED = "N: random draws, or networks asked for"
 APART = 1.075  # the factor between methods of one N beside each other
 
 MEANING = (
@@ -28,13 +31,17 @@ MEANING = (
     "statistics, at the dots. It needs N look-ups in the truth and no search. Markers are the mean over seeds of the "
     "architecture that a method chose by its own estimates, with its interval; the tick that a line joins to it is the "
     "mean of the best of its finalists by the truth (oracle), where every run knows it. They stand at the number of "
-    "finalists, moved apart where methods share it. An oracle's choice is to be held against the curve at its N, an "
-    "own choice against its left end. Horizontal lines: the best known architecture (solid) and the largest "
-    "(dash-dotted), which the methods `parameters` and `multiply-adds` choose too."
+    "finalists, moved apart where methods share it. "
 )
+HELD = "An oracle's choice is to be held against the curve at its N, an own choice against its left end."
+HELD_ASKED = (
+    "Searches that ask for the accuracies of trained networks stand at the number of different ones that they asked "
+    "for instead, the mean over runs, and are to be held against the curve there."
+)
+LARGEST = " and the largest (dash-dotted), which the methods `parameters` and `multiply-adds` choose too"
 
 CHART = Chart(
-    x=Axis("finalists", "N: random draws, or finalists", scale="log"),
+    x=Axis("finalists", XLABEL, scale="log"),
     y=Axis("test", "true test accuracy (%)", far=plots.FAR, whole="random"),
     marks=(("random", "line"), ("choice", "marker"), ("oracle", "hollow"), ("optimum", "level")),
     low="low",
@@ -55,18 +62,29 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         partial = groups.mark(setting, rows, data["label"])
         shown = rows[rows["label"].isin(data["label"])]
         known = int(rows["ranked"].max())
-        meaning = f"{MEANING.format(known=known)} {plots.BEYOND} The curve is always shown whole."
+        meaning = (
+            f"{MEANING.format(known=known)}{described(rows, data)} {plots.BEYOND} The curve is always shown whole."
+        )
         head = "Best of N without a search."
         words = caption.text(head, setting, shown if len(shown) else rows, meaning, results.root, partial)
         with style.page():
             stem = results.root / "figures" / f"{NAME}-{setting.slug}"
-            paths += write_figure(stem, paint(data, partial), data, words)
+            figure = paint(data, partial, ASKED if stats.done(shown)["asked"].notna().any() else XLABEL)
+            paths += write_figure(stem, figure, data, words)
     return Drawn(tuple(paths), tuple(missing))
 
 
+def described(rows: pd.DataFrame, data: pd.DataFrame) -> str:
+    """What markers are to be held against, and the lines that are drawn."""
+    asked = caption.asked(rows)
+    largest = LARGEST if "largest" in set(data["label"]) else ""
+    said = (HELD_ASKED if asked else HELD, asked, f"Horizontal lines: the best known architecture (solid){largest}.")
+    return " ".join(filter(None, said))
+
+
 def prepare(rows: pd.DataFrame) -> pd.DataFrame:
-    """All that is drawn: label, kind (`random`, `optimum`; of a method `choice`, `oracle`), finalists (N), test (%),
-    low, high, n (runs)."""
+    """All that is drawn: label, kind (`random`, `optimum`; of a method `choice`, `oracle`), finalists (N; of a search
+    on a table the networks whose accuracies it asked for), test (%), low, high, n (runs)."""
     lines: list[dict[str, Any]] = []
     known = rows[rows["random_mean"].notna()]
     if len(known):
@@ -76,7 +94,8 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
         lines.append({"label": "", "kind": "optimum", "test": first["optimum"]})
     for label in sorted(set(known.loc[known["test"].notna(), "label"]), key=style.order):
         of_label = known[(known["label"] == label) & known["test"].notna()]
-        shared = {"label": label, "finalists": of_label["n_candidates"].mean()}
+        finalists = of_label["asked"].fillna(of_label["n_candidates"]).mean()
+        shared = {"label": label, "finalists": finalists}
         for kind, column in (("choice", "test"), ("oracle", "test_best_candidate")):
             mean = stats.mean_of(of_label[column])
             if mean.n == len(of_label):  # both of the same runs
@@ -86,7 +105,7 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
     return as_frame(lines, columns, ("n",))
 
 
-def paint(data: pd.DataFrame, partial: str) -> Figure:
+def paint(data: pd.DataFrame, partial: str, xlabel: str = XLABEL) -> Figure:
     """The figure: the same curve in every panel, methods that are worth comparing on it."""
     chosen = data[data["kind"] == "choice"]
     methods = set(chosen["label"]) - {*groups.UNTRAINED, *groups.SIZES}  # random is the curve at N = 1
@@ -108,7 +127,7 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
         ticks = [n for n in (1, 2, 4, 8, 16, 64) if n <= curve["finalists"].max()] if len(curve) else [1]
         axes.set_xticks(ticks, [str(n) for n in ticks])
         axes.minorticks_off()
-        axes.set_xlabel("N: random draws, or finalists")
+        axes.set_xlabel(xlabel)
         plots.title(axes, title)
         plots.own_legend(axes, members, with_line=False)
     figure.supylabel("true test accuracy (%)", fontsize=plots.LABEL)
@@ -116,14 +135,28 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     return figure
 
 
+def apart(finalists: Sequence[float]) -> list[float]:
+    """The places of methods: where neighbours are closer than by the factor `APART` they are moved apart by it."""
+    places = list(finalists)
+    clusters: list[list[int]] = []
+    for at in sorted(range(len(places)), key=places.__getitem__):
+        if clusters and places[at] < APART * places[clusters[-1][-1]]:
+            clusters[-1].append(at)
+        else:
+            clusters.append([at])
+    for cluster in clusters:
+        middle = float(np.exp(np.mean(np.log([finalists[at] for at in cluster]))))
+        for number, at in enumerate(cluster):
+            places[at] = middle * APART ** (number - (len(cluster) - 1) / 2)
+    return places
+
+
 def _methods(axes: Axes, members: list[str], data: pd.DataFrame) -> None:
     """Choice and oracle of every method, methods of one N beside each other."""
     of = {label: data[data["label"] == label].set_index("kind") for label in members}
-    finalists = {label: float(rows["finalists"].iloc[0]) for label, rows in of.items()}
-    for label, rows in of.items():
-        look, n = style.look(label), max(finalists[label], 1.0)
-        peers = [other for other in members if finalists[other] == finalists[label]]
-        x = n * APART ** (peers.index(label) - (len(peers) - 1) / 2)
+    places = apart([max(float(rows["finalists"].iloc[0]), 1.0) for rows in of.values()])
+    for x, (label, rows) in zip(places, of.items(), strict=True):
+        look = style.look(label)
         choice, low, high = map(float, rows.loc["choice", ["test", "low", "high"]])
         oracle, start = float(rows["test"].get("oracle", np.nan)), axes.get_ylim()[0]
         if not np.isnan(low):
@@ -132,6 +165,6 @@ def _methods(axes: Axes, members: list[str], data: pd.DataFrame) -> None:
             axes.plot([x, x], [choice, oracle], color=look.colour, linewidth=0.9, zorder=3)
             axes.plot([x], [oracle], marker="_", markersize=5, color="#222222", zorder=4)
         if choice < start:
-            axes.plot([x], [start], clip_on=False, zorder=5, **plots.beyond(look, "v"))
+            plots.beyond(axes, x, start, look, "bottom")
         else:
             axes.plot([x], [choice], linestyle="none", zorder=5, **plots.marker(look, 4.5))

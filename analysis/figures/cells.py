@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 NAME = "cells"
 ACROSS = 5  # cells in a row
-WIDTH, HEIGHT = 3.9, 3.3  # of a cell's place; nodes are 1 apart
+WIDTH, HEIGHT = 3.9, 3.3  # of a cell's place below a name of one line; nodes are 1 apart
+LETTERS, NAME_LINE = 23, 0.36  # letters in a line of a name, and its height
 INCH = 0.335  # of one such unit
 LOOKS = {  # by operation: short name, colour, dash, width
     "none": ("", "#B8B8B8", style.DOTTED, 0.7),
@@ -97,25 +98,30 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     labels = list(dict.fromkeys(data["label"]))
     across = min(ACROSS, len(labels))
     down = -(-len(labels) // across)
-    size = (max(across * WIDTH * INCH, style.COLUMN_WIDTH), down * HEIGHT * INCH + 0.3)
+    more = NAME_LINE * max(_name(label).count("\n") for label in labels)
+    height = HEIGHT + more
+    operations = [op for op in LOOKS if op in set(data["operation"])]
+    columns = ACROSS if across == ACROSS else max(2, across - 1)  # of the key, which is wider than so many cells
+    lines = -(-len(operations) // columns)
+    size = (max(across * WIDTH * INCH, style.COLUMN_WIDTH), down * height * INCH + 0.15 + 0.15 * lines)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots()
     axes.set_axis_off()
     axes.set_aspect("equal")
     axes.set_xlim(-0.5, across * WIDTH - 0.4)
-    axes.set_ylim(-down * HEIGHT + 1.9, 2.35)
+    axes.set_ylim(-down * height + more + 1.9, 2.35 + more)
     for at, label in enumerate(labels):
         row, column = divmod(at, across)
-        _cell(axes, column * WIDTH, -row * HEIGHT, data[data["label"] == label])
+        _cell(axes, column * WIDTH, -row * height, data[data["label"] == label])
     plots.say(figure, partial)
-    _key(figure, [op for op in LOOKS if op in set(data["operation"])])
+    _key(figure, operations, columns)
     return figure
 
 
 def _cell(axes: Axes, x: float, y: float, data: pd.DataFrame) -> None:
     first = data.iloc[0]
-    name = style.printed(str(first["label"]))
-    axes.text(x - 0.35, y + 2.1, name, fontsize=6.0 * min(1.0, 20 / len(name)), weight="bold", va="center")
+    name = _name(str(first["label"]))
+    axes.text(x - 0.35, y + 1.94, name, fontsize=6.0, weight="bold", va="bottom", linespacing=1.0)
     rank = "" if np.isnan(first["rank"]) else f", rank {first['rank']:,.0f}"
     test = "no truth" if np.isnan(first["test"]) else f"{first['test']:.2f} %{rank}"
     axes.text(x - 0.35, y + 1.72, f"seed {first['seed']}: {test}", fontsize=5.3, color=plots.QUIET, va="center")
@@ -126,6 +132,10 @@ def _cell(axes: Axes, x: float, y: float, data: pd.DataFrame) -> None:
             x + node, y, str(node), fontsize=5.0, ha="center", va="center", zorder=4,
             bbox={"boxstyle": "circle,pad=0.25", "facecolor": "white", "edgecolor": "#444444", "linewidth": 0.6},
         )  # fmt: skip
+
+
+def _name(label: str) -> str:
+    return plots.broken(style.printed(label), LETTERS)
 
 
 def _edge(axes: Axes, x: float, y: float, source: int, target: int, operation: str, live: bool) -> None:
@@ -145,18 +155,19 @@ def _edge(axes: Axes, x: float, y: float, source: int, target: int, operation: s
     )  # fmt: skip
     if operation == "none":
         return
+    straight = reach == 1  # too short for a name on it, which would hide line and arrow
+    paper = {"boxstyle": "square,pad=0.12", "facecolor": "white", "edgecolor": "none"}
     axes.text(
-        x + (source + target) / 2, y + height, short, fontsize=4.8, ha="center", va="center", zorder=3, color=colour,
-        alpha=alpha if live else 0.6,
-        bbox={"boxstyle": "square,pad=0.12", "facecolor": "white", "edgecolor": "none"},
+        x + (source + target) / 2, y + (0.09 if straight else height), short, fontsize=4.8, ha="center",
+        va="bottom" if straight else "center", zorder=3, color=colour, alpha=alpha if live else 0.6,
+        bbox=None if straight else paper,
     )  # fmt: skip
 
 
-def _key(figure: Figure, operations: list[str]) -> None:
-
+def _key(figure: Figure, operations: list[str], columns: int) -> None:
     handles = [
-        plots.stroke(colour, dash, width, label=f"{short} {operation}".strip())
+        plots.stroke(colour, dash, width, label=f"{short} = {operation}" if short else operation)
         for operation in operations
         for short, colour, dash, width in [LOOKS[operation]]
     ]
-    plots.legend(figure, handles, columns=5)
+    plots.legend(figure, handles, columns)

@@ -33,10 +33,12 @@ MEANING = (
     "them when it first compared the edge: 1 - cos of the gradients that the operations, each alone on the edge, give "
     "the weights that all share, averaged over batches (or the measure that the method's settings name). White is 0, "
     "the darkest blue the number beside the method's name. Operations are ordered by the two groups that a cut would "
-    "make, lines part the groups; “cut” marks edges that were cut there. The run with the lowest seed is shown. Right: "
-    "the cut score of every edge, the sum of distances between the two groups, each pair once; dots are runs, stars "
-    "those that cut this edge, dashes the means. GM-NAS compares all edges of the whole space and cuts the one of the "
-    "largest score; HEP-NAS cuts all edges of a node in turn, each measured in the space that the stages before left."
+    "make, lines part the groups; “cut” marks edges that were cut there. Of GM-NAS this is its first cut alone: the "
+    "later ones are of parts of the space, where the other edges were compared anew, by distances that are not shown. "
+    "The run with the lowest seed is shown. Right: the cut score of every edge, the sum of distances between the two "
+    "groups, each pair once; dots are runs, stars those that cut this edge, dashes the means. GM-NAS compares all "
+    "edges of the whole space and cuts the one of the largest score; HEP-NAS cuts all edges of a node in turn, each "
+    "measured in the space that the stages before left."
 )
 
 CHART = Chart(

@@ -22,11 +22,12 @@ SOURCE = Path("embedded") / "ranks.csv"
 SHEET = "`python -m bench.truth.sheet --official TABLE`"
 BINS = 20  # of the running quartiles, equal in number of cells
 SIZE = 3.2  # inches
+XLABEL, YLABEL = "rank in the embedded table (1 is best)", "rank on CIFAR-10 (1 is best)"
 _COLUMNS = ["position", "embedded", "cifar10"]
 
 CHART = Chart(
-    x=Axis("embedded", "rank in the embedded table"),
-    y=Axis("cifar10", "rank on CIFAR-10"),
+    x=Axis("embedded", XLABEL),
+    y=Axis("cifar10", YLABEL),
     marks=(("", "dots"),),
     series="",
     run="",
@@ -107,8 +108,9 @@ def paint(ranks: pd.DataFrame) -> Figure:
     axes.plot(trend["embedded"], trend["cifar10"], color=style.BLACK, linewidth=1.2)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(5, steps=[1, 2, 4, 5, 10]))
-    axes.set_xlabel("rank in the embedded table")
-    axes.set_ylabel("rank on CIFAR-10")
+        axis.set_major_formatter("{x:,.0f}")
+    axes.set_xlabel(XLABEL)
+    axes.set_ylabel(YLABEL)
     axes.set_title(f"τ = {tau(ranks):.2f}, {n:,} cells")
     axes.set_aspect("equal")
     return figure

@@ -22,27 +22,32 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CUT = 2.0  # percentile of the true accuracies below which nothing is shown
+NAME_LINE = 0.1  # inches: each further line of a name above a panel
 FAR = 3.0  # nor what lies further below the lower quartile than so many interquartile ranges
 PANEL = (1.8, 1.55)  # inches
 MANY = 13  # panels: from so many on four in a row
 NAME_FITS = 23  # letters above a panel
+SHARE = "share of the largest (%)"
+NO_ACCURACY = {"parameters": SHARE, "multiply-adds": SHARE, "bayes": "value of a regression (%)"}
+"""What a panel shows of methods whose estimates are no accuracies on a supernet."""
 DARK = "#333333"
 DENSE = 2_000  # from this many points on they are an image inside the PDF
 
 MEANING = (
     "Each point is an architecture of the probe: its test accuracy when trained alone against its validation accuracy "
-    "on the supernet's weights. Points are of the run with the median tau (the lower of two middle ones); the "
-    "dark line is their running median, grey lines those of the other seeds. The star is the architecture that "
-    "the run chose, at its estimate on all validation images, where points have the probe's few; a triangle at the "
-    "axis is a choice outside the panel or without an estimate. Of parameter count, multiply-adds and Bayesian "
-    "optimisation the estimates are shares of the largest size and values of a regression. "
-    "τ is Kendall's tau-b over all n architectures, top 10 % the same inside the true top tenth, ceiling the tau-b "
-    "to expect of the truth with itself, trained again from as many seeds."
+    "on the supernet's weights, but where the label of a panel names another estimate: the sizes' is a share of the "
+    "largest one, that of Bayesian optimisation the value of a regression. Points are of the run with the median tau "
+    "(the lower of two middle ones), and so is the panel's τ; where there are more runs, their mean stands behind it, "
+    "as tables print it. The dark line is their running median, grey lines those of the other seeds. The star is the "
+    "architecture that the run chose, at its estimate on all validation images, where points have the probe's few; a "
+    "triangle at the axis is a choice outside the panel or without an estimate. τ is Kendall's tau-b over all n "
+    "architectures, top 10 % the same of that run inside the true top tenth, ceiling the tau-b to expect of the truth "
+    "with itself, trained again from as many seeds, where there are several."
 )
 
 CHART = Chart(
     x=Axis("test", "true test accuracy (%)", cut=CUT, far=FAR),
-    y=Axis("estimate", "supernet's estimate (%)"),
+    y=Axis("estimate", "estimate (%)"),
     marks=(("point", "dots"), ("trend", "trend"), ("choice", "star")),
     panel="label",
     tell=("position",),
@@ -56,6 +61,7 @@ class Panel:
     label: str
     seed: int
     score: pd.Series  # the row of that run
+    tau: stats.Mean  # of all runs
     points: pd.DataFrame  # position, test (%), estimate (%)
     trends: dict[int, pd.DataFrame]  # by seed: test (%), estimate (%)
 
@@ -79,8 +85,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         stem = results.root / "figures" / f"estimate_vs_truth-{setting.slug}"
         start = first_shown(panels)
         shown = rows[rows["label"].isin([panel.label for panel in panels])]
-        words = describe(setting, shown, panels, start, results.root)
         partial = groups.mark(setting, rows, [panel.label for panel in panels])
+        words = describe(setting, shown, panels, start, results.root, partial)
         with style.page():
             paths += write_figure(stem, paint(panels, start, partial), plotted(panels), words)
     return Drawn(tuple(paths), tuple(missing))
@@ -105,7 +111,7 @@ def prepare(setting: Setting, rows: pd.DataFrame, results: Results, missing: lis
         pairs = {seed: read_pairs(path, int(sizes[seed])) for seed, path in files.items()}
         trends = {seed: running_median(pairs[seed]) for seed in sorted(pairs)}
         seed = int(score["seed"])
-        panels.append(Panel(label, seed, score, pairs[seed], trends))
+        panels.append(Panel(label, seed, score, stats.mean_of(of_label["tau"]), pairs[seed], trends))
     return panels
 
 
@@ -128,16 +134,20 @@ def plotted(panels: Sequence[Panel]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)[columns].astype({"position": "Int64"})
 
 
-def describe(setting: Setting, rows: pd.DataFrame, panels: Sequence[Panel], start: float, root: Path) -> str:
+def describe(
+    setting: Setting, rows: pd.DataFrame, panels: Sequence[Panel], start: float, root: Path, partial: str = ""
+) -> str:
     """The caption, in Markdown."""
-    shown = ", ".join(f"{style.printed(p.label)} {p.seed}" for p in panels)
-    left = ", ".join(f"{style.printed(p.label)} {_left(p, start):,} of {len(p.points):,}" for p in panels)
+    seeds = caption.usually({p.label: str(p.seed) for p in panels})
+    counts = caption.usually({p.label: f"{len(p.points):,}" for p in panels})
+    left = caption.usually({p.label: f"{_left(p, start):,} of {len(p.points):,}" for p in panels})
+    waiting = f" Not all runs are there yet: {partial}." if partial else ""
     return "\n\n".join(
         [
             f"**Supernet estimate against truth.** {caption.setting_of(setting, rows)} {caption.seeds(rows)}",
-            f"{MEANING} Seeds shown: {shown}.",
+            f"{MEANING} n: {counts}. Seed that is shown: {seeds}.",
             f"The x axis begins at {start:.2f} %: the {CUT:g}nd percentile of the true accuracies, or {FAR:g} "
-            f"interquartile ranges below their lower quartile if that is higher. Points left of it: {left}.",
+            f"interquartile ranges below their lower quartile if that is higher. Points left of it: {left}.{waiting}",
             f"Made by: `{caption.command(root)}`\n",
         ]
     )
@@ -150,7 +160,9 @@ def paint(panels: Sequence[Panel], start: float, partial: str = "") -> Figure:
     across = len(panels) if len(panels) < 4 else 2 if len(panels) == 4 else 3 if len(panels) < MANY else 4
     down = -(-len(panels) // across)
     width = max(across * PANEL[0], style.COLUMN_WIDTH)
-    figure = Figure(figsize=(width, down * PANEL[1] + 0.6), layout="constrained")
+    names = max(len(_name(panel).splitlines()) for panel in panels)
+    height = PANEL[1] + NAME_LINE * (names - 1)
+    figure = Figure(figsize=(width, down * height + 0.6), layout="constrained")
     grid = figure.subplots(down, across, sharex=True, squeeze=False)
     for axes in grid.flat[len(panels) :]:
         axes.remove()
@@ -158,7 +170,7 @@ def paint(panels: Sequence[Panel], start: float, partial: str = "") -> Figure:
     margin = 0.03 * max(end - start, 1e-6)
     for panel, axes in zip(panels, grid.flat, strict=False):
         axes.set_xlim(start - margin, end + margin)
-        _panel(axes, panel, start)
+        _panel(axes, panel, start, names)
         axes.tick_params(labelbottom=True)  # on every panel, so that rows stand equally far apart
     figure.supxlabel("true test accuracy (%)", fontsize=7.5)
     figure.supylabel("estimate: validation accuracy\non the supernet (%)", fontsize=7.5)
@@ -167,7 +179,7 @@ def paint(panels: Sequence[Panel], start: float, partial: str = "") -> Figure:
     return figure
 
 
-def _panel(axes: Axes, panel: Panel, start: float) -> None:
+def _panel(axes: Axes, panel: Panel, start: float, names: int) -> None:
     look = style.look(panel.label)
     n = len(panel.points)
     size, alpha = float(np.clip(1500 / n, 0.6, 8.0)), float(np.clip(500 / n, 0.12, 0.6))
@@ -182,7 +194,10 @@ def _panel(axes: Axes, panel: Panel, start: float) -> None:
             axes.plot(trend["test"], trend["estimate"], color="white", linewidth=2.2, zorder=3)
         axes.plot(trend["test"], trend["estimate"], color=colour, linewidth=width, zorder=4 if own else 2)
     _mark_choice(axes, panel, start)
-    _title(axes, panel)
+    _title(axes, panel, names)
+    base = style.parts(panel.label)[0]
+    if base in NO_ACCURACY:
+        axes.set_ylabel(NO_ACCURACY[base], fontsize=5.5, labelpad=1.5)
     left = _left(panel, start)
     if left:
         paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
@@ -212,14 +227,28 @@ def _mark_choice(axes: Axes, panel: Panel, start: float) -> None:
         axes.plot([test], [estimate], marker="*", markersize=8, **marks)
 
 
-def _title(axes: Axes, panel: Panel) -> None:
+def _title(axes: Axes, panel: Panel, names: int) -> None:
+    """Name and numbers; all panels leave room for a name of so many lines."""
+    name = _name(panel)
+    bold = axes.annotate(name, (0, 1), (0, 20), "axes fraction", "offset points", weight="bold", fontsize=7.0)
+    bold.set_in_layout(False)  # the empty first lines of the title keep its place, however long the name
+    axes.set_title(" \n" * names + told(panel), fontsize=6.5, pad=3)
+
+
+def _name(panel: Panel) -> str:
+    return plots.broken(style.printed(panel.label), NAME_FITS)
+
+
+def told(panel: Panel) -> str:
+    """The numbers above a panel: tau of its run, and the mean over all runs that tables print."""
     score = panel.score
-    name = style.printed(panel.label)
-    size = 7.0 * min(1.0, NAME_FITS / len(name))
-    bold = axes.annotate(name, (0, 1), (0, 20), "axes fraction", "offset points", weight="bold", fontsize=size)
-    bold.set_in_layout(False)  # the empty first line of the title keeps its place, however long the name
-    first = f"τ {_number(score['tau'])} (ceiling {_number(score['ceiling'])})"
-    axes.set_title(f" \n{first}\ntop 10 % {_number(score['tau_top10'])}, n {len(panel.points):,}", fontsize=6.5, pad=3)
+    mean = (
+        f" (mean of {panel.tau.n}: {plots.number(panel.tau.mean)})"
+        if panel.tau.mean is not None and panel.tau.n > 1
+        else ""
+    )
+    ceiling = "" if np.isnan(score["ceiling"]) else f", ceiling {plots.number(score['ceiling'])}"
+    return f"τ {plots.number(score['tau'])}{mean}\ntop 10 % {plots.number(score['tau_top10'])}{ceiling}"
 
 
 def _legend(figure: Figure, others: bool) -> None:
@@ -239,7 +268,3 @@ def _legend(figure: Figure, others: bool) -> None:
 
 def _left(panel: Panel, start: float) -> int:
     return int((panel.points["test"] < start).sum())
-
-
-def _number(value: float) -> str:
-    return "unknown" if np.isnan(value) else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")

@@ -27,12 +27,15 @@ KINDS = {
     "choice": "choice so far",
 }
 
+BESIDE = 0.09  # rounds between methods beside each other
+
 MEANING = (
     "A round of FaDE trains one hyper-architecture of k cells; a round of Bayesian optimisation trains one cell "
     "alone, at about a k-th of the cost. All accuracies are of cells trained alone, on the test images of the truth. "
     "Left: the mean over the cells of a round. Middle: the highest among all cells that were looked at until then, "
     "which the search does not know. Right: the cell that the search would choose then, by validation accuracy on the "
-    "supernet. Lines are means over all runs, bands reach from the lowest to the highest of three or more. Cells "
+    "supernet. Lines are means over all runs, bands reach from the lowest to the highest of three or more; methods are "
+    "set beside each other in a round. Cells "
     f"without a known truth are left out; a round in which some run knows none is a gap. {plots.ENDS}"
 )
 
@@ -119,14 +122,18 @@ def tests_of_rounds(row: pd.Series, record: Record) -> list[list[float]]:
 
 def paint(data: pd.DataFrame, partial: str) -> Figure:
     """The figure: a panel per kind, a line per method."""
+    from matplotlib.ticker import MaxNLocator
+
     labels = list(dict.fromkeys(data["label"]))
     figure, panels = plots.grid(len(KINDS), (1.9, 1.75), plots.below(len(labels)))
     for (kind, title), axes in zip(KINDS.items(), panels, strict=True):
         of_kind = data[(data["kind"] == kind) & data["seed"].isna()]
-        for label in labels:
-            _line(axes, label, of_kind[of_kind["label"] == label])
+        for place, label in enumerate(labels):
+            shift = BESIDE * (place - (len(labels) - 1) / 2)
+            _line(axes, label, of_kind[of_kind["label"] == label], shift, plots.width(place))
         runs_ = data.loc[(data["kind"] == kind) & data["seed"].notna(), "test"]
         axes.set_ylim(*plots.ends(runs_))
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
         axes.set_xlabel("round")
         plots.title(axes, title)
     panels[0].set_ylabel("true test accuracy (%)")
@@ -135,10 +142,11 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     return figure
 
 
-def _line(axes: Axes, label: str, data: pd.DataFrame) -> None:
+def _line(axes: Axes, label: str, data: pd.DataFrame, shift: float, width: float) -> None:
     if data.empty:
         return
     look = style.look(label)
     every = data.set_index("round").reindex(range(int(data["round"].min()), int(data["round"].max()) + 1))
-    axes.fill_between(every.index, every["low"], every["high"], color=look.colour, alpha=0.13, linewidth=0)
-    axes.plot(every.index, every["test"], **{**plots.line(look, 1.0), **plots.marker(look, 3.6)})
+    x = every.index + shift
+    axes.fill_between(x, every["low"], every["high"], color=look.colour, alpha=0.13, linewidth=0)
+    axes.plot(x, every["test"], **plots.line(look, width), **plots.marker(look, 3.6))

@@ -154,5 +154,5 @@ def _said(sign: str, rows: pd.DataFrame) -> str:
     if rows.empty:
         return f"{sign} undefined"
     row = rows.iloc[0]
-    ends = "" if np.isnan(row["low"]) else f" [{row['low']:.2f}, {row['high']:.2f}]"
-    return f"{sign} {row['value']:.2f}{ends}, n {row['n']}".replace("-", "\N{MINUS SIGN}")
+    ends = "" if np.isnan(row["low"]) else f" [{plots.number(row['low'])}, {plots.number(row['high'])}]"
+    return f"{sign} {plots.number(row['value'])}{ends}, n {row['n']}"

@@ -33,9 +33,9 @@ MEANING = (
     "by the truth (oracle): what some papers print, and no result of the search, since it looks the answers up. No "
     "arrow: one finalist, the choice was the best, or, with a question mark behind the finalists, the truth lacks some "
     "of them. Filled markers: the paper's budget; outlined ones (fair): everything shrunk until the search passes as "
-    "many images as its base on one supernet, whose row says how that is trained. At the right: images passed through "
-    "supernets, forward and backward, and finalists, both as means. Vertical lines, where they lie on the axis: the "
-    "mean of all known architectures (dotted), the largest architecture (dash-dotted), the best known one (solid)."
+    "many images as its base on one supernet{base}. At the right: images passed through supernets, forward and "
+    "backward, and finalists, both as means. Vertical lines, where they lie on the axis: the mean of all known "
+    "architectures (dotted), the largest architecture (dash-dotted), the best known one (solid)."
 )
 
 CHART = Chart(
@@ -59,14 +59,22 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
             if set(rows["protocol"]) & {"paper", "fair"}:
                 missing.append(f"{NAME} {setting.slug}: no choice has a truth; {RESCORE} by a fuller one")
             continue
-        partial = groups.mark(setting, rows, WANTED)
+        partial, further = groups.mark(setting, rows, WANTED), groups.further(setting, rows, WANTED)
         shown = rows[rows["label"].isin(data["label"])]
-        meaning = f"{MEANING} {plots.BEYOND}"
+        meaning = " ".join(filter(None, (MEANING.format(base=_base_row(data)), plots.BEYOND, further)))
         words = caption.text("Protocols and the oracle.", setting, shown, meaning, results.root, partial)
         with style.page():
             stem = results.root / "figures" / f"{NAME}-{setting.slug}"
             paths += write_figure(stem, paint(data, partial), data, words)
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
+
+
+def _base_row(data: pd.DataFrame) -> str:
+    """What the caption says of the rows of the bases, as far as there are any."""
+    rows = [BASES[base] in set(data["label"]) for base in data.loc[data["protocol"] == "fair", "base"] if base in BASES]
+    return (
+        "" if not any(rows) else f", whose row{'' if all(rows) else ', where there is one,'} says how that is trained"
+    )
 
 
 def prepare(rows: pd.DataFrame) -> pd.DataFrame:
@@ -148,6 +156,6 @@ def _method(axes: Axes, y: int, row: Mapping[Any, Any]) -> None:
         ends = {"shrinkA": 0, "shrinkB": 0}
         axes.annotate("", (row["oracle"], y), (choice, y), arrowprops={**arrow, **ends}, zorder=3)
     if row["choice"] < start:
-        axes.plot([start], [y], clip_on=False, zorder=4, **plots.beyond(look, "<"))
+        plots.beyond(axes, start, y, look, "left")
     else:
         axes.plot([choice], [y], linestyle="none", zorder=4, **plots.marker(look, 5.5))

@@ -29,12 +29,13 @@ _WORDS = {"linear": "linear", "log": "logarithmic", "symlog": "logarithmic"}
 
 MEANING = (
     "Regret is in percentage points of test accuracy below the best architecture of the truth; cost is the number of "
-    "images passed through supernets, forward and backward passes counted alike. Thin lines are runs, each held at "
-    "its last known proposal until the next; the thick line is their mean, from where all have one until the first "
-    "ends. Dots are the final choices of runs, the large marker their mean. A run whose proposals on the way have no "
-    "known truth shows its final choice alone. Outlined markers and dashed lines (fair) are partition searches at the "
-    "budget of their base on one supernet; filled ones have their paper's budget. Horizontal lines are baselines that "
-    "train no supernet, at their mean; that of a random architecture is over all known ones, not over a few draws."
+    "images passed through supernets, forward and backward passes counted alike. Thin lines are runs, each held at its "
+    "last known proposal until the next; the thick line is their mean, from where all have one until the first ends. "
+    f"{plots.SILENCE} Dots are the final choices of runs, the large marker their mean. A run whose proposals on the "
+    "way have no known truth shows its final choice alone. Outlined markers and dashed lines (fair) are partition "
+    "searches at the budget of their base on one supernet; filled ones have their paper's budget. Horizontal lines are "
+    "baselines that train no supernet, at their mean; that of a random architecture is over all known ones, not over a "
+    "few draws."
 )
 
 CHART = Chart(
@@ -118,8 +119,9 @@ def mean_steps(curves: Iterable[list[tuple[float, float]]]) -> Iterator[tuple[fl
 def describe(setting: Setting, rows: pd.DataFrame, data: pd.DataFrame, root: Path, partial: str = "") -> str:
     """The caption, in Markdown."""
     images, regret = _scales(data)
-    below = f" (linear below {FLOOR:g} points)" if regret == "symlog" else ""
-    axes = f"The cost axis is {_WORDS[images]}, the regret axis {_WORDS[regret]}{below}."
+    across, up = _WORDS[images], _WORDS[regret]
+    axes = f"Both axes are {up}" if across == up else f"The cost axis is {across}, the regret axis {up}"
+    axes += f" (regret linear below {FLOOR:g} points)." if regret == "symlog" else "."
     return caption.text("Regret against cost.", setting, rows, f"{MEANING} {axes}", root, partial)
 
 
@@ -131,14 +133,16 @@ def paint(data: pd.DataFrame, partial: str = "") -> Figure:
     figure, grid = plots.grid(len(panels), PANEL, most=2, extra=0.15, sharex=True, sharey=True)
     for (title, members), axes in zip(panels, grid, strict=True):
         _set_scales(axes, data)
-        for label in members:
-            _method(axes, label, data[data["label"] == label])
+        of = {label: data[data["label"] == label] for label in members}
+        for place, (label, rows) in enumerate(of.items()):
+            _method(axes, label, rows, place)
         for label, regret in zip(levels["label"], levels["regret"], strict=True):
             look = style.look(label)
             axes.axhline(regret, color=look.colour, linestyle=look.dash, linewidth=0.9, zorder=1)
         axes.set_xlabel("images passed, forward + backward")
         plots.title(axes, title)
-        plots.own_legend(axes, members)
+        means = {label: rows.loc[rows["kind"] == "curve_mean", "images"].tolist() for label, rows in of.items()}
+        plots.own_legend(axes, members, {label for label in members if plots.has_line(means[label])})
     figure.supylabel("regret (percentage points)", fontsize=plots.LABEL)
     plots.say(figure, partial)
     _name_levels(figure, grid, levels)
@@ -189,26 +193,19 @@ def _set_scales(axes: Axes, data: pd.DataFrame) -> None:
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def _method(axes: Axes, label: str, data: pd.DataFrame) -> None:
+def _method(axes: Axes, label: str, data: pd.DataFrame, place: int) -> None:
     look = style.look(label)
     for _, run in data[data["kind"] == "curve"].groupby("seed"):
-        axes.step(run["images"], run["regret"], where="post", color=look.colour, alpha=0.25, linewidth=0.5)
+        plots.steps(axes, run["images"], run["regret"], color=look.colour, alpha=0.25, linewidth=0.5)
     mean = data[data["kind"] == "curve_mean"]
-    if len(mean):
-        axes.step(
-            mean["images"],
-            mean["regret"],
-            where="post",
-            color=look.colour,
-            linestyle=look.dash,
-            linewidth=1.4,
-            zorder=3,
-        )
+    plots.steps(axes, mean["images"], mean["regret"], **plots.line(look, plots.width(place, 1.7)), zorder=3)
     finals = data[data["kind"] == "final"]
     axes.scatter(finals["images"], finals["regret"], s=5, color=look.colour, alpha=0.5, linewidths=0, zorder=2)
     end = data.loc[data["kind"] == "final_mean", ["images", "regret", "low", "high"]].iloc[0].astype(float)
     axes.vlines(end["images"], end["low"], end["high"], color=look.colour, linewidth=1.0, zorder=4)
-    axes.plot([end["images"]], [end["regret"]], linestyle="none", zorder=5, **plots.marker(look, 5.5))
+    axes.plot(
+        [end["images"]], [end["regret"]], linestyle="none", zorder=5, **plots.marker(look, plots.size(place, 6.2))
+    )
 
 
 def _name_levels(figure: Figure, grid: Sequence[Axes], levels: pd.DataFrame) -> None:

@@ -21,15 +21,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "search_progress"
+BESIDE = 1.4  # percent of the search's images: the markers of final choices stand side by side behind the end
+SHORT = 3.0  # percent of the x axis: too short a line to show its dashes
 
 MEANING = (
     "Each line is the test accuracy, when trained alone, of the architecture that a method would choose at that point "
     "of its search: the mean over runs, each held at its last known proposal until the next; bands reach from the "
     "lowest to the highest of three or more runs. The x axis is the share of the images, forward and backward, that "
     "the whole search passes, so that searches of different cost fit into one panel: `regret_vs_cost` has the cost. "
-    "Outlined markers and dashed lines (fair) have the budget of the base on one supernet. Markers are final choices. "
-    "Proposals without a known truth are skipped; a method whose runs know only the final one, as searches that "
-    "train several supernets in turn do, has its marker alone. Searches that pass no image are left out."
+    "Outlined markers and dashed lines (fair) have the budget of the base on one supernet. Markers are final choices, "
+    "set side by side. "
+    "Proposals without a known truth are skipped; a method whose runs know only the final one, as searches that train "
+    f"several supernets in turn do, has its marker alone. {plots.SILENCE} Searches that pass no image are left out."
 )
 
 CHART = Chart(
@@ -48,7 +51,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if not data.duplicated(["label", "seed"]).any():
             missing.append(f"{NAME} {setting.slug}: no run has two proposals with a truth; {RESCORE} by a fuller one")
             continue
-        meaning = f"{MEANING} {plots.ENDS}"
+        meaning = f"{MEANING} {plots.BEYOND}"
         paths += figure_files.write(
             NAME, "Choice over the search.", meaning, setting, rows, data, paint, results, intervals=False
         )
@@ -99,20 +102,32 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     figure, grid = plots.grid(len(panels), plots.WIDE, 0.15, most=2, sharex=True, sharey=True)
     low, high = plots.ends(data.loc[data["kind"] == "run", "test"])
     for (title, members), axes in zip(panels, grid, strict=True):
-        for label in members:
-            _line(axes, label, means[means["label"] == label])
-        axes.set_xlim(0, 103)
+        axes.set_xlim(0, 102 + BESIDE * groups.MOST)
         axes.set_ylim(low, high)
+        of = {label: means[means["label"] == label] for label in members}
+        for place, (label, mean) in enumerate(of.items()):
+            _line(axes, label, mean, place)
+        axes.set_xticks(range(0, 101, 20))
         axes.set_xlabel("share of the search's images (%)")
         plots.title(axes, title)
-        plots.own_legend(axes, members)
+        plots.own_legend(axes, members, {label for label in members if plots.has_line(of[label]["share"], SHORT)})
     figure.supylabel("true test accuracy of the choice so far (%)", fontsize=plots.LABEL)
     plots.say(figure, partial)
     return figure
 
 
-def _line(axes: Axes, label: str, data: pd.DataFrame) -> None:
+def _line(axes: Axes, label: str, data: pd.DataFrame, place: int) -> None:
     look = style.look(label)
-    axes.fill_between(data["share"], data["low"], data["high"], step="post", color=look.colour, alpha=0.12, linewidth=0)
-    axes.step(data["share"], data["test"], where="post", **plots.line(look, 1.2), zorder=3)
-    axes.plot(data["share"].iloc[-1:], data["test"].iloc[-1:], linestyle="none", zorder=4, **plots.marker(look, 4.5))
+    share, low, high = (data[name].to_numpy(dtype=float) for name in ("share", "low", "high"))
+    for part, known in plots.known_parts(share):
+        if known:
+            axes.fill_between(
+                share[part], low[part], high[part], step="post", color=look.colour, alpha=0.12, linewidth=0
+            )
+    plots.steps(axes, share, data["test"], **plots.line(look, plots.width(place)), zorder=3)
+    test, start = float(data["test"].iloc[-1]), axes.get_ylim()[0]
+    end = share[-1] + BESIDE * place
+    if test < start:
+        plots.beyond(axes, end, start, look, "bottom")
+    else:
+        axes.plot([end], [test], linestyle="none", zorder=4, **plots.marker(look, 4.5))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import figure_files, groups, plots, stats, style
+from analysis import caption, figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE
 from analysis.output import Drawn, as_frame
@@ -51,7 +51,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if data.empty:
             missing.append(f"{NAME} {setting.slug}: no run has probe estimates with a truth; {RESCORE} pairs them")
             continue
-        paths += figure_files.write(NAME, "Ranking inside the true top.", MEANING, setting, rows, data, paint, results)
+        meaning = f"{MEANING} {caption.SIZES}" if set(groups.SIZES) <= set(data["label"]) else MEANING
+        paths += figure_files.write(NAME, "Ranking inside the true top.", meaning, setting, rows, data, paint, results)
     return Drawn(tuple(paths), tuple(missing))
 
 
@@ -79,7 +80,7 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     """The figure: panels of methods that are worth comparing; rankings by size as grey lines in each."""
     means = data[data["kind"] == "mean"]
     counts = data[data["kind"] == "run"].groupby("top")["n"].max()
-    ticks = [f"{top}\n{f'n {counts[top]:,}' if top in counts else ''}" for top in COLUMNS]
+    ticks = [f"{top}\n{f'{counts[top]:,}' if top in counts else ''}" for top in COLUMNS]
     sizes = [label for label in groups.SIZES if label in set(means["label"])]
     panels = groups.panels(set(means["label"]) - set(sizes)) or [("", [])]
     figure, grid = plots.grid(len(panels), plots.WIDE, plots.below(len(sizes)), most=2, sharey=True)
@@ -91,7 +92,7 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
             _line(axes, SPREAD * (at - (len(members) - 1) / 2), label, means[means["label"] == label])
         axes.set_xticks(range(len(COLUMNS)), ticks)
         axes.grid(visible=False, axis="x")
-        axes.set_xlabel("true top (%)")
+        axes.set_xlabel("true top (%), n of architectures in it")
         plots.title(axes, title)
         plots.own_legend(axes, members, lines=7.0)
     figure.supylabel("tau-b of estimates with truth", fontsize=plots.LABEL)

@@ -32,7 +32,7 @@ WANTED = (
     *("rsps", "rsps-longer", "fewshot-rsps", "gm-rsps", "darts-2nd", "darts-2nd-longer", "fewshot", "gm-darts"),
     *("snas", "snas-longer", "fewshot-snas", "gm-snas"),
 )
-FREE = {"parameters": "parameters", "multiply-adds": "multiply-adds"}
+CEILING = style.Look("ceiling", style.BLACK, "", style.SOLID)
 SPREAD = 0.16  # of the places beside each other at one number of supernets
 
 MEANING = (
@@ -41,8 +41,8 @@ MEANING = (
     "probe. The x axis counts the supernets that the space is divided among at the end, equally spaced. Large markers "
     "are means over seeds, dots are runs. Filled markers have their paper's budget, outlined ones (fair) the budget of "
     "the base on one supernet; “longer” is one supernet with the epochs of all supernets of Few-Shot NAS. The line "
-    "“ceiling” is the tau-b to expect of the truth with itself, trained again from as many seeds; “parameters” and "
-    "“multiply-adds” are the tau-b of ranking by size alone."
+    "“ceiling” is the tau-b to expect of the truth with itself, trained again from as many seeds; the lines of the two "
+    "sizes are the tau-b of ranking by them alone."
 )
 
 CHART = Chart(
@@ -85,7 +85,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
         of_label = rows[rows["label"] == label].sort_values("seed")
         record = record_of(results, str(of_label["key"].iloc[0]))
         base = relaxation(of_label["method_id"].iloc[0])
-        if label in FREE:
+        if label in groups.SIZES:
             lines.append({"base": "", "label": label, "kind": "size", "tau": stats.mean_of(of_label["tau"]).mean})
         count = leaves(record) if base else None
         if base is None or count is None or re.match(groups.BEST_OF, label):
@@ -123,7 +123,8 @@ def leaves(record: Record) -> int | None:
 
 def describe(setting: Setting, rows: pd.DataFrame, partial: str, root: Path) -> str:
     """The caption, in Markdown."""
-    return caption.text("Ranking against the number of supernets.", setting, rows, MEANING, root, partial)
+    meaning = f"{MEANING} {caption.SIZES}" if set(groups.SIZES) <= set(rows["label"]) else MEANING
+    return caption.text("Ranking against the number of supernets.", setting, rows, meaning, root, partial)
 
 
 def paint(data: pd.DataFrame, partial: str) -> Figure:
@@ -131,16 +132,18 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     means = data[data["kind"] == "mean"]
     cut = set(means.loc[means["supernets"] > 1, "base"])
     bases = [base for base in BASES.values() if base in cut]
-    labels = sorted(set(means.loc[means["base"].isin(bases), "label"]), key=style.order)
-    figure, panels = plots.grid(len(bases), (1.85, 1.95), plots.below(len(labels)), sharey=True)
+    of = {base: sorted(set(means.loc[means["base"] == base, "label"]), key=style.order) for base in bases}
+    most = max(map(len, of.values()), default=0)
+    figure, panels = plots.grid(len(bases), (1.85, 1.95), plots.below(most, 1) + 0.1, sharey=True)
     for base, axes in zip(bases, panels, strict=True):
         _panel(axes, data[data["base"] == base])
         _references(axes, data)
         plots.title(axes, base)
-    panels[0].set_ylabel("tau-b of estimates with truth")
-    for axes in panels:
         axes.set_xlabel("number of supernets")
-    plots.legend(figure, [plots.handle(label, with_line=False) for label in labels])
+        plots.own_legend(axes, of[base], with_line=False, columns=1)
+    panels[0].set_ylabel("tau-b of estimates with truth")
+    lines = [_look(row["label"]) for row in _lines(data)]
+    plots.legend(figure, [plots.stroke(look.colour, look.dash, 0.8, look.name) for look in lines])
     plots.say(figure, partial)
     return figure
 
@@ -169,13 +172,15 @@ def _method(axes: Axes, x: float, label: str, data: pd.DataFrame) -> None:
 
 
 def _references(axes: Axes, data: pd.DataFrame) -> None:
-    """The ceiling and the rankings by size as named lines."""
-    for row in data[data["kind"].isin(["ceiling", "size"])].to_dict("records"):
-        label, tau = row["label"], float(row["tau"])
-        look = style.look(label) if label else style.Look("ceiling", style.BLACK, "", style.SOLID)
-        axes.axhline(tau, color=look.colour, linestyle=look.dash, linewidth=0.8, zorder=1)
-        below = label == "parameters"  # the two sizes rank almost alike: one name above its line, one below
-        axes.annotate(
-            FREE.get(label, "ceiling"), (0.99, tau), (0, -1.5 if below else 1.5), axes.get_yaxis_transform(),
-            "offset points", ha="right", va="top" if below else "bottom", fontsize=5.5, color=plots.QUIET,
-        )  # fmt: skip
+    """The ceiling and the rankings by size as lines, named below the figure: markers would cover names beside them."""
+    for row in _lines(data):
+        look = _look(row["label"])
+        axes.axhline(float(row["tau"]), color=look.colour, linestyle=look.dash, linewidth=0.8, zorder=1)
+
+
+def _lines(data: pd.DataFrame) -> list[dict[Any, Any]]:
+    return data[data["kind"].isin(["ceiling", "size"])].to_dict("records")
+
+
+def _look(label: str) -> style.Look:
+    return style.look(label) if label else CEILING
