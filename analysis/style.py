@@ -75,14 +75,15 @@ _NAMES = {
     "fade-random": "FaDE, random cells",
     "bayes": "Bayesian optimisation",
 }
-_BASES = {
+_SWITCHED = {
     BASES["fewshot"]: "DARTS 2nd order, batch 48",
     BASES["fewshot-snas"]: "SNAS, batch 48",
     BASES["fewshot-rsps"]: "RSPS, batch 48, no clip",
     BASES["gm-rsps"]: "RSPS, batch 48",
     BASES["hep"]: "DARTS, batch 128",
+    SWITCHES[0]: "GM-NAS, DARTS, random edge",
 }
-"""What partition searches are without a cut: other batches and decay than those of the method by itself."""
+"""Names of methods at settings of their own; the bases are what partition searches are without a cut."""
 _LOOKS: dict[str, tuple[str, str, Dash]] = {
     "random": (GREY, "o", DASHED),
     "largest": (GREY, "s", DASH_DOT),
@@ -152,8 +153,8 @@ def look(label: str) -> Look:
 def printed(label: str) -> str:
     """The name that figures and tables print: `gm-darts` is GM-NAS, DARTS; `(protocol=fair)` behind it is fair; other
     changed settings stay in brackets, as in `darts(training.epochs=10)`, and a name that is new here stays itself."""
-    if label in _BASES:
-        return _BASES[label]
+    if label in _SWITCHED:
+        return _SWITCHED[label]
     base, changes = parts(label)
     best = _BEST_OF.search(base)
     if best:
