@@ -161,7 +161,7 @@ class _Voice:
     def __init__(self, z: torch.Tensor) -> None:
         self.z, self.meter = z, tiny.task().meter
 
-    def mixture(self, images: Any) -> torch.Tensor:
+    def mixture(self, images: Any, visitor: Any = None) -> torch.Tensor:
         return self.z
 
 

@@ -90,7 +90,7 @@ class _Voice:
         self.meter = tiny.task().meter
         self.asked = 0
 
-    def mixture(self, images: Any) -> torch.Tensor:
+    def mixture(self, images: Any, visitor: Any = None) -> torch.Tensor:
         self.asked += 1
         return self.logits
 
