@@ -4,32 +4,45 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from bench.errors import BadRecord
+from bench.errors import BadRecord, BenchError
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """The file is wholly there or not there: temporary name in the same folder, flushed to disk, renamed."""
+@contextmanager
+def whole(
+    path: Path,
+    fault: type[BenchError] = BadRecord,
+    elsewhere: str = "choose another folder with --results",
+    kept: str = "earlier results are untouched",
+) -> Iterator[IO[bytes]]:
+    """A file that is wholly there when the block ends, or not there: a temporary name in the same folder, flushed to
+    disk, renamed. Raises `fault`, which says where else to write or what is kept."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
-        raise BadRecord(f"cannot write {path}: {error.strerror}; choose another folder with --results") from None
+        raise fault(f"cannot write {path}: {error.strerror or error}; {elsewhere}") from None
     try:
         with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
+            yield stream
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
     except OSError as error:
+        raise fault(f"cannot write {path}: {error.strerror or error}; {kept}") from None
+    finally:
         Path(temporary).unlink(missing_ok=True)
-        raise BadRecord(f"cannot write {path}: {error.strerror}; earlier results are untouched") from None
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """The file is wholly there with that content, or not there. Raises BadRecord."""
+    with whole(path) as stream:
+        stream.write(content)
 
 
 def write_through(stream: IO[bytes], content: bytes) -> None:

@@ -102,13 +102,14 @@ def _executed(
 
     task = Task(space, visible, spec.scale, spec.seed, device, meter, search_progress, steps=settings.steps)
     started = datetime.now(UTC)
-    folder = _kept_in(results, spec, _sameness(device, settings, loaded))
+    same = _sameness(device, settings, loaded)
+    folder = _kept_in(results, spec, same)
     task.keeper = checkpoints = Checkpoints(folder, task)
 
     def record_of(
         status: Status, message: str, found: Found | None = None, estimates: Mapping[str, Any] | None = None
     ) -> Record:
-        place = _place(device, settings, loaded, visible, started, checkpoints.stops)
+        place = _place(same, loaded, visible, started, checkpoints.stops)
         return _record(spec, status, message, found, space, task, estimates, place)
 
     status: Status = "done"
@@ -278,18 +279,13 @@ def _sameness(device: torch.device, settings: Settings, loaded: ImageSet) -> dic
 
 
 def _place(
-    device: torch.device,
-    settings: Settings,
-    loaded: ImageSet,
-    visible: SearchImages,
-    started: datetime,
-    stops: int,
+    same: Mapping[str, Any], loaded: ImageSet, visible: SearchImages, started: datetime, stops: int
 ) -> dict[str, Any]:
     """Where and with what a run was made; none of it identifies a machine."""
     return {
         **provenance(),
         "python": platform.python_version(),
-        **_sameness(device, settings, loaded),
+        **same,
         "images": loaded.title,
         "split": loaded.split,
         "searched_images": [len(visible.train), len(visible.valid)],

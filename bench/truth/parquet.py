@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.errors import BadTable
+from bench.files import whole
 
 FORMAT = 1
 AGAIN = "fetch or make it again"
@@ -93,24 +92,12 @@ def write(
     table = pa.table(columns, schema=pa.schema(fields))
     if path.exists() and not replace:
         raise BadTable(f"{path} exists already; move it away or choose another name")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise BadTable(f"cannot write {path}: {error.strerror or error}; choose another folder") from None
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            with pq.ParquetWriter(stream, table.schema, **_OPTIONS) as writer:
-                writer.write_table(table)
-                writer.add_key_value_metadata({_HEADER: text, _SEAL: digest(text)})
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise BadTable(f"cannot write {path}: {error.strerror or error}; what was there before is untouched") from None
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    with (
+        whole(path, BadTable, "choose another folder", "what was there before is untouched") as stream,
+        pq.ParquetWriter(stream, table.schema, **_OPTIONS) as writer,
+    ):
+        writer.write_table(table)
+        writer.add_key_value_metadata({_HEADER: text, _SEAL: digest(text)})
 
 
 def read(path: Path) -> Stored:
