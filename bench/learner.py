@@ -295,11 +295,11 @@ class Learner:
         for which, optimiser in self._optimisers().items():
             for index, values in optimiser.state_dict()["state"].items():
                 tensors.update({f"{which}/{index}/{name}": value for name, value in values.items()})
-        tensors.update({f"noise/{n}": noise.get_state() for n, noise in enumerate((self.noise, self._visitors[1]))})
+        tensors.update({f"noise/{n}": noise.get_state() for n, (_, noise) in enumerate(self._draws())})
         tensors["order/train"] = self.train.drawn()
         tensors["order/valid"], begun, taken = self._valid_stream.place()
         tensors["order/pass"] = begun
-        paths = [paths.bit_generator.state for paths in (self.paths, self._visitors[0])]
+        paths = [paths.bit_generator.state for paths, _ in self._draws()]
         rate = float(self.optimiser.param_groups[0]["lr"])  # the unrolled step of alpha takes that of the step before
         return tensors, {"steps": self.steps, "rate": rate, "curve": self.curve, "paths": paths, "taken": taken}
 
@@ -317,20 +317,22 @@ class Learner:
             for place, value in under(f"{which}/").items():
                 index, name = place.split("/")
                 own = optimiser.param_groups[0]["params"][int(index)]
+                # Laid as its weight lies: a fused optimiser reads memory without asking for its order.
                 laid = torch.empty_like(own).copy_(value) if value.shape == own.shape else value
-                values.setdefault(int(index), {})[name] = (
-                    laid  # as its weight lies: a fused optimiser asks for no order
-                )
+                values.setdefault(int(index), {})[name] = laid
             optimiser.load_state_dict({**optimiser.state_dict(), "state": values})
-        for n, noise in enumerate((self.noise, self._visitors[1])):
+        for n, (paths, noise) in enumerate(self._draws()):
             noise.set_state(tensors[f"noise/{n}"])
-        for paths, state in zip((self.paths, self._visitors[0]), plain["paths"], strict=True):
-            paths.bit_generator.state = state
+            paths.bit_generator.state = plain["paths"][n]
         self.train.draw_from(tensors["order/train"])
         self._valid_stream.go_to(tensors["order/valid"], tensors["order/pass"], plain["taken"])
         self.steps, self.curve = plain["steps"], list(plain["curve"])
         self._set_rate(plain["rate"])
         self.stepper.forget()
+
+    def _draws(self) -> tuple[tuple[np.random.Generator, torch.Generator], ...]:
+        """The random streams of paths and noise: its own, and those of its visits."""
+        return (self.paths, self.noise), self._visitors
 
     def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
         return {"sgd": self.optimiser, "adam": self.alpha_optimiser}
