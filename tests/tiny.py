@@ -29,9 +29,11 @@ def search_images(scale: Scale = SCALE) -> SearchImages:
     return SearchImages(train, valid, loaded.classes, loaded.mean, loaded.std, loaded.augment)
 
 
-def task(space: Space = TOY, seed: int = 0, scale: Scale = SCALE) -> Task:
-    """A task on the CPU with its own meter."""
-    device = torch.device("cpu")
+CPU = torch.device("cpu")
+
+
+def task(space: Space = TOY, seed: int = 0, scale: Scale = SCALE, device: torch.device = CPU) -> Task:
+    """A task with its own meter."""
     return Task(space, search_images(scale), scale, seed, device, Meter(device))
 
 

@@ -1,0 +1,275 @@
+"""On a GPU: the numbers of a CPU, captured steps those of ordinary ones, every method a record, all in one account.
+
+Everything is compared in double precision, where a GPU differs from a CPU by the order of its sums alone.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+import methods
+from bench.learner import Learner, Relaxation, Training
+from bench.nets.cell import Norm
+from bench.record import Record, Results
+from bench.run import Settings, execute
+from bench.space import Region, Space
+from bench.spaces.cells import chain
+from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.toy import SPACE as TOY
+from bench.stacked import fit_together
+from bench.steps import Captured, Steps, stepper_for
+from methods.darts import Darts
+from methods.hepnas import MutualDistillation
+from methods.hyper import HyperDarts
+from methods.rsps import Rsps
+from methods.snas import Snas
+from tests import contract, tiny
+from tests.contract.test_methods import COUNTS, _cost_is_in_order, _outcome_is_in_order, _spec
+from tests.stops import Stop, kept_at_every_epoch
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+GPU = torch.device("cuda")
+TRAINING = Training(batch=32, alpha_start=0.5)
+RUNNING = Training(batch=32, alpha_start=0.5, norm=Norm("running", affine=True))
+CUT = Region.of([{0, 1, 3}, {2, 3, 4}, {1, 2}, {0, 1, 2, 3, 4}, {3}, {1, 4}])
+CHAIN = chain(NB201, [[(3, 1, 0, 2, 1, 0), (1, 2, 3, 0, 0, 4)]] * 3)
+KINDS: dict[str, tuple[Relaxation, Space, Region | None]] = {
+    "darts": (Darts(TRAINING), NB201, None),
+    "darts on a region": (Darts(TRAINING), NB201, CUT),
+    "darts, running statistics": (Darts(RUNNING), NB201, CUT),
+    "darts-2nd": (Darts(TRAINING, order=2), NB201, CUT),
+    "snas": (Snas(TRAINING), NB201, None),
+    "rsps": (Rsps(TRAINING), NB201, None),
+    "fade": (HyperDarts(TRAINING), CHAIN, None),
+    "fade, joint": (HyperDarts(TRAINING, joint=True), CHAIN, None),
+}
+
+
+def _learner(kind: str, device: torch.device, steps: Steps = "ordinary", seed: int = 0) -> Learner:
+    """In float64: two of a kind and seed start alike and see the same batches, on whatever device."""
+    relaxation, space, region = KINDS[kind]
+    training = RUNNING if "running" in kind else TRAINING
+    made = tiny.in_float64(tiny.task(space, seed, device=device).learner(relaxation, training, region))
+    made.stepper = stepper_for(steps)
+    return made
+
+
+def _fit(learner: Learner, epochs: int = 2, **how: Any) -> Learner:
+    with learner.meter.phase("weights"):
+        return learner.fit(epochs, **how)
+
+
+def _state(learner: Learner) -> list[torch.Tensor]:
+    """Weights, alpha, running statistics and both optimisers' moments, on the CPU."""
+    kept = [v for o in (learner.optimiser, learner.alpha_optimiser) for s in o.state.values() for v in s.values()]
+    tensors = [*learner.weights, learner.alpha, *kept, *learner.supernet.buffers()]
+    return [t.detach().double().cpu() for t in tensors]
+
+
+def _assert_equal(one: Learner, other: Learner, most: float = 1e-9) -> None:
+    for a, b in zip(_state(one), _state(other), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=most)
+    for a_, b_ in zip(one.curve, other.curve, strict=True):
+        assert a_["step"] == b_["step"]
+        assert a_["train_loss"] == pytest.approx(b_["train_loss"], abs=1e-6)
+    for name in ("forward_images", "backward_images", "gmacs"):
+        assert getattr(one.meter.total(), name) == pytest.approx(getattr(other.meter.total(), name))
+
+
+def _lesson(kind: str) -> dict[str, Any]:
+    relaxation = KINDS[kind][0]
+    return {"lesson": relaxation.lesson()} if isinstance(relaxation, HyperDarts) else {}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_gpu_trains_as_a_cpu_does(kind: str) -> None:
+    """Six steps, with every number that they change."""
+    there, here = (_fit(_learner(kind, device), **_lesson(kind)) for device in (GPU, tiny.CPU))
+    _assert_equal(there, here)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_steps_captured_as_cuda_graphs_are_the_ordinary_ones(kind: str) -> None:
+    steps: Steps = "masked" if kind == "rsps" else "captured"
+    one, other = (_fit(_learner(kind, GPU, s), **_lesson(kind)) for s in ("ordinary", steps))  # type: ignore[arg-type]
+    assert isinstance(other.stepper, Captured)
+    graphs = [body._graph for body in other.stepper._bodies.values()]
+    graphs += [other.stepper._paths._body._graph] if other.stepper._paths is not None else []
+    if not _lesson(kind):
+        assert graphs
+    assert all(graph is not None for graph in graphs)
+    _assert_equal(one, other)
+
+
+def test_captured_steps_on_tens_of_paths() -> None:
+    """Ten epochs of paths, by one graph: paths that lead nowhere among them."""
+    one, other = (_fit(_learner("rsps", GPU, steps), 10) for steps in ("ordinary", "masked"))  # type: ignore[arg-type]
+    _assert_equal(one, other, 1e-8)
+
+
+def test_alpha_that_rests_and_moves_and_a_child_that_adopts() -> None:
+    """Graphs are made anew where tensors are exchanged."""
+    states = []
+    for steps in ("ordinary", "captured"):
+        parent, child = (_learner("darts", GPU, steps) for _ in range(2))  # type: ignore[arg-type]
+        _fit(child, 1)
+        _fit(parent, 1, alpha=False)
+        _fit(parent, 1)
+        child.adopt(parent, state=True)
+        states.append(_state(_fit(child, 1)))
+    for a, b in zip(*states, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
+
+
+def test_siblings_teach_each_other_beside_captured_steps() -> None:
+    states = []
+    for steps in ("ordinary", "captured"):
+        children = [_learner("darts", GPU, steps, seed) for seed in (0, 1)]  # type: ignore[arg-type]
+        lesson = MutualDistillation("siblings").lesson(children, children[0])
+        states.append([t for child in children for t in _state(_fit(child, 1, lesson=lesson))])
+    for a, b in zip(*states, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["darts", "rsps"])
+def test_a_stack_of_siblings_is_its_siblings(kind: str) -> None:
+    alone, stacked = ([_learner(kind, GPU, seed=seed) for seed in (0, 1)] for _ in range(2))
+    for learner in alone:
+        _fit(learner, 1)
+    with stacked[0].meter.phase("weights"):
+        fit_together(stacked, 1)
+    for one, other in zip(alone, stacked, strict=True):
+        for a, b in zip(_state(one), _state(other), strict=True):
+            torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("norm", [Norm(), Norm("running", affine=True)], ids=["batch", "running"])
+@pytest.mark.parametrize("space", [TOY, NB201], ids=["toy", "nb201"])
+def test_a_gpu_scores_as_a_cpu_does(space: Space, norm: Norm) -> None:
+    """Every architecture of the toy space and a few hundred of NAS-Bench-201, and one by one by the definition."""
+    training = Training(batch=32, norm=norm)
+    there, here = (
+        tiny.in_float64(tiny.task(space, device=device).learner(Rsps(training), training)) for device in (GPU, tiny.CPU)
+    )
+    some = list(space.region.genotypes())[:: 1 if space is TOY else 61]
+    found, known = there.estimates(some), here.estimates(some)
+    np.testing.assert_allclose(found, known, rtol=0, atol=1e-9)
+    for row in (0, len(some) // 2, len(some) - 1):
+        np.testing.assert_allclose(found[row], there.estimate(some[row]), rtol=0, atol=1e-6)  # its sums are float32
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16"])
+@pytest.mark.parametrize("steps", ["ordinary", "captured"])
+def test_coarser_arithmetic_learns_nearly_the_same(precision: str, steps: Steps) -> None:
+    """The loss of six steps, against double precision: to 1e-4 in single, to a few hundredths in the others."""
+    training = Training(batch=32, alpha_start=0.5, precision=precision)  # type: ignore[arg-type]
+    made = tiny.task(NB201, device=GPU).learner(Darts(training), training)
+    made.stepper = stepper_for(steps)
+    exact = _fit(_learner("darts", GPU))
+    _fit(made)
+    for a, b in zip(made.curve, exact.curve, strict=True):
+        assert a["train_loss"] == pytest.approx(b["train_loss"], abs=1e-4 if precision == "fp32" else 5e-2)
+    assert all(w.dtype == torch.float32 for w in made.weights)
+
+
+# Whole runs
+
+
+@pytest.fixture
+def _images_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = contract.patches("patches")
+    monkeypatch.setattr("bench.run.images.load", lambda name, root: loaded)
+
+
+def _run(label: str, folder: Path, device: str, steps: Steps = "ordinary", space: str = "nb201") -> Record:
+    return execute(_spec(label, space), Settings(folder, device=device, steps=steps), debug=True)
+
+
+@pytest.mark.usefixtures("_images_once")
+@pytest.mark.parametrize("steps", ["ordinary", "captured", "masked"])
+@pytest.mark.parametrize("label", contract.LABELS)
+def test_every_method_makes_a_record_on_a_gpu(label: str, steps: Steps, tmp_path: Path) -> None:
+    """In every way of carrying steps out; what it costs is what it costs on a CPU, unless rounding chose otherwise."""
+    started = time.perf_counter()
+    record = _run(label, tmp_path / "gpu", "cuda", steps)
+    wall = time.perf_counter() - started
+    assert record.status == "done"
+    _outcome_is_in_order(record, _spec(label, "nb201"))
+    _cost_is_in_order(record)
+    phases = record.cost["phases"].values()
+    assert sum(phase["wall_s"] for phase in phases) == pytest.approx(record.cost["wall_s"])
+    assert 0 <= record.cost["device_s"] <= 1.05 * wall
+    assert record.place["device"] == "cuda"
+    assert record.place["device_name"] == torch.cuda.get_device_name()
+    if record.cost["supernets"]:
+        assert record.cost["peak_bytes"] > 4 * record.cost["parameters"] / record.cost["supernets"]
+    if steps == "ordinary":
+        known = _run(label, tmp_path / "cpu", "cpu")
+        assert known.key == record.key
+        for name in set(COUNTS) - {"gmacs", "forward_images"}:  # these follow which architectures are looked at
+            assert record.cost[name] == known.cost[name]
+
+
+@pytest.mark.usefixtures("_images_once")
+@pytest.mark.parametrize("steps", ["ordinary", "masked"])
+@pytest.mark.parametrize("label", contract.KINDS)
+def test_a_search_that_is_stopped_goes_on_on_a_gpu(label: str, steps: Steps, tmp_path: Path) -> None:
+    spec, settings = _spec(label, "toy"), Settings(tmp_path, device="cuda", steps=steps)
+    with kept_at_every_epoch() as trained:
+        whole = execute(spec, Settings(tmp_path / "whole", device="cuda", steps=steps), debug=True)
+    if len(trained) < 2:
+        pytest.skip("trains one epoch at most")
+    with kept_at_every_epoch(len(trained) - 1), pytest.raises(Stop):
+        execute(spec, settings, debug=True)
+    with kept_at_every_epoch() as again:
+        record = execute(spec, settings, debug=True)
+    assert (record.status, record.place["stops"], len(again)) == ("done", 1, 1)
+    assert record.cost["backward_images"] == whole.cost["backward_images"]
+    assert not Results(tmp_path).checkpoints_path(spec.key).exists()
+
+
+@pytest.mark.usefixtures("_images_once")
+@pytest.mark.parametrize("label", ["darts", "rsps", "snas", "fewshot", "hep", "fade"])
+def test_equal_seeds_on_one_gpu(label: str, tmp_path: Path) -> None:
+    """The same choice; estimates equal to rounding, since the order of a GPU's sums may change."""
+    one, two = (_run(label, tmp_path / name, "cuda") for name in "ab")
+    assert one.genotype == two.genotype
+    assert [c.genotype for c in one.candidates] == [c.genotype for c in two.candidates]
+
+
+@pytest.mark.usefixtures("_images_once")
+def test_too_little_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def greedy(self: Learner, *rest: Any) -> int:
+        torch.empty(2**50, device=GPU)
+        raise AssertionError("so much memory there is nowhere")
+
+    monkeypatch.setattr(Learner, "_epoch", greedy)
+    record = execute(_spec("darts", "toy"), Settings(tmp_path, device="cuda"))
+    assert record.status == "failed"
+    assert record.message.startswith("out of memory on cuda")
+    assert "\n" not in record.message
+
+
+def test_processes_share_a_gpu(tmp_path: Path) -> None:
+    """A study of one process per run, two at a time, from the command line."""
+    words = ["run", "smoke", "--methods", "darts", "rsps", "snas", "--seeds", "0", "1", "--device", "cuda"]
+    words += ["--pool", "processes", "--workers", "2", "--steps", "captured", "--results", str(tmp_path)]
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", *words], cwd=root, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "runs").glob("*.json"))) == 6
+
+
+def test_the_labels_of_this_file_are_methods() -> None:
+    assert {"darts", "rsps", "snas", "fewshot", "hep", "fade"} <= set(methods.variants())
