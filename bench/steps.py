@@ -199,10 +199,13 @@ class _Body:
 
 
 def _device_rates(learner: Learner) -> None:
-    """Learning rates of the weights as tensors, so that a captured step reads them where they are."""
+    """Learning rates of the weights as tensors, so that a captured step reads them where they are. A GPU's fused
+    optimiser reads them in single precision, whatever the weights are in."""
+    device = learner.alpha.device
+    dtype = torch.float32 if device.type == "cuda" else learner.weights[0].dtype
     for group in learner.optimiser.param_groups:
         if not isinstance(group["lr"], Tensor):
-            group["lr"] = torch.tensor(group["lr"], dtype=learner.weights[0].dtype, device=learner.alpha.device)
+            group["lr"] = torch.tensor(group["lr"], dtype=dtype, device=device)
 
 
 @contextmanager

@@ -49,8 +49,9 @@ class HyperDarts(Darts):
 
     def penalty(self, learner: Learner) -> Tensor:
         """strength * sum_i r_i sum_c p_i[c]^2."""
+        rows = len(learner.alpha)
+        r = learner.given(lambda: factors(rows, learner.progress, self.regularised))
         squares = learner.masked_alpha().softmax(-1).square().sum(-1)
-        r = learner.given(lambda: factors(len(squares), learner.progress, self.regularised))
         return self.strength * (r * squares).sum()
 
     def gradient(self, learner: Learner, train: Batch, valid: Batch) -> Tensor:

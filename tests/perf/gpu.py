@@ -101,6 +101,8 @@ def learner(task: Task, form: Form, batch: int, epochs: int) -> Learner:
             for cell in stage:  # type: ignore[attr-defined]
                 cell.lean = False
         made.supernet.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+        for w in made.weights:  # a fused optimiser wants its state laid as the weight
+            made.optimiser.state[w]["momentum_buffer"] = torch.zeros_like(w)
     return made
 
 
