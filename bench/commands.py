@@ -46,7 +46,7 @@ class Run(Common):
     study: Positional[str] = "nb201"  # `python -m bench list studies` names them
     methods: tuple[str, ...] = ()  # instead of the study's: `python -m bench list methods` names them
     dataset: str | None = None  # instead of the study's: `python -m bench list datasets` names them
-    scale: str | None = None  # instead of the study's: smoke, quick, mini, small or paper
+    scale: str | None = None  # instead of the study's: smoke, quick, mini, small, wide or paper
     seeds: tuple[int, ...] = ()  # instead of the study's
     space: str | None = None  # instead of the study's
     set: Annotated[
@@ -90,10 +90,10 @@ class Run(Common):
             raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more")
         results = Results(self.results)
         results.check_writable()
-        settings = Settings(self.results, self.device, self.threads, self.data, self.steps)
         alone = 1 if device.type == "cuda" else None  # runs share a GPU only where that is asked for
         pool = Serial() if self.pool == "serial" else Processes(alone if self.workers is None else self.workers)
         workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
+        settings = Settings(self.results, self.device, self.threads, self.data, self.steps, workers)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
         console.print(

@@ -46,6 +46,7 @@ class Settings:
     threads: int = 1  # torch threads of one run; 1 makes a run on a CPU repeatable to the bit
     data: Path | None = None  # folder of the image files
     steps: Steps = "ordinary"  # see bench.steps: results differ by rounding at most
+    workers: int = 1  # runs at a time; seconds of a GPU that others use too are longer than a run's own
 
 
 def device_named(name: str) -> torch.device:
@@ -109,7 +110,7 @@ def _executed(
     def record_of(
         status: Status, message: str, found: Found | None = None, estimates: Mapping[str, Any] | None = None
     ) -> Record:
-        place = _place(same, loaded, visible, started, checkpoints.stops)
+        place = {**_place(same, loaded, visible, started, checkpoints.stops), "workers": settings.workers}
         return _record(spec, status, message, found, space, task, estimates, place)
 
     status: Status = "done"

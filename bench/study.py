@@ -111,6 +111,15 @@ STUDIES: dict[str, Study] = {
             seeds=(0, 1),
             truth="FILE",
         ),
+        Study(
+            "nb201-cifar10-jpeg-wide",
+            "the same at the papers' width and on their split, twice as deep (for a GPU: a quarter of an hour)",
+            "cifar10-jpeg",
+            "wide",
+            BASELINES + FREE + ONE_SHOT + FAIR,
+            seeds=(0, 1),
+            truth="FILE",
+        ),
     )
 }
 

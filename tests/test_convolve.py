@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import grad, vmap
 
-from bench.nets.convolve import DENSE_FROM, average_pool, convolve
+from bench.nets.convolve import DENSE_FROM, Pooled, average_pool, convolve
 
 
 def definition(x: Tensor, kernel: Tensor, stride: int = 1, groups: int = 1) -> Tensor:
@@ -61,3 +61,25 @@ def test_pooling_does_not_count_its_padding(pixels: int) -> None:
     torch.testing.assert_close(ours, theirs)
     back = torch.randn_like(theirs)
     torch.testing.assert_close(*(torch.autograd.grad(y, x, back)[0] for y in (ours, theirs)))
+
+
+@pytest.mark.parametrize("last", [True, False], ids=["channels-last", "channels-first"])
+@pytest.mark.parametrize("pixels", [1, 2, 3, 4, 9])
+def test_the_way_back_of_pooling_on_a_gpu(pixels: int, last: bool) -> None:
+    """Here on the CPU: first and second gradients are those of torch's own pooling, over a stack of images too."""
+    x = torch.randn(2, 3, pixels, pixels, dtype=torch.float64)
+    x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format).requires_grad_()
+    back = torch.randn_like(x)
+
+    def theirs(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+
+    first = [
+        torch.autograd.grad((pool(x).square() * back).sum(), x, create_graph=True)[0] for pool in (Pooled.apply, theirs)
+    ]
+    torch.testing.assert_close(*first)
+    torch.testing.assert_close(*(torch.autograd.grad(g.square().sum(), x)[0] for g in first))
+    many = torch.stack([x.detach(), 2 * x.detach()])
+    torch.testing.assert_close(
+        *(vmap(grad(lambda i, p=pool: p(i).square().sum()))(many) for pool in (Pooled.apply, theirs))
+    )

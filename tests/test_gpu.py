@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 import methods
 from bench.learner import Learner, Relaxation, Training
-from bench.nets.cell import Norm
+from bench.nets.cell import Norm, weighted_sum
+from bench.nets.convolve import average_pool, convolve
+from bench.nets.precision import arithmetic
 from bench.record import Record, Results
 from bench.run import Settings, execute
 from bench.space import Region, Space
@@ -95,6 +98,41 @@ def _assert_equal(one: Learner, other: Learner, most: float = 1e-9) -> None:
 def _lesson(kind: str) -> dict[str, Any]:
     relaxation = KINDS[kind][0]
     return {"lesson": relaxation.lesson()} if isinstance(relaxation, HyperDarts) else {}
+
+
+OPERATIONS = {
+    "pooling": lambda x, k: average_pool(x),
+    "halving": lambda x, k: F.avg_pool2d(x, 2, 2),
+    "1x1": lambda x, k: convolve(x, k[:, :, :1, :1]),
+    "3x3": lambda x, k: convolve(x, k),
+    "3x3, stride 2": lambda x, k: convolve(x, k, stride=2),
+    "normalised": lambda x, k: F.batch_norm(convolve(x, k), None, None, None, None, True),
+    "normalised and scaled": lambda x, k: F.batch_norm(x, None, None, k[0, :, 0, 0], k[0, :, 1, 1], True),
+    "a sum": lambda x, k: weighted_sum([x, x.relu()], [(x.square(), k[0, 0, 0, 0]), (x, k[0, 0, 0, 1])]),
+}
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["single", "double"])
+@pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format], ids=["last", "first"])
+@pytest.mark.parametrize("pixels", [2, 4, 8, 32])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_an_operation_and_its_way_back(name: str, pixels: int, layout: Any, dtype: torch.dtype) -> None:
+    """Values and gradients in either layout and precision are those of a CPU in double precision. A library may be
+    wrong on one layout only, and in silence: `bench.nets.convolve.Pooled`."""
+    generator = torch.Generator().manual_seed(pixels)
+    x, k = (
+        torch.randn(shape, generator=generator, dtype=torch.float64) for shape in ((4, 6, pixels, pixels), (6, 6, 3, 3))
+    )
+    found = []
+    with arithmetic(GPU, "fp32"):
+        for device, kind in ((GPU, dtype), (tiny.CPU, torch.float64)):
+            own = [t.to(device, kind).contiguous(memory_format=layout).requires_grad_() for t in (x, k)]
+            y = OPERATIONS[name](*own)
+            back = torch.randn(y.shape, generator=torch.Generator().manual_seed(1), dtype=torch.float64).to(y)
+            gradients = torch.autograd.grad(y, own, back, allow_unused=True)
+            found.append([t.detach().double().cpu() for t in (y, *gradients) if t is not None])
+    for there, here in zip(*found, strict=True):
+        assert float((there - here).norm() / here.norm()) < (1e-5 if dtype == torch.float32 else 1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.nets.convolve import average_pool, convolve
+from bench.nets.convolve import average_pool, convolve, plain_pool
 from bench.space import Region, Space
 
 KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}  # ReLU-Conv-BN operations by kernel size
@@ -165,7 +165,7 @@ class Cell(nn.Module):
                     y = F.conv2d(F.relu(source), conv.kernel.to(x.dtype), padding=conv.size // 2)
                     y = batch_norm(y, [conv], None, self.training)
                 elif op == self.pool:
-                    y = F.avg_pool2d(source, 3, 1, 1, count_include_pad=False)
+                    y = plain_pool(source)
                 else:
                     y = source
                 nodes[edge.target] = _plus(nodes[edge.target], y if gates is None else gates.scalar(e, op) * y)

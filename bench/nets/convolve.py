@@ -98,9 +98,40 @@ def average_pool(x: Tensor) -> Tensor:
         rows = x.permute(0, 2, 3, 1).flatten(1, 2)
         return (pixel_means(size, x.dtype) @ rows).view(-1, size, size, x.shape[1]).permute(0, 3, 1, 2)
     if x.device.type != "cpu" or size < 16:
-        return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+        return plain_pool(x)
     share = pixel_shares(size, x.dtype)
     return F.conv2d(x, x.new_ones(x.shape[1], 1, 3, 3), padding=1, groups=x.shape[1]) * share
+
+
+def plain_pool(x: Tensor) -> Tensor:
+    """The same, as torch does it; on other devices than a CPU with a way back of its own."""
+    if x.device.type == "cpu":
+        return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+    pooled: Tensor = Pooled.apply(x)  # type: ignore[no-untyped-call]
+    return pooled
+
+
+class Pooled(torch.autograd.Function):
+    """3x3 average pooling whose gradient is right on a GPU too.
+
+    There torch's own is wrong, in silence, for padded images that lie channels last (pytorch/pytorch#188344: seen with
+    2.11, mended in the summer of 2026). The way back through a mean of neighbours is a sum over neighbours.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        shares = pixel_shares(gradient.shape[-1], gradient.dtype, gradient.device)
+        return F.avg_pool2d(gradient * shares, 3, 1, 1, divisor_override=1)
 
 
 def _near(size: int) -> Tensor:
@@ -117,8 +148,8 @@ def pixel_means(size: int, dtype: torch.dtype) -> Tensor:
 
 
 @lru_cache
-def pixel_shares(size: int, dtype: torch.dtype) -> Tensor:
-    """`[H, H]`: 1 over the number of pixels under each window."""
+def pixel_shares(size: int, dtype: torch.dtype, device: torch.device | None = None) -> Tensor:
+    """`[H, H]`: 1 over the number of pixels under each window; on the CPU by default."""
     with torch.inference_mode(False):
         count = _near(size).sum(1)
-        return (1 / torch.outer(count, count)).to(dtype)
+        return (1 / torch.outer(count, count)).to(device, dtype)
