@@ -51,9 +51,11 @@ def made_with(rows: pd.DataFrame) -> str:
     """On which devices, and by how many states of the sources: seconds of two of them cannot be compared."""
     versions = len(set(rows["code"]) - {""})
     said = f"Devices: {', '.join(sorted(set(rows['device'])))}."
-    return said + (
-        f" Seconds are of {versions} versions of the program, which need not be equally fast." if versions > 1 else ""
-    )
+    if versions > 1:
+        said += f" Seconds are of {versions} versions of the program, which need not be equally fast."
+    if (most := rows["sharing"].max()) > 1:
+        said += f" Up to {most} runs shared a GPU, so its seconds hold the others' work."
+    return said
 
 
 def scale_numbers(scale: Mapping[str, Any]) -> str:

@@ -51,9 +51,10 @@ class Setting:
 class Loaded:
     """One row per score, and one without accuracies per failed run. Columns: the fields of `Score`; costs and the names
     of the panel as columns of their own; and from the record `method_id`, `scale_numbers`, `device`, `code` (a digest
-    of the sources), `choice_estimate` ([0, 1]), `asked` (how many accuracies of trained networks a search on a table
-    was told), `protocol` ("paper", "fair", or "both" where the method knows no such difference) and `base` (the label
-    without its protocol). `missing`: a line for each gap that was let through."""
+    of the sources), `sharing` (runs at a time on its GPU), `choice_estimate` ([0, 1]), `asked` (how many accuracies of
+    trained networks a search on a table was told), `protocol` ("paper", "fair", or "both" where the method knows no
+    such difference) and `base` (the label without its protocol). `missing`: a line for each gap that was let through.
+    """
 
     frame: pd.DataFrame
     missing: tuple[str, ...]
@@ -145,6 +146,7 @@ def _of_record(record: Record) -> dict[str, Any]:
         "scale_numbers": record.identity["scale"],
         "device": str(record.place.get("device_name") or record.place.get("device", "unknown")),
         "code": str(record.place.get("code") or ""),
+        "sharing": int(record.place.get("workers", 1)) if record.place.get("device") == "cuda" else 1,
         "image_set": " ".join(str(record.place[name]) for name in ("images_digest", "split") if record.place.get(name)),
         "protocol": method["config"].get("protocol", BOTH),
         "base": base_of(record.label),

@@ -3,8 +3,8 @@
 Each learner keeps its own weights, alpha, optimiser state, batches and noise, and comes out as if it had been trained
 alone. Convolutions of a stack are grouped ones (`torch.func.vmap`), over the union of the regions: operations outside a
 learner's own region get weight 0, and weights that a step of its own would not move are put back. That is more
-arithmetic in fewer launches: meant for GPUs, where small supernets are bound by launches; on a CPU it is slower. It has
-not met a GPU yet, and no search asks for it by itself.
+arithmetic in fewer launches: meant for GPUs, where small supernets are bound by launches; on a CPU it is slower. No
+search asks for it by itself.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ A captured step is a pure function of buffers that stay where they are: batches,
 learning rate and whatever the host makes anew (`Feeds`). On a GPU it becomes a CUDA graph, so that a step costs one
 launch; on a CPU the same function is called, which is how it is tested. It computes what an ordinary step computes, in
 the same order: records differ by rounding at most, and the account is the same.
-
-It has not met a GPU yet.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import pytest
 
 from bench.commands import main
 from bench.pool import Job, Processes, Serial, Tick
+from bench.record import Results
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--scale", "smoke", "--methods", "random", "largest"]
@@ -178,6 +179,9 @@ def test_finished_runs_start_no_process(
         assert f"random seed 0: {status}" in said
         assert "largest seed 0: done already" in said
         assert asked.pop() == jobs
+    assert _run(results, "--methods", "parameters", "--pool", "processes", "--workers", "3") == 0
+    at_a_time = {record.label: record.place["workers"] for record in Results(results).records()}
+    assert (at_a_time["largest"], at_a_time["parameters"]) == (1, 3)
 
 
 def test_methods_are_listed_by_file_and_subject(capsys: pytest.CaptureFixture[str]) -> None:

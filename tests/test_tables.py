@@ -431,6 +431,16 @@ def test_the_cost_table_has_a_line_for_each_phase(results: Results) -> None:
     assert line(sheet, quantity="forward_images")["mean"] == 3.0
 
 
+def test_seconds_of_a_shared_gpu_are_marked_as_such(results: Results) -> None:
+    """A CPU's are of the process alone, however many run beside it."""
+    for seed, (device, workers) in enumerate([("cuda", 1), ("cpu", 20), ("cuda", 6)]):
+        made_up_run(results, "darts", seed)
+        (path,) = (p for p in results.root.glob("runs/*.json") if json.loads(p.read_text())["identity"]["seed"] == seed)
+        record = json.loads(path.read_text())
+        path.write_text(json.dumps({**record, "place": {"device": device, "workers": workers}}))
+        assert ("Up to 6 runs shared a GPU" in the_sheet(cost, results).words) == (seed == 2)
+
+
 # All of them
 
 
