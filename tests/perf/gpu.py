@@ -160,9 +160,7 @@ def _launches(steps: Iterator[None], device: torch.device) -> dict[str, int]:
     events = list(seen.events() or [])
     if device.type != "cuda":
         return {"operations": sum(e.name.startswith("aten::") for e in events)}
-    asked = sum(
-        e.name in ("cudaLaunchKernel", "cuLaunchKernel", "cudaGraphLaunch", "cudaLaunchKernelExC") for e in events
-    )
+    asked = sum(e.name in LAUNCHES for e in events)
     ran = sum(e.device_type == torch.autograd.DeviceType.CUDA for e in events)
     return {"launches": asked, "kernels": ran}
 
