@@ -16,6 +16,8 @@ PARTITION = ("fewshot", "fewshot-snas", "fewshot-rsps", "gm-darts", "gm-snas", "
 FAIR = tuple(f"{label}(protocol=fair)" for label in PARTITION)
 RANKING = ("fade", "bayes")
 FREE = ("parameters", "multiply-adds")
+AT_EQUAL_IMAGES = BASELINES + FREE + ONE_SHOT + FAIR
+"""One-shot searches, and partition searches at the images of their base."""
 RIVALS = (*FREE, "rsps-longer", "darts-2nd-longer", "snas-longer")
 ABLATIONS = (
     *("gm-rsps-random", "gm-darts-random", "gm-darts-no-restart"),
@@ -107,7 +109,7 @@ STUDIES: dict[str, Study] = {
             "small supernets on CIFAR-10 (JPEG), to be scored against the official table (hours)",
             "cifar10-jpeg",
             "mini",
-            BASELINES + FREE + ONE_SHOT + FAIR,
+            AT_EQUAL_IMAGES,
             seeds=(0, 1),
             truth="FILE",
         ),
@@ -116,7 +118,7 @@ STUDIES: dict[str, Study] = {
             "the same at the papers' width and on their split, twice as deep (for a GPU: a quarter of an hour)",
             "cifar10-jpeg",
             "wide",
-            BASELINES + FREE + ONE_SHOT + FAIR,
+            AT_EQUAL_IMAGES,
             seeds=(0, 1),
             truth="FILE",
         ),
