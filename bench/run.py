@@ -110,7 +110,7 @@ def _executed(
     def record_of(
         status: Status, message: str, found: Found | None = None, estimates: Mapping[str, Any] | None = None
     ) -> Record:
-        place = {**_place(same, loaded, visible, started, checkpoints.stops), "workers": settings.workers}
+        place = _place(same, settings, loaded, visible, started, checkpoints.stops)
         return _record(spec, status, message, found, space, task, estimates, place)
 
     status: Status = "done"
@@ -280,13 +280,19 @@ def _sameness(device: torch.device, settings: Settings, loaded: ImageSet) -> dic
 
 
 def _place(
-    same: Mapping[str, Any], loaded: ImageSet, visible: SearchImages, started: datetime, stops: int
+    same: Mapping[str, Any],
+    settings: Settings,
+    loaded: ImageSet,
+    visible: SearchImages,
+    started: datetime,
+    stops: int,
 ) -> dict[str, Any]:
     """Where and with what a run was made; none of it identifies a machine."""
     return {
         **provenance(),
         "python": platform.python_version(),
         **same,
+        "workers": settings.workers,
         "images": loaded.title,
         "split": loaded.split,
         "searched_images": [len(visible.train), len(visible.valid)],

@@ -25,3 +25,12 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 def results(tmp_path: Path) -> Path:
     """An empty results folder."""
     return tmp_path / "results"
+
+
+@pytest.fixture
+def images_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oriented patches, whatever a run names, loaded once for one test process."""
+    from tests import contract  # after the number of threads is set
+
+    loaded = contract.patches("patches")
+    monkeypatch.setattr("bench.run.images.load", lambda name, root=None: loaded)

@@ -35,18 +35,14 @@ from methods.hepnas import HepNas
 from methods.oneshot import OneShot
 from methods.rsps import PathPerCell, Rsps
 from methods.snas import Snas
-from tests import contract, tiny
+from tests import tiny
 from tests.stops import Stop, kept_at_every_epoch
+
+pytestmark = pytest.mark.usefixtures("images_once")
 
 SHORT = Training(batch=32)
 FEWSHOT = FewShot(base=Darts(SHORT, order=2), levels=(25,), final=50)
 HEP = HepNas(base=Darts(SHORT), levels=(25,), tuning=50)
-
-
-@pytest.fixture(autouse=True)
-def _images_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = contract.patches("patches")
-    monkeypatch.setattr("bench.run.images.load", lambda name, root=None: loaded)
 
 
 def _left(folder: Path) -> list[Path]:

@@ -41,6 +41,7 @@ from tests.stops import Stop, kept_at_every_epoch
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
 GPU = torch.device("cuda")
+ROUNDING = 1e-9  # of six steps in double precision, where sums are taken in another order
 TRAINING = Training(batch=32, alpha_start=0.5)
 RUNNING = Training(batch=32, alpha_start=0.5, norm=Norm("running", affine=True))
 CUT = Region.of([{0, 1, 3}, {2, 3, 4}, {1, 2}, {0, 1, 2, 3, 4}, {3}, {1, 4}])
@@ -71,28 +72,6 @@ def _learner(kind: str, device: torch.device, steps: Steps = "ordinary", seed: i
     made = tiny.in_float64(tiny.task(space, seed, device=device).learner(relaxation, training, region))
     made.stepper = stepper_for(steps)
     return made
-
-
-def _fit(learner: Learner, epochs: int = 2, **how: Any) -> Learner:
-    with learner.meter.phase("weights"):
-        return learner.fit(epochs, **how)
-
-
-def _state(learner: Learner) -> list[torch.Tensor]:
-    """Weights, alpha, running statistics and both optimisers' moments, on the CPU."""
-    kept = [v for o in (learner.optimiser, learner.alpha_optimiser) for s in o.state.values() for v in s.values()]
-    tensors = [*learner.weights, learner.alpha, *kept, *learner.supernet.buffers()]
-    return [t.detach().double().cpu() for t in tensors]
-
-
-def _assert_equal(one: Learner, other: Learner, most: float = 1e-9) -> None:
-    for a, b in zip(_state(one), _state(other), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=most)
-    for a_, b_ in zip(one.curve, other.curve, strict=True):
-        assert a_["step"] == b_["step"]
-        assert a_["train_loss"] == pytest.approx(b_["train_loss"], abs=1e-6)
-    for name in ("forward_images", "backward_images", "gmacs"):
-        assert getattr(one.meter.total(), name) == pytest.approx(getattr(other.meter.total(), name))
 
 
 def _lesson(kind: str) -> dict[str, Any]:
@@ -138,27 +117,30 @@ def test_an_operation_and_its_way_back(name: str, pixels: int, layout: Any, dtyp
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_gpu_trains_as_a_cpu_does(kind: str) -> None:
     """Six steps, with every number that they change."""
-    there, here = (_fit(_learner(kind, device), **_lesson(kind)) for device in (GPU, tiny.CPU))
-    _assert_equal(there, here)
+    there, here = (tiny.fit(_learner(kind, device), **_lesson(kind)) for device in (GPU, tiny.CPU))
+    tiny.assert_equal(there, here, ROUNDING)
+    tiny.assert_equal_accounts(there, here)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_steps_captured_as_cuda_graphs_are_the_ordinary_ones(kind: str) -> None:
     steps: Steps = "masked" if kind == "rsps" else "captured"
-    one, other = (_fit(_learner(kind, GPU, s), **_lesson(kind)) for s in ("ordinary", steps))  # type: ignore[arg-type]
+    one, other = (tiny.fit(_learner(kind, GPU, s), **_lesson(kind)) for s in ("ordinary", steps))  # type: ignore[arg-type]
     assert isinstance(other.stepper, Captured)
     graphs = [body._graph for body in other.stepper._bodies.values()]
     graphs += [other.stepper._paths._body._graph] if other.stepper._paths is not None else []
     if not _lesson(kind):
         assert graphs
     assert all(graph is not None for graph in graphs)
-    _assert_equal(one, other)
+    tiny.assert_equal(one, other, ROUNDING)
+    tiny.assert_equal_accounts(one, other)
 
 
 def test_captured_steps_on_tens_of_paths() -> None:
     """Ten epochs of paths, by one graph: paths that lead nowhere among them."""
-    one, other = (_fit(_learner("rsps", GPU, steps), 10) for steps in ("ordinary", "masked"))  # type: ignore[arg-type]
-    _assert_equal(one, other, 1e-8)
+    one, other = (tiny.fit(_learner("rsps", GPU, steps), 10) for steps in ("ordinary", "masked"))  # type: ignore[arg-type]
+    tiny.assert_equal(one, other, 10 * ROUNDING)
+    tiny.assert_equal_accounts(one, other)
 
 
 def test_alpha_that_rests_and_moves_and_a_child_that_adopts() -> None:
@@ -166,13 +148,12 @@ def test_alpha_that_rests_and_moves_and_a_child_that_adopts() -> None:
     states = []
     for steps in ("ordinary", "captured"):
         parent, child = (_learner("darts", GPU, steps) for _ in range(2))  # type: ignore[arg-type]
-        _fit(child, 1)
-        _fit(parent, 1, alpha=False)
-        _fit(parent, 1)
+        tiny.fit(child, 1)
+        tiny.fit(parent, 1, alpha=False)
+        tiny.fit(parent, 1)
         child.adopt(parent, state=True)
-        states.append(_state(_fit(child, 1)))
-    for a, b in zip(*states, strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
+        states.append(tiny.state(tiny.fit(child, 1)))
+    tiny.assert_states_equal(*states, ROUNDING)
 
 
 def test_siblings_teach_each_other_beside_captured_steps() -> None:
@@ -180,21 +161,19 @@ def test_siblings_teach_each_other_beside_captured_steps() -> None:
     for steps in ("ordinary", "captured"):
         children = [_learner("darts", GPU, steps, seed) for seed in (0, 1)]  # type: ignore[arg-type]
         lesson = MutualDistillation("siblings").lesson(children, children[0])
-        states.append([t for child in children for t in _state(_fit(child, 1, lesson=lesson))])
-    for a, b in zip(*states, strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
+        states.append([t for child in children for t in tiny.state(tiny.fit(child, 1, lesson=lesson))])
+    tiny.assert_states_equal(*states, ROUNDING)
 
 
 @pytest.mark.parametrize("kind", ["darts", "rsps"])
 def test_a_stack_of_siblings_is_its_siblings(kind: str) -> None:
     alone, stacked = ([_learner(kind, GPU, seed=seed) for seed in (0, 1)] for _ in range(2))
     for learner in alone:
-        _fit(learner, 1)
+        tiny.fit(learner, 1)
     with stacked[0].meter.phase("weights"):
         fit_together(stacked, 1)
     for one, other in zip(alone, stacked, strict=True):
-        for a, b in zip(_state(one), _state(other), strict=True):
-            torch.testing.assert_close(a, b, rtol=0, atol=1e-9)
+        tiny.assert_states_equal(tiny.state(one), tiny.state(other), ROUNDING)
 
 
 @pytest.mark.parametrize("norm", [Norm(), Norm("running", affine=True)], ids=["batch", "running"])
@@ -219,8 +198,8 @@ def test_coarser_arithmetic_learns_nearly_the_same(precision: str, steps: Steps)
     training = Training(batch=32, alpha_start=0.5, precision=precision)  # type: ignore[arg-type]
     made = tiny.task(NB201, device=GPU).learner(Darts(training), training)
     made.stepper = stepper_for(steps)
-    exact = _fit(_learner("darts", GPU))
-    _fit(made)
+    exact = tiny.fit(_learner("darts", GPU))
+    tiny.fit(made)
     for a, b in zip(made.curve, exact.curve, strict=True):
         assert a["train_loss"] == pytest.approx(b["train_loss"], abs=1e-4 if precision == "fp32" else 5e-2)
     assert all(w.dtype == torch.float32 for w in made.weights)
@@ -229,17 +208,11 @@ def test_coarser_arithmetic_learns_nearly_the_same(precision: str, steps: Steps)
 # Whole runs
 
 
-@pytest.fixture
-def _images_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = contract.patches("patches")
-    monkeypatch.setattr("bench.run.images.load", lambda name, root: loaded)
-
-
 def _run(label: str, folder: Path, device: str, steps: Steps = "ordinary", space: str = "nb201") -> Record:
     return execute(_spec(label, space), Settings(folder, device=device, steps=steps), debug=True)
 
 
-@pytest.mark.usefixtures("_images_once")
+@pytest.mark.usefixtures("images_once")
 @pytest.mark.parametrize("steps", ["ordinary", "captured", "masked"])
 @pytest.mark.parametrize("label", contract.LABELS)
 def test_every_method_makes_a_record_on_a_gpu(label: str, steps: Steps, tmp_path: Path) -> None:
@@ -266,7 +239,7 @@ def test_every_method_makes_a_record_on_a_gpu(label: str, steps: Steps, tmp_path
             assert record.cost[name] == known.cost[name]
 
 
-@pytest.mark.usefixtures("_images_once")
+@pytest.mark.usefixtures("images_once")
 @pytest.mark.parametrize("steps", ["ordinary", "masked"])
 @pytest.mark.parametrize("label", contract.KINDS)
 def test_a_search_that_is_stopped_goes_on_on_a_gpu(label: str, steps: Steps, tmp_path: Path) -> None:
@@ -284,7 +257,7 @@ def test_a_search_that_is_stopped_goes_on_on_a_gpu(label: str, steps: Steps, tmp
     assert not Results(tmp_path).checkpoints_path(spec.key).exists()
 
 
-@pytest.mark.usefixtures("_images_once")
+@pytest.mark.usefixtures("images_once")
 @pytest.mark.parametrize("label", ["darts", "rsps", "snas", "fewshot", "hep", "fade"])
 def test_equal_seeds_on_one_gpu(label: str, tmp_path: Path) -> None:
     """The same choice; estimates equal to rounding, since the order of a GPU's sums may change."""
@@ -293,7 +266,7 @@ def test_equal_seeds_on_one_gpu(label: str, tmp_path: Path) -> None:
     assert [c.genotype for c in one.candidates] == [c.genotype for c in two.candidates]
 
 
-@pytest.mark.usefixtures("_images_once")
+@pytest.mark.usefixtures("images_once")
 def test_too_little_memory_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def greedy(self: Learner, *rest: Any) -> int:
         torch.empty(2**50, device=GPU)

@@ -28,6 +28,7 @@ from methods.snas import Snas
 from tests import tiny
 
 TRAINING = Training(batch=32, alpha_start=0.5)
+ROUNDING = 1e-10  # of six steps in double precision
 UNSHRUNK = (Phase.explicit, Phase.generate)
 """Of properties that train: a counterexample as it was found, since to shrink it would train for minutes."""
 regions = st.lists(st.frozensets(st.integers(0, 4), min_size=1), min_size=6, max_size=6).map(Region.of)
@@ -46,24 +47,6 @@ def _pair(
     return plain, captured
 
 
-def _state(learner: Learner) -> list[torch.Tensor]:
-    buffers = [v for o in (learner.optimiser, learner.alpha_optimiser) for s in o.state.values() for v in s.values()]
-    return [*learner.weights, learner.alpha, *buffers, *learner.supernet.buffers()]
-
-
-def _assert_equal(one: Learner, other: Learner) -> None:
-    for a, b in zip(_state(one), _state(other), strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
-    assert [c["step"] for c in one.curve] == [c["step"] for c in other.curve]
-    for a_, b_ in zip(one.curve, other.curve, strict=True):
-        assert a_["train_loss"] == pytest.approx(b_["train_loss"], abs=1e-6)
-
-
-def _fit(learner: Learner, epochs: int = 2, **how: Any) -> None:
-    with learner.meter.phase("weights"):
-        learner.fit(epochs, **how)
-
-
 MIXTURES = [Darts(TRAINING), Darts(TRAINING, order=2), Snas(TRAINING)]
 
 
@@ -73,18 +56,10 @@ def test_a_captured_step_is_the_ordinary_step(region: Region, relaxation: Relaxa
     """Six steps over random regions, with momentum, clipping, noise and a falling rate, to 1e-10 in float64."""
     plain, captured = _pair(relaxation, region)
     for learner in (plain, captured):
-        _fit(learner)
+        tiny.fit(learner)
     assert sorted(captured.stepper._bodies) == ["alpha", "weights, alpha moves"]  # type: ignore[attr-defined]
-    _assert_equal(plain, captured)
-    _assert_equal_accounts(plain, captured)
-
-
-def _assert_equal_accounts(one: Learner, other: Learner) -> None:
-    def account(learner: Learner) -> dict[str, tuple[float, ...]]:
-        phases = learner.meter.phases.items()
-        return {n: (c.forward_images, c.backward_images, pytest.approx(c.gmacs)) for n, c in phases}  # type: ignore[misc]
-
-    assert account(one) == account(other)
+    tiny.assert_equal(plain, captured, ROUNDING)
+    tiny.assert_equal_accounts(plain, captured)
 
 
 @settings(max_examples=8, deadline=None, phases=UNSHRUNK)
@@ -94,18 +69,18 @@ def test_a_masked_path_is_the_path(region: Region) -> None:
     stay where they are, and the account is that of the paths."""
     plain, masked = _pair(Rsps(TRAINING), region, masks=True)
     for learner in (plain, masked):
-        _fit(learner)
+        tiny.fit(learner)
     assert masked.stepper._paths is not None  # type: ignore[attr-defined]
-    _assert_equal(plain, masked)
-    _assert_equal_accounts(plain, masked)
+    tiny.assert_equal(plain, masked, ROUNDING)
+    tiny.assert_equal_accounts(plain, masked)
 
 
 def test_a_disconnected_path_moves_the_head_alone() -> None:
     plain, masked = _pair(Rsps(TRAINING), Region.of([{0, 3}] + [{0}] * 5), masks=True)
     before = [w.detach().clone() for w in masked.weights]
     for learner in (plain, masked):
-        _fit(learner)
-    _assert_equal(plain, masked)
+        tiny.fit(learner)
+    tiny.assert_equal(plain, masked, ROUNDING)
     moved = {n for (n, w), b in zip(masked.supernet.named_parameters(), before, strict=True) if not torch.equal(w, b)}
     assert "head.bias" in moved
     assert all(name.startswith("head") for name in moved)
@@ -126,16 +101,16 @@ def test_fade_and_its_joint_form_are_captured_too() -> None:
         plain, captured = _pair(HyperDarts(TRAINING, joint=joint), None, space)
         lesson = HyperDarts(TRAINING, joint=joint).lesson()
         for learner in (plain, captured):
-            _fit(learner, lesson=lesson)
-        _assert_equal(plain, captured)
+            tiny.fit(learner, lesson=lesson)
+        tiny.assert_equal(plain, captured, ROUNDING)
 
 
 def test_alpha_that_rests_and_then_moves() -> None:
     plain, captured = _pair(Darts(TRAINING), None)
     for learner in (plain, captured):
-        _fit(learner, 1, alpha=False)
-        _fit(learner, 1)
-    _assert_equal(plain, captured)
+        tiny.fit(learner, 1, alpha=False)
+        tiny.fit(learner, 1)
+    tiny.assert_equal(plain, captured, ROUNDING)
 
 
 def test_lessons_are_taught_as_they_come() -> None:
@@ -147,10 +122,9 @@ def test_lessons_are_taught_as_they_come() -> None:
             child.stepper = stepper_for(steps)  # type: ignore[arg-type]
         lesson = MutualDistillation("siblings").lesson(children, children[0])
         for child in children:
-            _fit(child, 1, lesson=lesson)
-        states.append([t for child in children for t in _state(child)])
-    for a, b in zip(*states, strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+            tiny.fit(child, 1, lesson=lesson)
+        states.append([t for child in children for t in tiny.state(child)])
+    tiny.assert_states_equal(*states, ROUNDING)
 
 
 def test_a_child_that_adopts_is_captured_anew() -> None:
@@ -160,13 +134,12 @@ def test_a_child_that_adopts_is_captured_anew() -> None:
         parent, child = (_learner(Darts(TRAINING), None) for _ in range(2))
         if masks is not None:
             parent.stepper, child.stepper = Captured(masks), Captured(masks)
-        _fit(child, 1)
-        _fit(parent, 1)
+        tiny.fit(child, 1)
+        tiny.fit(parent, 1)
         child.adopt(parent, state=True)
-        _fit(child, 1)
-        states.append(_state(child))
-    for a, b in zip(*states, strict=True):
-        torch.testing.assert_close(a, b, rtol=0, atol=1e-10)
+        tiny.fit(child, 1)
+        states.append(tiny.state(child))
+    tiny.assert_states_equal(*states, ROUNDING)
 
 
 def test_running_statistics_rule_masks_out() -> None:
@@ -174,7 +147,7 @@ def test_running_statistics_rule_masks_out() -> None:
     learner = tiny.learner(Rsps(training), training)
     assert not maskable(learner)
     learner.stepper = Captured(masks=True)
-    _fit(learner, 1)
+    tiny.fit(learner, 1)
     assert learner.stepper._paths is None
 
 
@@ -241,7 +214,7 @@ def test_nothing_in_a_step_waits_for_the_device(relaxation: Relaxation, monkeypa
     learner = tiny.learner(relaxation, TRAINING, NB201)
     learner.stepper = Captured(masks=True)
     with _watched(monkeypatch) as runs:
-        _fit(learner)
+        tiny.fit(learner)
     assert runs[0] >= 5
 
 
@@ -271,8 +244,8 @@ def test_a_stepper_by_name() -> None:
 def test_toy_space_by_masks() -> None:
     plain, masked = _pair(Rsps(TRAINING), None, TOY, masks=True)
     for learner in (plain, masked):
-        _fit(learner)
-    _assert_equal(plain, masked)
+        tiny.fit(learner)
+    tiny.assert_equal(plain, masked, ROUNDING)
 
 
 # What a GPU does before and between steps, without one
@@ -283,7 +256,7 @@ def test_warming_up_leaves_no_trace(relaxation: Relaxation) -> None:
     """Steps inside `_kept`, as before a capture: weights and alpha are as before, an optimiser's new state is at its
     start, and training goes on as that of a twin that was not warmed up."""
     warmed, twin = (_learner(relaxation, None) for _ in range(2))
-    before = [t.detach().clone() for t in _state(warmed)]
+    before = [t.detach().clone() for t in tiny.state(warmed)]
     batch = next(warmed.valid.in_order(32))
     noise = warmed.noise.get_state(), warmed.paths.bit_generator.state
     with _kept(warmed):
@@ -292,14 +265,14 @@ def test_warming_up_leaves_no_trace(relaxation: Relaxation) -> None:
             warmed.update_weights(batch)
     warmed.noise.set_state(noise[0])
     warmed.paths.bit_generator.state = noise[1]
-    after = _state(warmed)
+    after = tiny.state(warmed)
     assert all(torch.equal(a, b) for a, b in zip(before[: len(warmed.weights) + 1], after, strict=False))
     assert not any(
         v.any() for o in (warmed.optimiser, warmed.alpha_optimiser) for s in o.state.values() for v in s.values()
     )
     for learner in (warmed, twin):
-        _fit(learner, 1)
-    _assert_equal(warmed, twin)
+        tiny.fit(learner, 1)
+    tiny.assert_equal(warmed, twin, ROUNDING)
 
 
 class _Event:

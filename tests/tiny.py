@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
+import pytest
 import torch
 
 from bench import images
@@ -55,3 +56,38 @@ def in_float64(learner: Learner) -> Learner:
         learner.optimiser.state[w]["momentum_buffer"] = torch.zeros_like(w)
     learner.train.dtype = learner.valid.dtype = torch.float64
     return learner
+
+
+def fit(learner: Learner, epochs: int = 2, **how: Any) -> Learner:
+    """The learner, trained in a phase of its account."""
+    with learner.meter.phase("weights"):
+        return learner.fit(epochs, **how)
+
+
+def state(learner: Learner) -> list[torch.Tensor]:
+    """Weights, alpha, running statistics and both optimisers' moments, on the CPU in double precision."""
+    moments = [v for o in (learner.optimiser, learner.alpha_optimiser) for s in o.state.values() for v in s.values()]
+    tensors = [*learner.weights, learner.alpha, *moments, *learner.supernet.buffers()]
+    return [t.detach().double().cpu() for t in tensors]
+
+
+def assert_equal(one: Learner, other: Learner, most: float) -> None:
+    """Two learners differ by at most `most` in every number of their `state`, and have the same curve of losses."""
+    assert_states_equal(state(one), state(other), most)
+    assert [c["step"] for c in one.curve] == [c["step"] for c in other.curve]
+    for a, b in zip(one.curve, other.curve, strict=True):
+        assert a["train_loss"] == pytest.approx(b["train_loss"], abs=1e-6)
+
+
+def assert_states_equal(one: list[torch.Tensor], other: list[torch.Tensor], most: float) -> None:
+    """The same, of what `state` gave."""
+    for a, b in zip(one, other, strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=most)
+
+
+def assert_equal_accounts(one: Learner, other: Learner) -> None:
+    """Two learners have spent the same in every phase: images exactly, multiply-adds but for the order of their sum."""
+    assert [*one.meter.phases] == [*other.meter.phases]
+    for a, b in zip(one.meter.phases.values(), other.meter.phases.values(), strict=True):
+        assert (a.forward_images, a.backward_images) == (b.forward_images, b.backward_images)
+        assert a.gmacs == pytest.approx(b.gmacs)

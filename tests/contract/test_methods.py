@@ -21,13 +21,9 @@ from bench.spec import RunSpec, Scale, canonical, plain
 from tests import contract, tiny
 from tests.stops import Stop, kept_at_every_epoch
 
+pytestmark = pytest.mark.usefixtures("images_once")
+
 COUNTS = [f.name for f in fields(Cost) if f.name not in ("wall_s", "device_s", "peak_bytes")]
-
-
-@pytest.fixture(autouse=True)
-def _images_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = contract.patches("patches")
-    monkeypatch.setattr("bench.run.images.load", lambda name, root: loaded)
 
 
 def _spec(label: str, space: str, seed: int = 0, scale: Scale = contract.SCALE) -> RunSpec:
