@@ -409,6 +409,39 @@ def test_what_the_readme_says_of_the_papers_width() -> None:
 
 
 @pytest.mark.reproducibility
+def test_what_the_readme_says_of_the_embedded_images() -> None:
+    """The same, from the scores and the table of claims."""
+    scores = [row for path in (RESULTS / "scores").glob("*.patches-v1.json") for row in json.loads(path.read_text())]
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for row in scores:
+        if (row["space"], row["dataset"], row["scale"]) == ("nb201", "patches", "quick"):
+            rows.setdefault(row["label"], []).append(row)
+    assert {len(own) for own in rows.values()} == {5}
+    ranks = {label: statistics.fmean(row["rank"] for row in own) for label, own in rows.items()}
+    taus = {label: statistics.fmean(row["tau"] for row in own) for label, own in rows.items() if own[0]["tau"]}
+    said = " ".join((RESULTS.parent / "README.md").read_text().split())
+    tau = {label: f"{value:.2f}" for label, value in taus.items()}
+    assert f"RSPS and SNAS rank better than there (tau-b {tau['rsps']} and {tau['snas']}), but only" in said
+    assert (
+        f"Few-Shot NAS on SNAS ({tau['fewshot-snas']}) and SNAS trained for as many images on one supernet "
+        f"({tau['snas-longer']}) come up to parameter count ({tau['parameters']})"
+    ) in said
+    as_good = {label for label in tau if tau[label] >= tau["parameters"]}
+    assert as_good == {"fewshot-snas", "snas-longer", "parameters", "multiply-adds"}
+    best = sorted(ranks.keys() - {"parameters", "multiply-adds"}, key=ranks.__getitem__)[:3]
+    assert best == ["gm-darts-random", "largest", "fewshot-rsps"]
+    assert (
+        "(rank {:.0f} on average), of the largest architecture ({:.0f}) and of Few-Shot NAS on RSPS ({:.0f})".format(
+            *(ranks[label] for label in best)
+        )
+        in said
+    )
+    claims = pd.read_csv(RESULTS / "tables" / "claims-nb201-patches-quick-patches-v1.csv")
+    claims = claims[claims["paper"].notna()]
+    assert (len(claims), *(int((claims["verdict"] == v).sum()) for v in ("for", "against"))) == (14, 0, 1)
+
+
+@pytest.mark.reproducibility
 def test_the_first_result_of_the_readme_is_all_of_that_study_and_its_numbers() -> None:
     lines = (RESULTS.parent / "README.md").read_text().splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
