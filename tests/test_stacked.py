@@ -20,7 +20,7 @@ from methods.hyper import HyperDarts
 from methods.rsps import Rsps
 from methods.snas import Snas
 from tests import tiny
-from tests.test_steps import TRAINING, UNSHRUNK, _assert_equal, regions
+from tests.test_steps import ROUNDING, TRAINING, UNSHRUNK, regions
 
 MIXTURES = [Darts(TRAINING), Snas(TRAINING), Rsps(TRAINING)]
 
@@ -42,7 +42,7 @@ def test_a_stack_is_its_siblings_one_by_one(allowed: list[Region], relaxation: R
         for epochs in (1, 1) if twice else (2,):
             fit_together(together, epochs)
     for one, other in zip(alone, together, strict=True):
-        _assert_equal(one, other)
+        tiny.assert_equal(one, other, ROUNDING)
         assert one.steps == other.steps
     ours, theirs = (learners[0].meter.phases for learners in (together, alone))
     for name, cost in theirs.items():
@@ -58,7 +58,7 @@ def test_what_is_given_back_trains_on_alone() -> None:
     for one, other in zip(alone, together, strict=True):
         one.fit(2)
         other.fit(1)
-        _assert_equal(one, other)
+        tiny.assert_equal(one, other, ROUNDING)
 
 
 def _other(**changes: Any) -> Learner:
