@@ -378,23 +378,30 @@ FIRST_RESULT = {
 }
 
 
-def _on_cifar10_jpeg(scale: str) -> list[dict[str, Any]]:
-    scores = [row for path in (RESULTS / "scores").glob("*.nb201-extract.json") for row in json.loads(path.read_text())]
-    wanted = ("cifar10-jpeg", "cifar10", scale)
-    return [row for row in scores if (row["dataset"], row["target"], row["scale"]) == wanted]
+def _scored(truth: str, dataset: str, target: str, scale: str) -> dict[str, list[dict[str, Any]]]:
+    """The scores of one setting by label."""
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for path in (RESULTS / "scores").glob(f"*.{truth}.json"):
+        for row in json.loads(path.read_text()):
+            if (row["space"], row["dataset"], row["target"], row["scale"]) == ("nb201", dataset, target, scale):
+                rows.setdefault(row["label"], []).append(row)
+    return rows
+
+
+def _means(rows: dict[str, list[dict[str, Any]]], name: str) -> dict[str, float]:
+    """Over seeds, of the labels that have the number."""
+    return {
+        label: statistics.fmean(row[name] for row in own) for label, own in rows.items() if own[0][name] is not None
+    }
 
 
 @pytest.mark.reproducibility
 def test_what_the_readme_says_of_the_papers_width() -> None:
     """The sentence, made again from the scores."""
-    rows, names = _on_cifar10_jpeg("wide"), {label: name for name, label in FIRST_RESULT.items()}
-    taus, ranks = {}, {}
-    for label in {row["label"] for row in rows}:
-        own = [row for row in rows if row["label"] == label]
-        assert len(own) == 2
-        ranks[label] = statistics.fmean(row["rank"] for row in own)
-        if own[0]["tau"] is not None:
-            taus[label] = statistics.fmean(row["tau"] for row in own)
+    rows = _scored("nb201-extract", "cifar10-jpeg", "cifar10", "wide")
+    names = {label: name for name, label in FIRST_RESULT.items()}
+    assert {len(own) for own in rows.values()} == {2}
+    ranks, taus = _means(rows, "rank"), _means(rows, "tau")
     free = {"parameters": taus.pop("parameters"), "multiply-adds": taus.pop("multiply-adds")}
     searched = {label: rank for label, rank in ranks.items() if label in names}
     assert set(searched) == set(FIRST_RESULT.values())
@@ -411,16 +418,11 @@ def test_what_the_readme_says_of_the_papers_width() -> None:
 @pytest.mark.reproducibility
 def test_what_the_readme_says_of_the_embedded_images() -> None:
     """The same, from the scores and the table of claims."""
-    scores = [row for path in (RESULTS / "scores").glob("*.patches-v1.json") for row in json.loads(path.read_text())]
-    rows: dict[str, list[dict[str, Any]]] = {}
-    for row in scores:
-        if (row["space"], row["dataset"], row["scale"]) == ("nb201", "patches", "quick"):
-            rows.setdefault(row["label"], []).append(row)
+    rows = _scored("patches-v1", "patches", "patches", "quick")
     assert {len(own) for own in rows.values()} == {5}
-    ranks = {label: statistics.fmean(row["rank"] for row in own) for label, own in rows.items()}
-    taus = {label: statistics.fmean(row["tau"] for row in own) for label, own in rows.items() if own[0]["tau"]}
+    ranks = _means(rows, "rank")
     said = " ".join((RESULTS.parent / "README.md").read_text().split())
-    tau = {label: f"{value:.2f}" for label, value in taus.items()}
+    tau = {label: f"{value:.2f}" for label, value in _means(rows, "tau").items()}
     assert f"RSPS and SNAS rank better than there (tau-b {tau['rsps']} and {tau['snas']}), but only" in said
     assert (
         f"Few-Shot NAS on SNAS ({tau['fewshot-snas']}) and SNAS trained for as many images on one supernet "
@@ -446,11 +448,11 @@ def test_the_first_result_of_the_readme_is_all_of_that_study_and_its_numbers() -
     lines = (RESULTS.parent / "README.md").read_text().splitlines()
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
     told = {FIRST_RESULT[row[0]]: row[1:] for row in rows if row[0] in FIRST_RESULT}
-    scores = _on_cifar10_jpeg("mini")
+    rows_of = _scored("nb201-extract", "cifar10-jpeg", "cifar10", "mini")
     free = {"random", "largest", "parameters", "multiply-adds"}
-    assert {row["label"] for row in scores} - free == set(told) == set(FIRST_RESULT.values())
+    assert rows_of.keys() - free == set(told) == set(FIRST_RESULT.values())
     for label, (test, rank, tau, images) in told.items():
-        own = [row for row in scores if row["label"] == label]
+        own = rows_of[label]
         costs = [json.loads((RESULTS / "runs" / f"{row['key']}.json").read_text())["cost"] for row in own]
         assert test == f"{statistics.fmean(row['test'] for row in own):.2f}"
         assert abs(float(rank.replace(",", "")) - statistics.fmean(row["rank"] for row in own)) <= 0.5
