@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,11 @@ def images_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     loaded = contract.patches("patches")
     monkeypatch.setattr("bench.run.images.load", lambda name, root=None: loaded)
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Children heed SIGINT, also where the tests themselves were started with it ignored, as by `nohup pytest &`."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

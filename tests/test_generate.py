@@ -208,6 +208,7 @@ def test_orphans_stop(tmp_path: Path, context: ForkServerContext) -> None:
     journal.close()
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_command_stops_when_told(number: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "bench.truth.generate", "--out", str(tmp_path), "--limit", "1"]

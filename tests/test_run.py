@@ -345,8 +345,8 @@ from pathlib import Path
 from bench.pool import Processes
 
 def slow(folder, number, progress):
-    (Path(folder) / f"began{number}").touch()
     try:
+        (Path(folder) / f"began{number}").touch()
         time.sleep(60)
     except KeyboardInterrupt:
         (Path(folder) / f"stopped{number}").touch()
@@ -357,6 +357,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_stops_what_runs_and_starts_nothing_else(tmp_path: Path) -> None:
     """As a terminal sends it: to the whole group of processes."""
     script = tmp_path / "script.py"
