@@ -70,7 +70,9 @@ def load(results: Results, partial: bool = False) -> Loaded:
     failures = list(results.failures())
     rows = [_row(score, records, results) for score in scores]
     frame = pd.DataFrame([*rows, *_failed_rows(rows, failures)])
-    frame = frame.astype(dict.fromkeys(NUMBERS, "float64"))
+    text = [name for name in frame if isinstance(frame[name].dtype, pd.StringDtype)]
+    frame = frame.astype({**dict.fromkeys(text, object), **dict.fromkeys(NUMBERS, "float64")})
+    frame = frame.copy()  # so that each type is one block: rows are selected for every cell, which is paid by the block
     _check_one_row_each(frame, results)
     _check_one_truth(frame, results)
     _check_one_scale(frame)

@@ -525,18 +525,6 @@ def test_names_are_moved_apart_and_stay_on_the_page(places: list[float], gap: fl
         assert moved == pytest.approx(sorted(places))
 
 
-def test_equal_results_give_equal_bytes(study: Results, monkeypatch: pytest.MonkeyPatch) -> None:
-    draw_all(Options(study.root))
-    once = files(study, "tables", "figures")
-    assert {Path(name).suffix for name in once} == {".md", ".tex", ".csv", ".pdf", ".png"}
-    assert not any(b"CreationDate" in content for content in once.values())
-    monkeypatch.setitem(matplotlib.rcParams, "font.size", 30.0)  # a user's own settings move nothing
-    monkeypatch.setitem(matplotlib.rcParams, "axes.facecolor", "red")
-    draw_all(Options(study.root))
-    assert files(study, "tables", "figures") == once
-    assert matplotlib.rcParams["font.size"] == 30.0
-
-
 def test_files_of_an_earlier_drawing_are_named_and_kept(results: Results, capsys: pytest.CaptureFixture[str]) -> None:
     made_up_run(results, "darts", 0)
     old = results.root / "figures" / "cuts-gone.png"
@@ -861,15 +849,26 @@ def test_nothing_is_imported_that_searches_or_knows_the_truth() -> None:
     assert done.stdout.strip() == "[] []", done.stderr
 
 
-def test_processes_draw_what_one_draws(study: Results, tmp_path: Path) -> None:
-    """Equal bytes in every file, from the command line."""
-    drawn = []
-    for workers in ("1", "2"):
-        place = tmp_path / workers
-        shutil.copytree(study.root, place / "results")
-        words = [sys.executable, "-m", "analysis", "--workers", workers]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(words, cwd=place, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        drawn.append({path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()})
+def test_equal_results_give_equal_bytes(study: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every file, whether drawn here or from the command line in two processes, and whatever a user's own settings
+    of matplotlib are."""
+    there = tmp_path / "there"
+    shutil.copytree(study.root, there / "results")
+    words = [sys.executable, "-m", "analysis", "--workers", "2"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(words, cwd=there, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    here = tmp_path / "here"
+    shutil.copytree(study.root, here / "results")
+    monkeypatch.chdir(here)
+    monkeypatch.setitem(matplotlib.rcParams, "font.size", 30.0)
+    monkeypatch.setitem(matplotlib.rcParams, "axes.facecolor", "red")
+    draw_all(Options())
+    assert matplotlib.rcParams["font.size"] == 30.0
+    drawn = [
+        {path.relative_to(place): path.read_bytes() for path in place.rglob("*") if path.is_file()}
+        for place in (here, there)
+    ]
     assert drawn[0] == drawn[1]
+    assert {path.suffix for path in drawn[0]} == {".md", ".tex", ".csv", ".pdf", ".png", ".html", ".json", ".parquet"}
+    assert not any(b"CreationDate" in content for content in drawn[0].values())

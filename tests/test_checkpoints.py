@@ -207,7 +207,7 @@ def test_what_other_code_or_another_device_kept_is_not_taken_up(
 
 @pytest.mark.parametrize("settings", [{"threads": 2}, {"steps": "captured"}])
 def test_what_was_kept_with_other_settings_is_not_taken_up(settings: dict[str, Any], tmp_path: Path) -> None:
-    spec = tiny.spec(FEWSHOT)
+    spec = tiny.spec(Darts(SHORT))
     with kept_at_every_epoch(1), pytest.raises(Stop):
         _run(spec, tmp_path)
     with pytest.warns(UserWarning, match="starts from its beginning"):

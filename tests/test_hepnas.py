@@ -181,12 +181,18 @@ def test_the_mixture_accuracy_by_hand() -> None:
     assert learner.mixture_accuracy() == float((logits.argmax(1) == batch.labels).sum()) / 64
 
 
-def test_space_size_and_accuracies_of_every_stage_are_kept() -> None:
-    found = HepNas(base=Darts(SHORT), grouping=RandomGroups(), tuning=1, levels=(1, 1, 1)).search(tiny.task(NB201))
+STAGES = HepNas(base=Darts(SHORT), grouping=RandomGroups(), tuning=1, levels=(1, 1, 1))
+
+
+def test_size_and_accuracies_of_every_stage_are_kept() -> None:
+    """The last child kept is not trained on, so its own proposal is the search's, at the discretised accuracy noted for
+    it."""
+    found = STAGES.search(tiny.task(NB201))
     tree = found.details["tree"]
     winner = max((n for n in tree if n["depth"] == 3), key=lambda n: n["accuracy"])
     assert winner["kept"]
     assert found.genotype in Region.of(winner["region"])
+    assert found.candidates == ((found.genotype, winner["discretised"]),)
     for depth, (count, size) in enumerate([(1, 15625), (2, 15625)]):
         nodes = [n for n in tree if n["depth"] == depth]
         assert len(nodes) == count
@@ -195,11 +201,6 @@ def test_space_size_and_accuracies_of_every_stage_are_kept() -> None:
         assert all((n["discretised"] is None) == (depth == 0) for n in nodes)
 
 
-def test_the_discretised_accuracy_is_that_of_the_proposal() -> None:
-    """The last child kept is not trained on, so its own proposal is the search's, at the accuracy noted for it."""
-    search = HepNas(base=Darts(SHORT), grouping=RandomGroups(), tuning=1, levels=(1, 1, 1))
-    found = search.search(tiny.task(NB201))
-    (last,) = [n for n in found.details["tree"] if n["depth"] == 3 and n["kept"]]
-    assert found.candidates == ((found.genotype, last["discretised"]),)
-    sampled = replace(search, base=Rsps(SHORT)).search(tiny.task(NB201))  # has no proposal that is free
+def test_a_base_without_a_free_proposal_has_no_discretised_accuracy() -> None:
+    sampled = replace(STAGES, base=Rsps(SHORT)).search(tiny.task(NB201))
     assert all(n["discretised"] is None for n in sampled.details["tree"])

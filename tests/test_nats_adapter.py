@@ -148,7 +148,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Table]:
 
 
 @given(st.lists(CALLS, min_size=1, max_size=8), st.integers(0, 2**32))
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_any_sequence_of_questions_has_the_same_answers(both: tuple[Any, Table], calls: Any, seed: int) -> None:
     """Call by call the same numbers, the same draws and the same simulated time; or both refuse."""
     theirs, ours = both[0], create(both[1], seed=seed)

@@ -493,20 +493,10 @@ BUDGETED = [
 
 
 @pytest.mark.parametrize("search", BUDGETED, ids=range(len(BUDGETED)))
-def test_the_plan_is_what_the_meter_reads(search: Partition) -> None:
-    task = tiny.task(scale=UNSCALED)
-    training, cuts = planned(search, task, written(search, task))
-    with task.meter.phase("search"):
-        search.search(task)
-    spent = {k: c.forward_images + c.backward_images for k, c in task.meter.phases.items()}
-    assert cuts == spent["cut"]
-    assert training == sum(v for k, v in spent.items() if k not in ("cut", "compare", "choose"))
-
-
-@pytest.mark.parametrize("search", BUDGETED, ids=range(len(BUDGETED)))
-def test_progress_follows_the_images_to_the_end(search: Partition) -> None:
-    """It is told after every epoch of every supernet, never falls, and ends at the whole."""
+def test_the_plan_is_what_the_meter_reads_and_progress_follows_it_to_the_end(search: Partition) -> None:
+    """Progress is told after every epoch of every supernet, never falls, and ends at the whole."""
     task, told, epochs = tiny.task(scale=UNSCALED), list[float](), 0
+    training, cuts = planned(search, task, written(search, task))
     original = Learner._epoch
 
     def counting(self: Learner, *rest: Any) -> int:
@@ -522,6 +512,9 @@ def test_progress_follows_the_images_to_the_end(search: Partition) -> None:
     assert told == sorted(told)
     assert 0 < told[0] < 1
     assert told[-1] == 1
+    spent = {k: c.forward_images + c.backward_images for k, c in task.meter.phases.items()}
+    assert cuts == spent["cut"]
+    assert training == sum(v for k, v in spent.items() if k not in ("cut", "compare", "choose"))
 
 
 FAIR = {label: replace(methods.get(label), protocol="fair") for label in study.PARTITION}

@@ -7,6 +7,7 @@ shown by the tests that score committed records and draw committed tables again.
 
 from __future__ import annotations
 
+import functools
 import gzip
 import io
 import itertools
@@ -15,7 +16,7 @@ import math
 import re
 import shutil
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -158,10 +159,10 @@ def test_random_best_of_n_needs_no_search(table: pd.DataFrame) -> None:
 # Our tables, from the committed results
 
 
-def scores() -> Iterator[dict[str, Any]]:
+@functools.cache
+def scores() -> list[dict[str, Any]]:
     """The rows of all committed scores, read as plain JSON."""
-    for path in sorted((RESULTS / "scores").glob("*.json")):
-        yield from json.loads(path.read_text())
+    return [row for path in sorted((RESULTS / "scores").glob("*.json")) for row in json.loads(path.read_text())]
 
 
 def by_seed(label: str, dataset: str, target: str, pick: Callable[[dict[str, Any]], float | None]) -> dict[int, float]:

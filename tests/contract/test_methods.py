@@ -143,8 +143,8 @@ from tests.contract.test_methods import _spec
 import bench.run
 loaded = contract.patches("patches")
 bench.run.images.load = lambda name, root: loaded
-for label in contract.KINDS:
-    record = execute(_spec(label, "toy"), Settings(Path(sys.argv[1]), device="cpu"), debug=True)
+for label, space in [*((label, "toy") for label in contract.KINDS), ("darts-2nd", "nb201")]:
+    record = execute(_spec(label, space), Settings(Path(sys.argv[1]), device="cpu"), debug=True)
     print(label, record.status)
 """
 
@@ -161,4 +161,4 @@ def test_every_search_runs_where_no_truth_can_be_imported(tmp_path: Path) -> Non
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [word for label in contract.KINDS for word in (label, "done")]
+    assert done.stdout.split() == [word for label in (*contract.KINDS, "darts-2nd") for word in (label, "done")]
