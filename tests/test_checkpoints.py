@@ -51,17 +51,25 @@ def _run(spec: RunSpec, folder: Path, **settings: Any) -> Record:
     return execute(spec, Settings(folder, device="cpu", **settings), debug=True)
 
 
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, int]:
+    """The record of FEWSHOT that nothing stopped, and how many epochs it trains."""
+    folder = tmp_path_factory.mktemp("unbroken")
+    with kept_at_every_epoch() as trained:
+        record = _run(tiny.spec(FEWSHOT), folder)
+    assert record.place["stops"] == 0
+    assert not _left(folder)
+    assert len(trained) > 6
+    return record, len(trained)
+
+
 @pytest.mark.parametrize("only_every", [1, 2])
-def test_a_search_stopped_at_any_epoch_ends_as_an_unbroken_one(only_every: int, tmp_path: Path) -> None:
+def test_a_search_stopped_at_any_epoch_ends_as_an_unbroken_one(
+    only_every: int, unbroken: tuple[Record, int], tmp_path: Path
+) -> None:
     """The record is equal to the bit, images and multiply-adds by phase and the trace included; epochs that were kept
     are not trained again, and those that were not do no harm."""
-    spec = tiny.spec(FEWSHOT)
-    with kept_at_every_epoch() as trained:
-        whole = _run(spec, tmp_path / "whole")
-    assert whole.place["stops"] == 0
-    assert not _left(tmp_path / "whole")
-    epochs = len(trained)
-    assert epochs > 6
+    spec, (whole, epochs) = tiny.spec(FEWSHOT), unbroken
     for stop in {1, 4, epochs}:
         folder = tmp_path / str(stop)
         with kept_at_every_epoch(stop, only_every), pytest.raises(Stop):
@@ -361,11 +369,10 @@ with kept_at_every_epoch():
 """
 
 
-def test_killed_at_random(tmp_path: Path) -> None:
+def test_killed_at_random(unbroken: tuple[Record, int], tmp_path: Path) -> None:
     """Processes that die while they keep their second epoch or soon after; the record at the end is that of a run that
     nobody killed."""
-    spec = tiny.spec(FEWSHOT)
-    whole = _run(spec, tmp_path / "whole")
+    spec, (whole, _) = tiny.spec(FEWSHOT), unbroken
     rng, root = random.Random(0), Path(__file__).parents[1]
     for _ in range(2):
         command = [sys.executable, "-c", KILLED, str(tmp_path), str(rng.uniform(0, 0.02))]
