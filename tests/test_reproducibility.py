@@ -212,7 +212,7 @@ def test_three_cells_of_the_main_table_by_hand(
     """Of the committed table, from the committed scores; no table is drawn."""
     committed()
     values = list(by_seed(label.lower(), "patches", "patches", pick).values())
-    assert 3 <= len(values) <= 6
+    assert 3 <= len(values) <= 7  # the resamples are 7^7 then
     told = cell_of(f"main-nb201-patches-quick-*.md: {head}", label, column)
     found = re.fullmatch(r"(-?[\d.]+) \[(-?[\d.]+), (-?[\d.]+)\]", told)
     assert found
@@ -424,14 +424,16 @@ def test_what_the_readme_says_of_the_embedded_images() -> None:
     said = " ".join((RESULTS.parent / "README.md").read_text().split())
     tau = {label: f"{value:.2f}" for label, value in _means(rows, "tau").items()}
     assert f"RSPS and SNAS rank better than there (tau-b {tau['rsps']} and {tau['snas']}), but of all" in said
-    assert f"as Few-Shot NAS on its six supernets ({tau['snas-longer']}) comes up to parameter count ({tau['parameters']})" in said
+    assert f"as Few-Shot NAS on its six supernets ({tau['snas-longer']}) comes up" in said
+    assert f"comes up to parameter count ({tau['parameters']})" in said
     as_good = {label for label in tau if tau[label] >= tau["parameters"]}
     assert as_good == {"snas-longer", "parameters", "multiply-adds"}
     ranks = _means(rows, "rank")
     best = sorted(ranks.keys() - {"parameters", "multiply-adds"}, key=ranks.__getitem__)[:3]
     assert best == ["largest", "fewshot-rsps", "snas-longer"]
-    chosen = "(rank {:.0f}), that of Few-Shot NAS on RSPS ({:.0f} on average) and that of SNAS trained so much longer ({:.0f})"
-    assert chosen.format(*(ranks[label] for label in best)) in said
+    largest, few, longer = (f"{ranks[label]:.0f}" for label in best)
+    assert f"(rank {largest}), that of Few-Shot NAS on RSPS ({few} on average)" in said
+    assert f"that of SNAS trained so much longer ({longer})" in said
     claims = pd.read_csv(RESULTS / "tables" / "claims-nb201-patches-quick-patches-v1.csv")
     claims = claims[claims["paper"].notna()]
     assert (len(claims), *(int((claims["verdict"] == v).sum()) for v in ("for", "against"))) == (14, 0, 1)
