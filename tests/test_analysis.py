@@ -233,10 +233,6 @@ def cells(grid: Grid) -> dict[str, dict[str, str]]:
     return {str(row[0]): dict(zip(grid.heads, map(str, row), strict=True)) for row in grid.rows}
 
 
-def files(results: Results, *folders: str) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for folder in folders for path in (results.root / folder).iterdir()}
-
-
 def written(results: Results, prefix: str, suffix: str) -> Path:
     (path,) = results.root.rglob(f"{prefix}*{suffix}")
     return path

@@ -193,6 +193,12 @@ def by_hand(values: list[float]) -> tuple[float, float, float]:
     return statistics.fmean(values), means[int(0.025 * len(means))], means[-1 - int(0.025 * len(means))]
 
 
+def half_width(values: list[float]) -> float:
+    """Of Student's 95 % interval of their mean, by the textbook formula and its table of t by degrees of freedom."""
+    t = {2: 4.302653, 3: 3.182446, 4: 2.776445, 5: 2.570582, 6: 2.446912, 7: 2.364624, 8: 2.306004, 9: 2.262157}
+    return t[len(values) - 1] * statistics.stdev(values) / math.sqrt(len(values))
+
+
 def committed() -> None:
     if not list((RESULTS / "tables").glob("main-nb201-patches-quick-*.md")):
         pytest.skip("needs the committed tables of the quick study; `make figures` writes them")
@@ -326,7 +332,6 @@ def test_claims_on_the_committed_results_by_hand() -> None:
     """Every verdict of the committed claims table from the committed scores alone: mean difference, its Student
     interval by the textbook formula, and the word that follows; no table is drawn."""
     committed()
-    t = {2: 4.302653, 3: 3.182446, 4: 2.776445, 5: 2.570582, 6: 2.446912, 7: 2.364624, 8: 2.306004, 9: 2.262157}
     checked = 0
     for path in sorted((RESULTS / "tables").glob("claims-*.csv")):
         for row in pd.read_csv(path, keep_default_na=False).to_dict("records"):
@@ -355,7 +360,7 @@ def test_claims_on_the_committed_results_by_hand() -> None:
             if len(differences) < 3 or len(set(differences)) == 1:
                 assert (row["verdict"], row["low"]) == ("undecided", "")
                 continue
-            wide = t[len(differences) - 1] * statistics.stdev(differences) / len(differences) ** 0.5
+            wide = half_width(differences)
             assert float(row["low"]) == pytest.approx(mean - wide, abs=1e-5 + 1e-5 * wide)
             expected = "for" if mean - wide > 0 else "against" if mean + wide < 0 else "undecided"
             assert row["verdict"] == expected
@@ -446,14 +451,14 @@ def test_what_the_readme_says_of_the_embedded_images() -> None:
 def test_two_more_seeds_took_back_what_five_seemed_to_say() -> None:
     """The sentence of the README, from the scores and Student's interval by the textbook formula."""
     verdicts = []
-    for seeds, t in ((5, 2.776445), (7, 2.446912)):
+    for seeds in (5, 7):
         first, second = (
             by_seed(label, "patches", "patches", lambda row: row["tau"] if row["scale"] == "quick" else None)
             for label in ("gm-rsps", "gm-rsps-random")
         )
         differences = [first[seed] - second[seed] for seed in range(seeds)]
-        mean, half = statistics.fmean(differences), t * statistics.stdev(differences) / math.sqrt(seeds)
-        verdicts.append((mean < 0, mean + half < 0))
+        mean = statistics.fmean(differences)
+        verdicts.append((mean < 0, mean + half_width(differences) < 0))
     assert verdicts == [(True, True), (True, False)]
 
 

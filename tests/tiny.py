@@ -19,8 +19,6 @@ from bench.task import SearchImages, Task
 SCALE = Scale("tiny", 3, 1, 96, 64, 0.04, 6, 32)
 """50 epochs become 2, 250 become 10; three steps of 32 images an epoch."""
 
-SHORT = {"training.batch": "32"}
-
 
 @lru_cache
 def search_images(scale: Scale = SCALE) -> SearchImages:
