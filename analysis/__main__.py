@@ -17,7 +17,7 @@ from analysis.load import load
 from analysis.report import page
 from analysis.tables.main import print_main
 from bench.errors import BenchError, counted
-from bench.record import Results
+from bench.store.record import Results
 
 SHOWN = 5
 """Lines about missing runs that are printed unless all are asked for; records without a score come first."""

@@ -16,7 +16,7 @@ import pandas as pd
 import analysis.figures
 import analysis.tables
 from analysis.output import Drawn
-from bench.record import Results
+from bench.store.record import Results
 
 
 class Drawing(Protocol):

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis import caption, groups, style
 from analysis.load import Setting
 from analysis.output import write_figure
-from bench.record import Results
+from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,9 +15,9 @@ from typing import Any
 import pandas as pd
 
 from bench.errors import BadRecord, counted
-from bench.panel import DEFINITIONS
-from bench.record import Record, Results, Score, to_json
-from bench.spec import canonical
+from bench.scoring.panel import DEFINITIONS
+from bench.store.record import Record, Results, Score, to_json
+from bench.store.spec import canonical
 
 COSTS = ("forward_images", "backward_images", "device_s", "supernets")
 NUMBERS = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from analysis.load import Setting
-from bench.study import STUDIES, Study
+from bench.runs.study import STUDIES, Study
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bench.files import write_atomically
+from bench.store.files import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

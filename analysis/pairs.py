@@ -10,7 +10,7 @@ import pyarrow.parquet
 
 from analysis.load import RESCORE
 from bench.errors import BadRecord
-from bench.panel import Ranking
+from bench.scoring.panel import Ranking
 
 TREND_BINS = 20  # of the running median, equal in number of architectures
 LEAST_IN_BIN = 5

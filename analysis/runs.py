@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.load import RESCORE, Setting, settings, targets_of
 from bench.errors import BadRecord
-from bench.record import Record, Results, read_record
+from bench.store.record import Record, Results, read_record
 
 
 def record_of(results: Results, key: str) -> Record:

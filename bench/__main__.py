@@ -1,8 +1,8 @@
-"""`python -m bench`: see `bench.commands`."""
+"""`python -m bench`: see `bench.cli.commands`."""
 
 import sys
 
-from bench.commands import main
+from bench.cli.commands import main
 
 if __name__ == "__main__":
     sys.exit(main())

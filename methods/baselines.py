@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from bench.nets.cell import KERNELS
-from bench.space import Genotype
-from bench.task import Found, Task
+from bench.search.task import Found, Task
+from bench.spaces.space import Genotype
 
 
 @dataclass(frozen=True)

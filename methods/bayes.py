@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from scipy.special import ndtr  # scipy.stats takes seconds to import, of every run whatever its method
 
 from bench.errors import BadSpec
-from bench.learner import Training
-from bench.space import Genotype, Region
-from bench.task import Found, Task
+from bench.search.learner import Training
+from bench.search.task import Found, Task
+from bench.spaces.space import Genotype, Region
 from methods.embedding import Embedding
 from methods.rsps import Rsps
 

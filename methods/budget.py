@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench.errors import BadSpec
-from bench.task import Task
+from bench.search.task import Task
 
 if TYPE_CHECKING:
     from methods.partition import Partition

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.space import Genotype, Region, Space
+from bench.spaces.space import Genotype, Region, Space
 
 Kind = Literal["one-hot", "summary"]
 

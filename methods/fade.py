@@ -35,10 +35,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from bench.errors import BadSpec
-from bench.learner import Learner, Training
-from bench.space import Genotype
-from bench.spaces.cells import chain
-from bench.task import Found, Task
+from bench.search.learner import Learner, Training
+from bench.search.task import Found, Task
+from bench.spaces.rows import chain
+from bench.spaces.space import Genotype
 from methods.embedding import Embedding, Kind
 from methods.hyper import HyperDarts, Weights
 

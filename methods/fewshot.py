@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from bench.errors import BadSpec
-from bench.learner import Learner, Training
-from bench.task import Task
+from bench.search.learner import Learner, Training
+from bench.search.task import Task
 from methods.darts import Darts
 from methods.oneshot import OneShot
 from methods.partition import Partition

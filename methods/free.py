@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from bench.nets.cell import KERNELS
 from bench.nets.supernet import taps
-from bench.space import Genotype, Region, Space
-from bench.task import Found, Task
+from bench.search.task import Found, Task
+from bench.spaces.space import Genotype, Region, Space
 
 
 def parameters(space: Space, genotype: Genotype) -> int:

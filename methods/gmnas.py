@@ -26,8 +26,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from bench.errors import BadSpec
-from bench.learner import Learner, Training
-from bench.task import Task
+from bench.search.learner import Learner, Training
+from bench.search.task import Task
 from methods.darts import Darts
 from methods.matching import Matching, RandomGroups
 from methods.oneshot import OneShot

@@ -34,9 +34,9 @@ from torch import Tensor
 
 from bench.errors import BadSpec
 from bench.images.batches import Batch
-from bench.learner import Learner, Lesson, Training
-from bench.space import Region, Space
-from bench.task import Task
+from bench.search.learner import Learner, Lesson, Training
+from bench.search.task import Task
+from bench.spaces.space import Region, Space
 from methods.darts import Darts
 from methods.gmnas import LARGEST_CUT, MATCHING
 from methods.oneshot import OneShot

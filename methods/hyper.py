@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.images.batches import Batch
-from bench.learner import Learner, Lesson
+from bench.search.learner import Learner, Lesson
 from methods.darts import Darts
 
 Weights = NDArray[np.float64]

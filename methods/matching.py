@@ -28,10 +28,10 @@ from torch import Tensor
 
 from bench.errors import BadSpec
 from bench.images.batches import Batch
-from bench.learner import Learner
-from bench.space import Region
+from bench.search.learner import Learner
+from bench.search.task import Task
+from bench.spaces.space import Region
 from bench.streams import torch_stream
-from bench.task import Task
 from methods.oneshot import OneShot
 from methods.parts import Grouping, Split
 from methods.rsps import PathPerCell

@@ -8,9 +8,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from bench.learner import Learner, Relaxation, Training
-from bench.space import Genotype
-from bench.task import Found, Task
+from bench.search.learner import Learner, Relaxation, Training
+from bench.search.task import Found, Task
+from bench.spaces.space import Genotype
 
 
 @dataclass(frozen=True)

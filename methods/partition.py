@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from bench.errors import BadSpec
-from bench.learner import Learner, Lesson
-from bench.space import Genotype, Region
-from bench.task import Found, Task
+from bench.search.learner import Learner, Lesson
+from bench.search.task import Found, Task
+from bench.spaces.space import Genotype, Region
 from methods.budget import Plan, fair, planned, written
 from methods.darts import Darts
 from methods.oneshot import OneShot

@@ -15,8 +15,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.learner import Learner, Lesson
-from bench.task import Task
+from bench.search.learner import Learner, Lesson
+from bench.search.task import Task
 from methods.oneshot import OneShot
 
 

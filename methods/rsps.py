@@ -20,9 +20,9 @@ from torch import Tensor
 
 from bench.errors import BadSpec
 from bench.images.batches import Batch
-from bench.learner import Learner, Static, Training
 from bench.nets.supernet import Regions
-from bench.space import Genotype, Region
+from bench.search.learner import Learner, Static, Training
+from bench.spaces.space import Genotype, Region
 from methods.oneshot import OneShot
 
 

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from bench.images.batches import Batch
-from bench.learner import Learner, Static
-from bench.space import Region
+from bench.search.learner import Learner, Static
+from bench.spaces.space import Region
 from methods.oneshot import OneShot
 
 

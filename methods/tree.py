@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.learner import Learner
-from bench.space import Genotype
-from bench.task import Estimator
+from bench.search.learner import Learner
+from bench.search.task import Estimator
+from bench.spaces.space import Genotype
 
 
 @dataclass

@@ -35,7 +35,7 @@ def images_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from tests import contract  # after the number of threads is set
 
     loaded = contract.patches("patches")
-    monkeypatch.setattr("bench.run.images.load", lambda name, root=None: loaded)
+    monkeypatch.setattr("bench.runs.run.images.load", lambda name, root=None: loaded)
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from bench.checkpoints import Checkpoints
-from bench.learner import Learner
+from bench.search.checkpoints import Checkpoints
+from bench.search.learner import Learner
 
 
 class Stop(BaseException):

@@ -32,10 +32,10 @@ from analysis.pairs import read_pairs, running_median
 from analysis.tables import main as main_table
 from analysis.tables.grid import Cell, Grid, latex_escaped, markdown, show
 from bench.errors import BadRecord
-from bench.files import write_atomically
-from bench.panel import DEFINITIONS
-from bench.record import Candidate, Record, Results, Score
-from bench.spec import SCALES, Scale, key_of, plain
+from bench.scoring.panel import DEFINITIONS
+from bench.store.files import write_atomically
+from bench.store.record import Candidate, Record, Results, Score
+from bench.store.spec import SCALES, Scale, key_of, plain
 
 ROOT = Path(__file__).parent.parent
 BEST = 95.0  # percent, the best architecture of the made-up truth

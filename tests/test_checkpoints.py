@@ -15,18 +15,18 @@ from typing import Any
 import pytest
 import torch
 
-from bench import checkpoints
-from bench.checkpoints import Checkpoints, read, to_bytes
 from bench.errors import BadRecord, Diverged
-from bench.learner import Learner, Relaxation, Training
 from bench.nets.cell import Norm
-from bench.record import Record
-from bench.run import Settings, execute
-from bench.space import Region, Space
-from bench.spaces.cells import chain
+from bench.runs.run import Settings, execute
+from bench.search import checkpoints
+from bench.search.checkpoints import Checkpoints, read, to_bytes
+from bench.search.learner import Learner, Relaxation, Training
+from bench.search.steps import Captured
+from bench.spaces.rows import chain
+from bench.spaces.space import Region, Space
 from bench.spaces.toy import SPACE as TOY
-from bench.spec import RunSpec, canonical
-from bench.steps import Captured
+from bench.store.record import Record
+from bench.store.spec import RunSpec, canonical
 from methods.darts import Darts
 from methods.fewshot import FewShot
 from methods.hepnas import HepNas
@@ -182,9 +182,9 @@ def test_a_learner_goes_on_from_its_state(relaxation: Relaxation, tmp_path: Path
 @pytest.mark.parametrize(
     "change",
     [
-        lambda patch: patch.setattr("bench.run.code_digest", lambda: "of other sources"),
-        lambda patch: patch.setattr("bench.run.processor", lambda: "another processor"),
-        lambda patch: patch.setattr("bench.run.torch.__version__", "9.9"),
+        lambda patch: patch.setattr("bench.runs.run.code_digest", lambda: "of other sources"),
+        lambda patch: patch.setattr("bench.runs.run.processor", lambda: "another processor"),
+        lambda patch: patch.setattr("bench.runs.run.torch.__version__", "9.9"),
     ],
 )
 def test_what_other_code_or_another_device_kept_is_not_taken_up(
@@ -351,8 +351,8 @@ def test_a_diverged_run_leaves_no_checkpoint(tmp_path: Path, monkeypatch: pytest
 KILLED = """
 import itertools, os, signal, sys, threading
 from pathlib import Path
-from bench.checkpoints import Checkpoints
-from bench.run import Settings, execute
+from bench.search.checkpoints import Checkpoints
+from bench.runs.run import Settings, execute
 from tests import tiny
 from tests.stops import kept_at_every_epoch
 from tests.test_checkpoints import FEWSHOT

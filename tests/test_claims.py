@@ -12,17 +12,17 @@ from pathlib import Path
 
 import pytest
 
-from bench.commands import main
+from bench.cli.commands import main
 from bench.errors import BadRecord, Busy
-from bench.record import Results
-from bench.run import Settings, execute, make
+from bench.runs.run import Settings, execute, make
+from bench.store.record import Results
 from methods.baselines import RandomArchitecture
 from tests import tiny
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from bench.record import Results
+from bench.store.record import Results
 with Results(Path(sys.argv[1])).claim(sys.argv[2]):
     print("held", flush=True)
     time.sleep(600)

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from bench.commands import main
-from bench.pool import Job, Processes, Serial, Tick
-from bench.record import Results
+from bench.cli.commands import main
+from bench.runs.pool import Job, Processes, Serial, Tick
+from bench.store.record import Results
 
 ROOT = Path(__file__).parent.parent
 SMALL = ["--scale", "smoke", "--methods", "random", "largest"]
@@ -361,7 +361,7 @@ def test_a_failed_run_makes_the_exit_code_one(results: Path, capsys: pytest.Capt
     assert "are fewer than a batch of 100000" in printed
 
 
-@pytest.mark.parametrize("module", ["bench", "bench.commands"])
+@pytest.mark.parametrize("module", ["bench", "bench.cli.commands"])
 def test_entry_points(module: str, tmp_path: Path) -> None:
     code = (
         [sys.executable, "-m", module] if module == "bench" else [str(Path(sys.executable).parent / "supernet-bench")]

@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from bench.commands import main
-from bench.compare import Field, fields
-from bench.record import Candidate, Record, Results, Score
-from bench.spec import SCALES, key_of, plain
+from bench.cli.commands import main
+from bench.cli.compare import Field, fields
+from bench.store.record import Candidate, Record, Results, Score
+from bench.store.spec import SCALES, key_of, plain
 
 
 def run(seed: int = 0, epochs: int = 50, **others: Any) -> Record:
@@ -151,7 +151,7 @@ def test_keys_that_are_none_are_one_line(two: tuple[str, str, str], capsys: pyte
 def test_help_and_diff_load_no_torch(two: tuple[str, str, str]) -> None:
     folder, a, b = two
     code = (
-        "import sys\nfrom bench.commands import main\n"
+        "import sys\nfrom bench.cli.commands import main\n"
         f"assert main(['diff', {a!r}, {b!r}, '--results', {folder!r}]) == 0\n"
         "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
     )

@@ -44,7 +44,7 @@ def test_every_form_is_the_convolution(pixels: int, groups: int, size: int, stri
 
 @pytest.mark.parametrize(("pixels", "size"), [(2, 3), (2, 1), (4, 1), (4, 3)])
 def test_forms_can_be_mapped_over_a_stack_of_kernels(pixels: int, size: int) -> None:
-    """As stacked supernets do: `vmap` over weights and images, gradients within."""
+    """`vmap` over weights and images, gradients within."""
     x, kernel = (t.detach() for t in drawn(pixels, 1, size))
     images, kernels = torch.stack([x, 2 * x]), torch.stack([kernel, kernel + 1])
 

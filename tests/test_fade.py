@@ -15,16 +15,16 @@ from scipy.stats import norm
 
 import methods
 from bench.errors import BadGenotype, BadSpec
-from bench.learner import Learner, Training
 from bench.metrics import random_best_of_n
 from bench.nets.cell import Gates, Norm
-from bench.nets.chain import ChainSupernet, supernet_of
+from bench.nets.rows import ChainSupernet, supernet_of
 from bench.nets.supernet import Shape, Supernet
-from bench.space import Region
-from bench.spaces.cells import chain
+from bench.search.learner import Learner, Training
+from bench.search.task import Task
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.rows import chain
+from bench.spaces.space import Region
 from bench.spaces.toy import SPACE as TOY
-from bench.task import Task
 from methods.bayes import Bayes, expected_improvement
 from methods.darts import Darts
 from methods.embedding import Embedding

@@ -16,14 +16,13 @@ from typing import Any
 
 import pytest
 
-from bench import fetch as fetching
-from bench import sources
-from bench.commands import main
+from bench.cli.commands import main
+from bench.cli.official_commands import Fetch
 from bench.errors import BadData, UnknownName
-from bench.fetch import OFFLINE, fetch, fetch_all
-from bench.images import cifar10, cifar100, imagenet16_120
-from bench.official_commands import Fetch
-from bench.sources import Collection, Remote
+from bench.images import cifar10, cifar100, imagenet16_120, sources
+from bench.images import fetch as fetching
+from bench.images.fetch import OFFLINE, fetch, fetch_all
+from bench.images.sources import Collection, Remote
 
 CONTENT = bytes(range(256)) * 2000  # half a megabyte
 SHA = hashlib.sha256(CONTENT).hexdigest()

@@ -37,10 +37,10 @@ from analysis.load import load, settings
 from analysis.output import Drawn
 from bench.adapters.naslib import SCALE as TABLE_SCALE
 from bench.errors import BadRecord
-from bench.record import Results
+from bench.runs.study import BASES, SWITCHES
 from bench.spaces.nb201 import CONV1, CONV3, NONE, POOL, SKIP
-from bench.spec import SCALES, plain
-from bench.study import BASES, SWITCHES
+from bench.store.record import Results
+from bench.store.spec import SCALES, plain
 from methods.hyper import factors
 from tests.test_analysis import BEST, made_up_run, some_pairs
 

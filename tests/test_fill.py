@@ -11,10 +11,10 @@ import pytest
 
 from bench.errors import BadTable, NoSuchEntry
 from bench.spaces.nb201 import SPACE
-from bench.standalone import Training
 from bench.truth import fill
 from bench.truth.merge import merge
 from bench.truth.plan import Plan, class_order, load_images, series, trained_instead
+from bench.truth.standalone import Training
 from bench.truth.table import Table
 from bench.truth.workers import work
 

@@ -22,13 +22,13 @@ import torch
 
 from bench.errors import BadData, UnknownName
 from bench.spaces import nb201
-from bench.standalone import Training
 from bench.truth import generate
 from bench.truth.column import Column
 from bench.truth.generate import FIRST, PASSES, SHARDS, Pass, shards_of
 from bench.truth.merge import merge
 from bench.truth.plan import Plan, class_order, load_images, representative, series, train_class, trained_instead
 from bench.truth.shards import COLUMNS, Row, Series
+from bench.truth.standalone import Training
 from bench.truth.table import Table
 from bench.truth.verify import Verdict, compare, verify
 from bench.truth.workers import run, work

@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.learner import Learner, Training
 from bench.nets.supernet import Supernet
-from bench.space import Region
+from bench.search.learner import Learner, Training
+from bench.search.task import Task
 from bench.spaces.nb201 import SPACE as NB201
-from bench.task import Task
+from bench.spaces.space import Region
 from methods.darts import Darts
 from methods.gmnas import GmNas, OneEdge
 from methods.matching import Matching, RandomGroups, cosine, filter_cosine, halvings, parted, squared

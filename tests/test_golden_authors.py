@@ -23,9 +23,9 @@ import torch
 import torch.nn.functional as F
 
 from bench.images.batches import Batch
-from bench.learner import Learner, Training
-from bench.space import Region
+from bench.search.learner import Learner, Training
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.space import Region
 from methods.darts import Darts
 from methods.gmnas import OneEdge
 from methods.hepnas import HepNas, MutualDistillation

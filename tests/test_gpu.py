@@ -17,18 +17,17 @@ import torch
 import torch.nn.functional as F
 
 import methods
-from bench.learner import Learner, Relaxation, Training
 from bench.nets.cell import Norm, weighted_sum
 from bench.nets.convolve import average_pool, convolve
 from bench.nets.precision import arithmetic
-from bench.record import Record, Results
-from bench.run import Settings, execute
-from bench.space import Region, Space
-from bench.spaces.cells import chain
+from bench.runs.run import Settings, execute
+from bench.search.learner import Learner, Relaxation, Training
+from bench.search.steps import Captured, Steps, stepper_for
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.rows import chain
+from bench.spaces.space import Region, Space
 from bench.spaces.toy import SPACE as TOY
-from bench.stacked import fit_together
-from bench.steps import Captured, Steps, stepper_for
+from bench.store.record import Record, Results
 from methods.darts import Darts
 from methods.hepnas import MutualDistillation
 from methods.hyper import HyperDarts
@@ -163,17 +162,6 @@ def test_siblings_teach_each_other_beside_captured_steps() -> None:
         lesson = MutualDistillation("siblings").lesson(children, children[0])
         states.append([t for child in children for t in tiny.state(tiny.fit(child, 1, lesson=lesson))])
     tiny.assert_states_equal(*states, ROUNDING)
-
-
-@pytest.mark.parametrize("kind", ["darts", "rsps"])
-def test_a_stack_of_siblings_is_its_siblings(kind: str) -> None:
-    alone, stacked = ([_learner(kind, GPU, seed=seed) for seed in (0, 1)] for _ in range(2))
-    for learner in alone:
-        tiny.fit(learner, 1)
-    with stacked[0].meter.phase("weights"):
-        fit_together(stacked, 1)
-    for one, other in zip(alone, stacked, strict=True):
-        tiny.assert_states_equal(tiny.state(one), tiny.state(other), ROUNDING)
 
 
 @pytest.mark.parametrize("norm", [Norm(), Norm("running", affine=True)], ids=["batch", "running"])

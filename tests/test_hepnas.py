@@ -12,10 +12,10 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
-from bench.learner import Learner, Training
 from bench.nets.cell import Norm
-from bench.space import Region
+from bench.search.learner import Learner, Training
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.space import Region
 from bench.spaces.toy import SPACE as TOY
 from methods.darts import Darts
 from methods.fewshot import Exhaustive

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import methods
-from bench.learner import Training
-from bench.record import Results, read_record
-from bench.spec import RunSpec, Scale, added, key_of, plain, with_settings
-from bench.study import STUDIES, changed
+from bench.runs.study import STUDIES, changed
+from bench.search.learner import Training
+from bench.store.record import Results, read_record
+from bench.store.spec import RunSpec, Scale, added, key_of, plain, with_settings
 from methods.darts import Darts
 
 COMMITTED = Results(Path(__file__).parent.parent / "results")

@@ -13,12 +13,7 @@ from numpy.typing import NDArray
 
 from bench import images
 from bench.errors import BadData, BadSpec, UnknownName
-from bench.images import (
-    Augment,
-    Images,
-    ImageSet,
-    patches,
-)
+from bench.images import Augment, Images, ImageSet, patches
 from bench.images.files import data_folder
 
 

@@ -13,10 +13,7 @@ from PIL import Image
 
 from bench import images
 from bench.errors import BadData
-from bench.images import (
-    cache,
-    cifar10_jpeg,
-)
+from bench.images import cache, cifar10_jpeg
 from bench.images.files import data_folder
 
 Pixels = NDArray[np.uint8]

@@ -20,14 +20,7 @@ from numpy.typing import NDArray
 
 from bench import images
 from bench.errors import BadData
-from bench.images import (
-    Augment,
-    Images,
-    cifar10,
-    cifar100,
-    imagenet16_120,
-    splits,
-)
+from bench.images import Augment, Images, cifar10, cifar100, imagenet16_120, splits
 from bench.images.pickles import Published, unpickle
 
 Pixels = NDArray[np.uint8]

@@ -14,11 +14,11 @@ from torch import Tensor
 from torch.func import functional_call
 
 from bench.errors import BadSpec, Diverged
-from bench.learner import Learner, Training
-from bench.meter import Cost, Meter
 from bench.nets.cell import Norm
-from bench.space import Region
+from bench.search.learner import Learner, Training
+from bench.search.meter import Cost, Meter
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.space import Region
 from bench.spaces.toy import SPACE as TOY
 from methods.darts import Darts
 from methods.oneshot import OneShot
@@ -116,7 +116,7 @@ def test_phases_share_time_without_counting_it_twice(monkeypatch: pytest.MonkeyP
     outer, inner, outer again, nobody, outer."""
     clocks = (itertools.count(step=step).__next__ for step in (1.0, 0.25))
     wall, process = clocks
-    monkeypatch.setattr("bench.meter.time", SimpleNamespace(perf_counter=wall, process_time=process))
+    monkeypatch.setattr("bench.search.meter.time", SimpleNamespace(perf_counter=wall, process_time=process))
     meter = Meter(torch.device("cpu"))
     with meter.phase("outer"):  # starts at 0
         with meter.phase("inner"):  # 0 to 1 outer

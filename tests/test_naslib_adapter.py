@@ -16,9 +16,9 @@ import pytest
 from bench.adapters import checkout, naslib
 from bench.adapters.naslib import OPTIMISERS, Search, _Architectures, dataset_api
 from bench.errors import BadData, BadGenotype, NoSuchEntry, UnknownName
-from bench.record import Results
-from bench.score import score
+from bench.scoring.score import score
 from bench.spaces.nb201 import SPACE
+from bench.store.record import Results
 from bench.truth.column import Column
 from bench.truth.table import Header, Table
 from bench.truth.tabular import TableTruth

@@ -24,9 +24,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench import commands, sources
+from bench.cli import commands
+from bench.cli.official_commands import Import
 from bench.errors import BadSpec, BadTable, NoSuchEntry
-from bench.official_commands import Import
+from bench.images import sources
 from bench.spaces.nb201 import SPACE
 from bench.truth import counts as counting
 from bench.truth.official import counts, measurements, trust, unpickling

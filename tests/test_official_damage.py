@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 
-from bench.commands import main
+from bench.cli.commands import main
 from bench.spaces.nb201 import SPACE
 from bench.truth import plausible
 from bench.truth.column import MEAN

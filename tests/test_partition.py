@@ -13,14 +13,14 @@ import pytest
 import torch
 
 import methods
-from bench import study
 from bench.errors import BadRegion, BadSpec, BenchError
-from bench.learner import Learner, Training
-from bench.space import Genotype, Region
+from bench.runs import study
+from bench.search.learner import Learner, Training
+from bench.search.task import Task
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.space import Genotype, Region
 from bench.spaces.toy import SPACE as TOY
-from bench.spec import SCALES, Scale, canonical, plain, with_settings
-from bench.task import Task
+from bench.store.spec import SCALES, Scale, canonical, plain, with_settings
 from methods.budget import Plan, compared, fair, planned, written
 from methods.darts import Darts
 from methods.fewshot import Exhaustive, FewShot, GivenEdges

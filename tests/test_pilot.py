@@ -17,11 +17,11 @@ import torch
 from bench.errors import BadSpec, UnknownName
 from bench.metrics import tau_b
 from bench.spaces import nb201
-from bench.standalone import Training
 from bench.truth import pilot
 from bench.truth.pilot import Arguments, Sample, describe, read_official, report
 from bench.truth.plan import Plan, class_order
 from bench.truth.reliability import disjoint, expected_tau, optimism, split_tau, tied_pairs, top_tau
+from bench.truth.standalone import Training
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from bench.errors import BadSpec, Died
-from bench.pool import Processes, Serial
+from bench.runs.pool import Processes, Serial
 
 
 def _square(number: int, progress: object) -> int:
@@ -65,7 +65,7 @@ INTERRUPTED = """
 import sys, time
 from functools import partial
 from pathlib import Path
-from bench.pool import Processes
+from bench.runs.pool import Processes
 
 def slow(folder, number, progress):
     try:

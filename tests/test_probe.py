@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from bench import probe
 from bench.errors import BadRecord
-from bench.learner import Learner, Training
-from bench.record import Results
-from bench.run import Settings, execute
-from bench.space import Genotype
-from bench.spaces.cell import CellSpace, shared_form
+from bench.runs import probe
+from bench.runs.run import Settings, execute
+from bench.search.learner import Learner, Training
+from bench.spaces.dag import CellSpace, shared_form
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.space import Genotype
 from bench.spaces.toy import SPACE as TOY
+from bench.store.record import Results
 from methods.rsps import Rsps
 from tests import tiny
 

@@ -27,10 +27,10 @@ from analysis.load import load
 from analysis.output import Drawn
 from analysis.report import checklist, drawing, items, markup, page, plots, runs
 from bench.errors import BadRecord
-from bench.record import Results
 from bench.spaces.nb201 import CONV3, NONE
 from bench.spaces.nb201 import SPACE as NB201
-from bench.spec import key_of
+from bench.store.record import Results
+from bench.store.spec import key_of
 from tests.test_analysis import made_up_run, made_up_study
 
 VOID = {"area", "base", "br", "col", "hr", "img", "input", "link", "meta", "wbr"}

@@ -33,9 +33,9 @@ from analysis.tables import main as main_table
 from analysis.tables.columns import Column
 from bench import metrics
 from bench.images.files import data_folder
-from bench.record import Results
-from bench.score import score
+from bench.scoring.score import score
 from bench.spaces.nb201 import SPACE
+from bench.store.record import Results
 from bench.truth import open_truth
 
 RESULTS = Path(__file__).parent.parent / "results"

@@ -13,12 +13,12 @@ import pytest
 
 import methods
 from bench.images.files import data_folder
-from bench.learner import Training
 from bench.metrics import tau_b
+from bench.search.learner import Training
+from bench.search.task import Task
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.toy import SPACE as TOY
-from bench.spec import with_settings
-from bench.task import Task
+from bench.store.spec import with_settings
 from methods.fewshot import FewShot
 from methods.free import Size, multiply_adds, parameters
 from methods.longer import longer

@@ -15,16 +15,16 @@ from typing import ClassVar
 import pytest
 import torch
 
-from bench import probe
 from bench.errors import BadRecord, BadSpec, UnknownName
-from bench.learner import Training
-from bench.pool import Processes, Serial
-from bench.record import Record, Results, read_record, to_json
-from bench.run import SEARCHED, Settings, execute, make
+from bench.runs import probe
+from bench.runs.pool import Processes, Serial
+from bench.runs.run import SEARCHED, Settings, execute, make
+from bench.search.learner import Training
+from bench.search.task import Found, Task
 from bench.spaces.toy import SPACE as TOY
-from bench.spec import SCALES, RunSpec, canonical, key_of, plain, scale_named, with_settings
+from bench.store.record import Record, Results, read_record, to_json
+from bench.store.spec import SCALES, RunSpec, canonical, key_of, plain, scale_named, with_settings
 from bench.streams import numpy_stream, torch_stream
-from bench.task import Found, Task
 from methods.baselines import RandomArchitecture
 from methods.darts import Darts
 from methods.rsps import Rsps
@@ -43,7 +43,7 @@ def test_one_key_one_seed_two_processes_one_record(results: Path, tmp_path: Path
     here = execute(spec, _settings(results))
     there = tmp_path / "there"
     code = (
-        "from pathlib import Path; from bench.run import SEARCHED, Settings, execute; from tests import tiny; "
+        "from pathlib import Path; from bench.runs.run import SEARCHED, Settings, execute; from tests import tiny; "
         "from tests.test_run import DARTS; import sys; "
         "execute(tiny.spec(DARTS), Settings(Path(sys.argv[1]), device='cpu'))"
     )
@@ -325,7 +325,7 @@ def test_a_failure_is_over_when_the_run_is_made(results: Path) -> None:
 def test_the_peak_of_memory_is_that_of_the_run() -> None:
     """A process that held 300 MB before the meter was made is not charged for them."""
     code = (
-        "import torch; from bench.meter import Meter; x = torch.ones(75_000_000); del x; "
+        "import torch; from bench.search.meter import Meter; x = torch.ones(75_000_000); del x; "
         "m = Meter(torch.device('cpu')); "
         "p = m.phase('all'); p.__enter__(); p.__exit__(None, None, None); first = m.total().peak_bytes; "
         "p = m.phase('all'); p.__enter__(); x = torch.ones(75_000_000); p.__exit__(None, None, None); "

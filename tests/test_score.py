@@ -10,14 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
-from bench import probe
 from bench.errors import BadRecord
-from bench.learner import Training
-from bench.panel import DEFINITIONS
-from bench.record import Candidate, Record, Results, read_scores
-from bench.run import Settings, execute
-from bench.score import named_by, score
+from bench.runs import probe
+from bench.runs.run import Settings, execute
+from bench.scoring.panel import DEFINITIONS
+from bench.scoring.score import named_by, score
+from bench.search.learner import Training
 from bench.spaces.toy import SPACE as TOY
+from bench.store.record import Candidate, Record, Results, read_scores
 from bench.truth.column import Column
 from bench.truth.table import Header, Table
 from bench.truth.tabular import TableTruth

@@ -11,8 +11,8 @@ from scipy.stats import kendalltau
 
 from analysis.figures import embedded_ranks
 from bench.errors import BadRecord
-from bench.record import Results
 from bench.spaces.nb201 import SPACE
+from bench.store.record import Results
 from bench.truth.column import Column
 from bench.truth.plan import trained_instead
 from bench.truth.sheet import LARGEST, Arguments, largest, main, measures, ranks

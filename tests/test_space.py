@@ -14,9 +14,9 @@ from nats_bench.genotype_utils import topology_str2structure
 
 from bench import spaces
 from bench.errors import BadGenotype, BadRegion, UnknownName
-from bench.space import Genotype, Region
 from bench.spaces.nb201 import CONV1, CONV3, NONE, OPS, POOL, SKIP
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.space import Genotype, Region
 from bench.spaces.toy import SPACE as TOY
 
 nb201_genotypes = st.tuples(*[st.integers(0, 4)] * 6)

@@ -14,12 +14,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench import standalone
 from bench.images import patches
 from bench.spaces import nb201
-from bench.standalone import SeedStack, Split, Training
 from bench.streams import numpy_stream, torch_stream
+from bench.truth import standalone
 from bench.truth.counts import Skeleton, multiply_adds, parameters
+from bench.truth.standalone import SeedStack, Split, Training
 
 Genotype = tuple[int, ...]
 

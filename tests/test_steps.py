@@ -12,14 +12,14 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.learner import Learner, Relaxation, Training
-from bench.meter import Meter
 from bench.nets.cell import Norm
-from bench.space import Region, Space
-from bench.spaces.cells import chain
+from bench.search.learner import Learner, Relaxation, Training
+from bench.search.meter import Meter
+from bench.search.steps import Captured, Feeds, Stepper, _kept, computed, maskable, stepper_for
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.rows import chain
+from bench.spaces.space import Region, Space
 from bench.spaces.toy import SPACE as TOY
-from bench.steps import Captured, Feeds, Stepper, _kept, computed, maskable, stepper_for
 from methods.darts import Darts
 from methods.hepnas import MutualDistillation
 from methods.hyper import HyperDarts
@@ -193,7 +193,7 @@ class _NoWaiting(TorchDispatchMode):
 @contextmanager
 def _watched(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Every run of a captured body, but the first, happens under `_NoWaiting`."""
-    from bench import steps
+    from bench.search import steps
 
     once, runs = steps._Body._once, [0]
 

@@ -12,11 +12,11 @@ import pytest
 
 import methods
 from analysis.tables import ablations
-from bench.commands import main
+from bench.cli.commands import main
 from bench.errors import BadMethod, BadSpec, UnknownName
-from bench.learner import Training
 from bench.nets.cell import Norm
-from bench.study import BASES, PARTITION, STUDIES, changed, study_named
+from bench.runs.study import BASES, PARTITION, STUDIES, changed, study_named
+from bench.search.learner import Training
 from methods.darts import Darts
 from methods.fewshot import FIRST
 from methods.gmnas import OneEdge
@@ -117,7 +117,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             "methods/odd.py, line 3: ModuleNotFoundError: No module named 'absent_package'",
         ),
         (
-            "from bench.learner import Training\nTraining(batch=0)\n",
+            "from bench.search.learner import Training\nTraining(batch=0)\n",
             "methods/odd.py, line 2: BadSpec: batch must be 1 or more, got 0; mend the file, or take",
         ),
         ("VARIANTS = 3\n", "methods/odd.py: VARIANTS is no dictionary"),

@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from bench.nets.cell import Gates, Group, Norm
 from bench.nets.supernet import Shape, Supernet
-from bench.space import Genotype, Region, Space
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.space import Genotype, Region, Space
 from bench.spaces.toy import SPACE as TOY
 
 SHAPE = Shape(channels=3, cells=1, classes=5, image_channels=2, image_size=8)

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.images.batches import Batch
-from bench.learner import Training
 from bench.nets import sweep
 from bench.nets.cell import Norm
 from bench.nets.supernet import Shape, Supernet
 from bench.nets.sweep import scores
-from bench.space import Genotype, Region, Space
-from bench.spaces.cell import distinct, shared_form
+from bench.search.learner import Training
+from bench.spaces.dag import distinct, shared_form
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.space import Genotype, Region, Space
 from bench.spaces.toy import SPACE as TOY
 from methods.rsps import Rsps
 from tests import tiny

@@ -25,8 +25,8 @@ from analysis.tables import ablations, claims, cost, fade, gains, nb201, protoco
 from analysis.tables.grid import Grid, latex
 from analysis.tables.sheet import PAGE, Sheet, pages
 from bench.errors import BadRecord
-from bench.record import Results
-from bench.spec import SCALES
+from bench.store.record import Results
+from bench.store.spec import SCALES
 from tests.test_analysis import cells, made_up_run, some_pairs
 
 ROOT = Path(__file__).parent.parent

@@ -106,7 +106,7 @@ print("quiet")
 
 
 def test_the_command_line_answers_help_without_torch() -> None:
-    code = "import sys; import bench.commands; assert not {'torch', 'numpy'} & set(sys.modules); print('light')"
+    code = "import sys; import bench.cli.commands; assert not {'torch', 'numpy'} & set(sys.modules); print('light')"
     done = _python(code)
     assert done.stdout.strip() == "light", done.stderr
 

@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from bench import images
-from bench.learner import Learner, Relaxation, Training
-from bench.meter import Meter
-from bench.space import Space
+from bench.search.learner import Learner, Relaxation, Training
+from bench.search.meter import Meter
+from bench.search.task import SearchImages, Task
+from bench.spaces.space import Space
 from bench.spaces.toy import SPACE as TOY
-from bench.spec import RunSpec, Scale
-from bench.task import SearchImages, Task
+from bench.store.spec import RunSpec, Scale
 
 SCALE = Scale("tiny", 3, 1, 96, 64, 0.04, 6, 32)
 """50 epochs become 2, 250 become 10; three steps of 32 images an epoch."""

@@ -13,8 +13,8 @@ from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, as_frame, write_figure
-from bench.panel import DRAWS
-from bench.record import Results
+from bench.scoring.panel import DRAWS
+from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

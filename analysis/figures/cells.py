@@ -13,9 +13,9 @@ from analysis.load import Setting
 from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import record_of, searched
 from bench import spaces
-from bench.record import Results
-from bench.space import Space
-from bench.spaces.cell import CellSpace
+from bench.spaces.dag import CellSpace
+from bench.spaces.space import Space
+from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -16,7 +16,7 @@ from analysis.load import Setting
 from analysis.output import Drawn, as_frame
 from analysis.runs import runs, searches
 from bench import spaces
-from bench.record import Record, Results
+from bench.store.record import Record, Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

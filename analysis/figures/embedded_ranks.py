@@ -13,7 +13,7 @@ from analysis import caption, style
 from analysis.chart import Axis, Chart
 from analysis.output import Drawn, write_figure
 from bench.errors import BadRecord
-from bench.record import Results
+from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

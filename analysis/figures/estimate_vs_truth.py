@@ -15,7 +15,7 @@ from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, Setting, settings
 from analysis.output import Drawn, write_figure
 from analysis.pairs import read_pairs, running_median
-from bench.record import Results
+from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -14,7 +14,7 @@ from analysis.chart import Axis, Chart
 from analysis.figures.fade_schedule import DEPTHS
 from analysis.output import Drawn, as_frame
 from analysis.runs import rounds, runs, searches
-from bench.record import Results
+from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from analysis.chart import Axis, Chart
 from analysis.load import RESCORE
 from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import rounds, runs, searched
-from bench.record import Record, Results
+from bench.store.record import Record, Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,7 +17,7 @@ from analysis.output import Drawn, as_frame
 from analysis.runs import rounds, runs, searched
 from analysis.tables.fade import LEAST_CELLS
 from bench import metrics
-from bench.record import Record, Results
+from bench.store.record import Record, Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

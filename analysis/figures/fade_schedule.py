@@ -12,7 +12,7 @@ from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import config, searches
-from bench.record import Results
+from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -13,8 +13,8 @@ from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, as_frame, write_figure
-from bench.record import Results
-from bench.study import BASES
+from bench.runs.study import BASES
+from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

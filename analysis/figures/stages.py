@@ -12,7 +12,7 @@ from analysis import figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.output import Drawn, as_frame
 from analysis.runs import runs, searches
-from bench.record import Record, Results
+from bench.store.record import Record, Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

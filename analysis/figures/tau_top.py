@@ -13,7 +13,7 @@ from analysis.chart import Axis, Chart
 from analysis.load import RESCORE
 from analysis.output import Drawn, as_frame
 from analysis.runs import searched
-from bench.record import Results
+from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

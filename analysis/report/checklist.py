@@ -21,9 +21,9 @@ from analysis.report.markup import Table, verdict_of
 from analysis.report.runs import protocol_of
 from analysis.style import printed
 from analysis.tables import claims
-from bench.record import Record
-from bench.spec import canonical
-from bench.study import ABLATIONS
+from bench.runs.study import ABLATIONS
+from bench.store.record import Record
+from bench.store.spec import canonical
 
 Verdict = Literal["yes", "partly", "no"]
 LEAST_PROBE = 200  # architectures below which a rank correlation says little about an order of methods

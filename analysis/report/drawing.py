@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from bench.space import Genotype, Space
+from bench.spaces.space import Genotype, Space
 
 NODE_GAP, NODE_RADIUS, RISE = 150, 13, 46  # units of the drawing; RISE: of an arc, per node that it passes
 MOST_NODES = 6

@@ -19,7 +19,7 @@ from analysis import caption, stats, style
 from analysis.load import Loaded, Setting, settings, targets_of
 from analysis.output import Drawn, write_text
 from analysis.report import checklist, items, markup, runs
-from bench.record import Results
+from bench.store.record import Results
 
 NAME = "report.html"
 

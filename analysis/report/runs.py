@@ -16,8 +16,8 @@ from analysis.load import BOTH
 from analysis.report import drawing
 from analysis.style import order, printed
 from bench import spaces
-from bench.record import Record, Results, Score
-from bench.space import Space
+from bench.spaces.space import Space
+from bench.store.record import Record, Results, Score
 
 DASH = "\N{EN DASH}"
 _COSTS = (

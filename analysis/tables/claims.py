@@ -19,7 +19,7 @@ from analysis.tables.columns import Column, shared
 from analysis.tables.fade import ordered, with_rounds
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
-from bench.record import Results
+from bench.store.record import Results
 
 TAU = Column("tau", "tau", "", 3, interval=True)
 TAU_TOP = Column("tau_top10", "tau in the top 10 %", "", 3, interval=True)

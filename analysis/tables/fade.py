@@ -22,7 +22,7 @@ from analysis.tables.grid import Cell, Grid
 from analysis.tables.sheet import Sheet, describe
 from bench import metrics
 from bench.errors import BadRecord
-from bench.record import Results
+from bench.store.record import Results
 
 METHODS = ("fade", "fade-dependent", "fade-unregularised", "fade-random")
 LEAST_CELLS = 3

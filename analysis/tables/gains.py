@@ -16,8 +16,8 @@ from analysis.tables import pairing
 from analysis.tables.columns import RUNS, Column, by_label, once_per_run, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
-from bench import panel
-from bench.record import Results
+from bench.scoring import panel
+from bench.store.record import Results
 
 COLUMNS = (
     Column("relative_improvement", "RI (%)", "%", 2, interval=True),

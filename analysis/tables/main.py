@@ -16,7 +16,7 @@ from analysis.style import printed
 from analysis.tables.columns import RUNS, Column, by_label, counts, once_per_run, runs_cell
 from analysis.tables.grid import Cell, Grid, show
 from analysis.tables.sheet import Sheet
-from bench.record import Results
+from bench.store.record import Results
 
 DEFINITIONS = (
     "n counts runs. Choice is the architecture that the method itself picked, by its own estimates; valid and test "

@@ -17,7 +17,7 @@ from analysis.tables.beside import VERDICTS, beside, cost_beside, legend
 from analysis.tables.columns import RUNS, Column, by_label, once_per_run, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
-from bench.record import Results
+from bench.store.record import Results
 
 ACCURACIES = (
     Column("valid", "valid", "%", 2, interval=True, spread=True),

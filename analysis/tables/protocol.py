@@ -18,7 +18,7 @@ from analysis.tables.columns import Column, counts, shared
 from analysis.tables.grid import Cell, Grid
 from analysis.tables.selection import judged
 from analysis.tables.sheet import Sheet, describe
-from bench.record import Results
+from bench.store.record import Results
 
 PAPER, FAIR = "paper", "fair"
 COLUMNS = (

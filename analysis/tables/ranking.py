@@ -19,8 +19,9 @@ from analysis.tables.beside import VERDICTS, beside, legend
 from analysis.tables.columns import RUNS, Column, by_label, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
-from bench import metrics, panel
-from bench.record import Results
+from bench import metrics
+from bench.scoring import panel
+from bench.store.record import Results
 
 TOPS = ("0.2", "0.5", "1", "5", "10")
 SIZES = {"parameters": "parameters", "multiply-adds": "multiply_adds"}

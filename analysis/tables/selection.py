@@ -18,7 +18,7 @@ from analysis.style import printed
 from analysis.tables.columns import RUNS, Column, by_label, runs_cell, shared
 from analysis.tables.grid import Cell, Grid
 from analysis.tables.sheet import Sheet, describe
-from bench.record import Results
+from bench.store.record import Results
 
 Finalist = Mapping[str, Any]
 

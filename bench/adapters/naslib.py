@@ -32,10 +32,10 @@ import numpy as np
 
 from bench.adapters import checkout
 from bench.errors import NoSuchEntry, UnknownName
-from bench.record import Candidate, Record
-from bench.space import Genotype
 from bench.spaces.nb201 import SPACE
-from bench.spec import SCHEMA, Scale, key_of, plain
+from bench.spaces.space import Genotype
+from bench.store.record import Candidate, Record
+from bench.store.spec import SCHEMA, Scale, key_of, plain
 from bench.truth.column import MEAN, SPLITS
 from bench.truth.official import counts
 from bench.truth.table import Table
@@ -155,7 +155,7 @@ class Search:
         spent: Mapping[str, float],
         commit: str | None,
     ) -> Record:
-        from bench.run import processor, provenance
+        from bench.runs.run import processor, provenance
 
         chosen = trace[-1][1]
         estimate = asked.valid(chosen, KEYS[self.dataset]) / 100

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.nets.convolve import average_pool, convolve, plain_pool
-from bench.space import Region, Space
+from bench.spaces.space import Region, Space
 
 KERNELS = {"nor_conv_1x1": 1, "nor_conv_3x3": 3}  # ReLU-Conv-BN operations by kernel size
 POOL, SKIP, NONE = "avg_pool_3x3", "skip_connect", "none"

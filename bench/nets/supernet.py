@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from bench.nets.cell import KERNELS, Cell, Gates, Norm, used_operations
 from bench.nets.convolve import convolve
-from bench.space import Region, Space
+from bench.spaces.space import Region, Space
 from bench.streams import torch_stream
 
 STAGES = 3

@@ -24,8 +24,8 @@ from bench.images.batches import Batch
 from bench.nets.cell import Cell
 from bench.nets.prepared import EvaluatedNorm, Map, convolution, linear, pooling
 from bench.nets.supernet import Reduction, Supernet
-from bench.space import Genotype, Region
-from bench.spaces.cell import CellSpace, dag, distinct
+from bench.spaces.dag import CellSpace, dag, distinct
+from bench.spaces.space import Genotype, Region
 
 KEPT_BYTES = 512 * 2**20
 """What outputs of first-cell edges may take, by default; those beyond are computed again when needed. In NAS-Bench-201

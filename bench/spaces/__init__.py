@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bench.errors import UnknownName
-from bench.space import Space
 from bench.spaces import nb201, toy
+from bench.spaces.space import Space
 
 SPACES: dict[str, Space] = {space.name: space for space in (nb201.SPACE, toy.SPACE)}
 

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.errors import BadGenotype
-from bench.space import Genotype
-from bench.spaces.cell import CellSpace, dag, in_edges
+from bench.spaces.dag import CellSpace, dag, in_edges
+from bench.spaces.space import Genotype
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NONE, SKIP, CONV1, CONV3, POOL = range(5)

@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass
 
 from bench.errors import BadGenotype
-from bench.space import Genotype
-from bench.spaces.cell import CellSpace, dag
+from bench.spaces.dag import CellSpace, dag
+from bench.spaces.space import Genotype
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import NoSuchEntry
-from bench.space import Genotype, Space
+from bench.spaces.space import Genotype, Space
 
 EMBEDDED = "embedded"
 _EMBEDDED_TABLE = Path(__file__).parent / "tables" / "patches.parquet"

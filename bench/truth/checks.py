@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from bench.errors import BadTable
-from bench.space import Space
+from bench.spaces.space import Space
 from bench.truth.column import MEAN, RUN, UNITS, Column
 
 CONSTANTS = ("parameters", "multiply_adds")

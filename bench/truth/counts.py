@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bench.space import Genotype
 from bench.spaces import nb201
+from bench.spaces.space import Genotype
 
 STAGES = 3  # as in bench.nets.supernet, which would bring torch with it
 

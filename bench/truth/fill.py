@@ -19,11 +19,11 @@ import numpy as np
 import torch
 
 from bench.errors import BadTable
-from bench.files import write_atomically
 from bench.images import patches
-from bench.pool import Job
-from bench.space import Genotype
-from bench.spec import key_of
+from bench.runs.pool import Job
+from bench.spaces.space import Genotype
+from bench.store.files import write_atomically
+from bench.store.spec import key_of
 from bench.truth import Scores
 from bench.truth.column import Column
 from bench.truth.generate import FIRST, PASSES

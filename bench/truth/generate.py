@@ -18,10 +18,10 @@ import pyarrow as pa
 import tyro
 
 from bench.errors import BadData, BadSpec, UnknownName
-from bench.standalone import Training
 from bench.truth.merge import merge
 from bench.truth.plan import Plan, class_order, load_images, series
 from bench.truth.shards import Series
+from bench.truth.standalone import Training
 from bench.truth.verify import verify
 from bench.truth.workers import exit_code, run
 

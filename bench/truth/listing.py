@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from bench.errors import BadGenotype
-from bench.space import Space
+from bench.spaces.space import Space
 from bench.truth import parquet
 
 _HASHES = {"nb201": "0d06701abd08d1131a75aeae1b759167"}  # of `of(space)`: to list 15,625 names takes 0.2 s

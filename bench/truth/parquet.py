@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from bench.errors import BadTable
-from bench.files import whole
+from bench.store.files import whole
 
 FORMAT = 1
 AGAIN = "fetch or make it again"

@@ -25,13 +25,13 @@ from numpy.typing import NDArray
 from bench.errors import BadData, BadSpec, UnknownName
 from bench.images import patches
 from bench.metrics import partial_tau, tau_b
-from bench.space import Genotype
 from bench.spaces import nb201
-from bench.standalone import Training
+from bench.spaces.space import Genotype
 from bench.truth.counts import Skeleton, parameters
 from bench.truth.plan import Plan, class_order, load_images, series
 from bench.truth.reliability import split_tau, stepped_up, tied_pairs, top_tau
 from bench.truth.shards import Series
+from bench.truth.standalone import Training
 from bench.truth.workers import Context, exit_code, run
 
 BLOCK = 10  # cells per shard

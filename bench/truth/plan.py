@@ -16,12 +16,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench import standalone
 from bench.images import patches
-from bench.space import Genotype
 from bench.spaces import nb201
-from bench.standalone import Split, Training
+from bench.spaces.space import Genotype
+from bench.truth import standalone
 from bench.truth.shards import COLUMNS, FORMAT, Row, Series, finite
+from bench.truth.standalone import Split, Training
 
 ORDER_SEED = 0
 IMAGE_SEED = 0

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadTable
-from bench.space import Genotype
 from bench.spaces.nb201 import CONV1, CONV3, SPACE
+from bench.spaces.space import Genotype
 from bench.truth import counts
 from bench.truth.column import MEAN, Column
 

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.errors import BadData
-from bench.files import is_at, write_through
+from bench.store.files import is_at, write_through
 
 FORMAT = 1
 SPLITS = ("train", "valid", "test")

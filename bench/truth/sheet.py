@@ -20,9 +20,9 @@ from scipy.stats import rankdata
 from tabulate import tabulate
 
 from bench.errors import BadTable, BenchError
-from bench.files import write_atomically
 from bench.metrics import partial_tau, share_tied, tau_b
 from bench.spaces import nb201
+from bench.store.files import write_atomically
 from bench.truth import EMBEDDED, open_truth
 from bench.truth.merge import DATASET
 from bench.truth.plan import trained_instead

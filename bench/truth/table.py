@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from bench import spaces
 from bench.errors import BadTable, NoSuchEntry, UnknownName
-from bench.space import Genotype
+from bench.spaces.space import Genotype
 from bench.truth import checks, listing, parquet
 from bench.truth.column import MEAN, Cell, Column, explain
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import NoSuchEntry
-from bench.space import Genotype
+from bench.spaces.space import Genotype
 from bench.truth import Part, Scores, Target
 from bench.truth.column import MEAN
 from bench.truth.reliability import split_tau, stepped_up

@@ -9,7 +9,7 @@ from typing import Any
 import methods
 from bench import images, spaces
 from bench.images import ImageSet
-from bench.spec import Scale, with_settings
+from bench.store.spec import Scale, with_settings
 
 SCALE = Scale("contract", 2, 1, 16, 16, 0.004, 12, 16)
 """Every phase lasts one step."""

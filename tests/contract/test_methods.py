@@ -14,10 +14,10 @@ import pytest
 
 import methods
 from bench import spaces
-from bench.meter import Cost
-from bench.record import Record, Results, read_record, to_json
-from bench.run import Settings, execute, make
-from bench.spec import RunSpec, Scale, canonical, plain
+from bench.runs.run import Settings, execute, make
+from bench.search.meter import Cost
+from bench.store.record import Record, Results, read_record, to_json
+from bench.store.spec import RunSpec, Scale, canonical, plain
 from tests import contract, tiny
 from tests.stops import Stop, kept_at_every_epoch
 
@@ -133,16 +133,16 @@ BLOCKED = """
 import json, sys
 class Wall:
     def find_spec(self, name, path=None, target=None):
-        if name.startswith(("bench.truth", "bench.score", "bench.metrics", "bench.standalone", "analysis")):
+        if name.startswith(("bench.truth", "bench.scoring", "bench.metrics", "analysis")):
             raise RuntimeError(f"a search reached for {name}")
 sys.meta_path.insert(0, Wall())
 from pathlib import Path
-from bench.run import Settings, execute
+from bench.runs.run import Settings, execute
 from tests import contract
 from tests.contract.test_methods import _spec
-import bench.run
+import bench.runs.run
 loaded = contract.patches("patches")
-bench.run.images.load = lambda name, root: loaded
+bench.runs.run.images.load = lambda name, root: loaded
 for label, space in [*((label, "toy") for label in contract.KINDS), ("darts-2nd", "nb201")]:
     record = execute(_spec(label, space), Settings(Path(sys.argv[1]), device="cpu"), debug=True)
     print(label, record.status)

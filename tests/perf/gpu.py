@@ -27,13 +27,13 @@ from bench import images
 from bench.errors import BenchError
 from bench.images import Augment, Images
 from bench.images.batches import Batch
-from bench.learner import Learner, Training
 from bench.nets.precision import arithmetic
 from bench.nets.supernet import Precision
+from bench.search.learner import Learner, Training
+from bench.search.steps import Steps
+from bench.search.task import SearchImages, Task
 from bench.spaces.nb201 import SPACE
-from bench.spec import Scale
-from bench.steps import Steps
-from bench.task import SearchImages, Task
+from bench.store.spec import Scale
 from methods.darts import Darts
 
 

@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from bench.errors import BadSpec
 from bench.nets.cell import Norm
 from bench.nets.supernet import Precision, Shape, Supernet
-from bench.space import Region
 from bench.spaces.nb201 import SPACE
+from bench.spaces.space import Region
 from tests.perf.interleaved import table, timed
 
 

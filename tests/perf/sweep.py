@@ -19,9 +19,9 @@ from bench.images.batches import Batch
 from bench.nets.cell import Norm
 from bench.nets.supernet import Shape, Supernet
 from bench.nets.sweep import scores
-from bench.space import Genotype, Region
-from bench.spaces.cell import distinct
+from bench.spaces.dag import distinct
 from bench.spaces.nb201 import SPACE
+from bench.spaces.space import Genotype, Region
 from tests.perf.interleaved import table, timed
 
 RUN = 75

@@ -10,9 +10,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from bench.space import Genotype
 from bench.spaces.nb201 import SPACE
-from bench.standalone import SeedStack, Split, Training, descend
+from bench.spaces.space import Genotype
+from bench.truth.standalone import SeedStack, Split, Training, descend
 from tests.perf.interleaved import Timing, table, timed
 from tests.test_standalone import CLASSES, Plain
 

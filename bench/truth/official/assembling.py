@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadGenotype, BadTable
-from bench.space import Genotype
 from bench.spaces.nb201 import SPACE
+from bench.spaces.space import Genotype
 from bench.truth import plausible
 from bench.truth.column import MEAN, RUN, Column
 from bench.truth.official import counts

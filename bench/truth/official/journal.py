@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BadTable
-from bench.files import write_through
+from bench.store.files import write_through
 from bench.truth.official.measurements import Row
 
 _FORMAT = 1

@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 
 from bench.errors import BadData, BadTable
-from bench.sources import known_file
+from bench.images.sources import known_file
 from bench.truth.official.formats import MEMORY, Source
 
 GIGA = 1e9

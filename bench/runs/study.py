@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench import spaces
 from bench.errors import BadSpec, UnknownName
-from bench.spec import RunSpec, scale_named, with_settings
+from bench.store.spec import RunSpec, scale_named, with_settings
 
 BASELINES = ("random", "largest", "random-best-of-10")
 ONE_SHOT = ("rsps", "darts", "darts-2nd", "snas")

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadRecord
-from bench.files import write_atomically
-from bench.space import Genotype, Space
-from bench.spaces.cell import CellSpace, distinct
+from bench.spaces.dag import CellSpace, distinct
+from bench.spaces.space import Genotype, Space
+from bench.store.files import write_atomically
 from bench.streams import numpy_stream
 
 BLOCK = 1024

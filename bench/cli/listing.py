@@ -15,8 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.errors import BadRecord, counted
-from bench.record import Record, Results, read_scores, to_json
-from bench.spec import SCALES
+from bench.store.record import Record, Results, read_scores, to_json
+from bench.store.spec import SCALES
 
 Row = Mapping[str, Any]
 What = Literal["runs", "methods", "studies", "datasets", "scales", "spaces"]
@@ -47,7 +47,7 @@ def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> None
 def rows(what: What, folder: Path) -> list[Row]:
     """The rows of one list, as JSON has them. Raises BadRecord where runs are asked for and there is no such folder."""
     if what == "runs":
-        from bench.run import code_digest
+        from bench.runs.run import code_digest
 
         return [_run_row(r, code_digest()) for r in _all(Results(folder))]
     if what == "methods":
@@ -58,7 +58,7 @@ def rows(what: What, folder: Path) -> list[Row]:
             for label, v in methods.offered().items()
         ]
     if what == "studies":
-        from bench.study import STUDIES
+        from bench.runs.study import STUDIES
 
         return [
             {

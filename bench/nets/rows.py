@@ -11,8 +11,8 @@ from torch import Tensor, nn
 
 from bench.nets.cell import Gates, Norm, weighted_sum
 from bench.nets.supernet import STAGES, Draw, Precision, Regions, Shape, Supernet, cell_at, skeleton_multiply_adds, taps
-from bench.space import Genotype, Region, Space
-from bench.spaces.cells import Chain
+from bench.spaces.rows import Chain
+from bench.spaces.space import Genotype, Region, Space
 
 
 class Row(nn.Module):

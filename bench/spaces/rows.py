@@ -9,7 +9,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 from bench.errors import BadGenotype, BadSpec
-from bench.space import Edge, Genotype, Space
+from bench.spaces.space import Edge, Genotype, Space
 
 ARROW = " > "
 

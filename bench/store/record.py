@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from bench.claims import claimed
 from bench.errors import BadRecord
-from bench.files import write_atomically
-from bench.spec import canonical, key_of
+from bench.store.files import write_atomically
+from bench.store.locks import claimed
+from bench.store.spec import canonical, key_of
 
 SCHEMA = 1
 SCORES = 3
@@ -103,7 +103,9 @@ class Score:
     probe_n: int  # architectures with both an estimate and a truth
     coverage: float | None  # share of the probe set on which the method has an opinion
     ceiling: float | None  # tau-b to expect of the truth with itself, made again from as many seeds
-    panel: Mapping[str, float | None] = field(default_factory=dict)  # `bench.panel.DEFINITIONS` names and defines it
+    panel: Mapping[str, float | None] = field(
+        default_factory=dict
+    )  # `bench.scoring.panel.DEFINITIONS` names and defines it
     candidates: tuple[Mapping[str, Any], ...] = ()  # the finalists: genotype, estimate, valid, test, rank
     visited: tuple[Mapping[str, Any], ...] = ()  # the same for cells that a search trained together (`details.rounds`)
     cost: Mapping[str, Any] = field(default_factory=dict)  # the record's cost, phases included

@@ -15,17 +15,17 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bench.checkpoints import Keeper
 from bench.errors import BadRegion, BadSpec
 from bench.images import Augment, Images
 from bench.images.batches import Batches
-from bench.learner import Learner, Relaxation, Training
-from bench.meter import Meter
-from bench.nets.chain import supernet_of
+from bench.nets.rows import supernet_of
 from bench.nets.supernet import Shape
-from bench.space import Genotype, Region, Space
-from bench.spec import Scale
-from bench.steps import Steps, stepper_for
+from bench.search.checkpoints import Keeper
+from bench.search.learner import Learner, Relaxation, Training
+from bench.search.meter import Meter
+from bench.search.steps import Steps, stepper_for
+from bench.spaces.space import Genotype, Region, Space
+from bench.store.spec import Scale
 from bench.streams import numpy_stream, torch_stream
 
 Estimator = Callable[[Sequence[Genotype], int | None], NDArray[np.float64]]

@@ -19,16 +19,17 @@ import numpy as np
 import torch
 
 import bench
-from bench import images, probe, spaces
-from bench.checkpoints import Checkpoints
+from bench import images, spaces
 from bench.errors import BadRecord, BadSpec, BenchError, Busy, Diverged
 from bench.images import ImageSet
-from bench.meter import Meter
-from bench.record import Candidate, Record, Results, Status
-from bench.space import Space
-from bench.spec import RunSpec, Scale, key_of
-from bench.steps import Steps
-from bench.task import Found, SearchImages, Task
+from bench.runs import probe
+from bench.search.checkpoints import Checkpoints
+from bench.search.meter import Meter
+from bench.search.steps import Steps
+from bench.search.task import Found, SearchImages, Task
+from bench.spaces.space import Space
+from bench.store.record import Candidate, Record, Results, Status
+from bench.store.spec import RunSpec, Scale, key_of
 
 SEARCHED = 0.8
 """The share of a run that its search is shown as; the rest are the estimates of the probe set."""
@@ -45,7 +46,7 @@ class Settings:
     device: str = "auto"
     threads: int = 1  # torch threads of one run; 1 makes a run on a CPU repeatable to the bit
     data: Path | None = None  # folder of the image files
-    steps: Steps = "ordinary"  # see bench.steps: results differ by rounding at most
+    steps: Steps = "ordinary"  # see bench.search.steps: results differ by rounding at most
     workers: int = 1  # runs at a time; seconds of a GPU that others use too are longer than a run's own
 
 

@@ -24,8 +24,8 @@ from typing import Annotated, Any, Literal, get_args
 import tyro
 from tyro.conf import Positional, UseAppendAction, arg
 
+from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.errors import BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
-from bench.official_commands import Fetch, Import, Naslib
 
 RESULTS = Path("results")
 
@@ -68,11 +68,11 @@ class Run(Common):
     def __call__(self) -> int:
         from rich.console import Console
 
-        from bench.pool import Processes, Serial
-        from bench.progress import Report
-        from bench.record import Results
-        from bench.run import Settings, device_named, finished, make, provenance
-        from bench.study import changed, study_named
+        from bench.runs.pool import Processes, Serial
+        from bench.runs.progress import Report
+        from bench.runs.run import Settings, device_named, finished, make, provenance
+        from bench.runs.study import changed, study_named
+        from bench.store.record import Results
 
         study = changed(
             study_named(self.study),
@@ -128,7 +128,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 def _told(record: Any, made: bool) -> str:
     """One line about the outcome of a run, made now or found."""
-    from bench.progress import duration
+    from bench.runs.progress import duration
 
     if isinstance(record, (Busy, Died)):
         return str(record)
@@ -164,8 +164,8 @@ class Score(Common):
         from rich.console import Console
 
         from bench import images
-        from bench.record import Results
-        from bench.score import named_by, score
+        from bench.scoring.score import named_by, score
+        from bench.store.record import Results
         from bench.truth import EMBEDDED, open_truth
 
         console, results = Console(stderr=self.json), Results(self.results)
@@ -204,8 +204,8 @@ class Score(Common):
 
 def _completed(truth: Any, genotypes: Sequence[Any], results: Path, console: Any) -> Any:
     """The embedded table with these architectures in it: what it lacks is trained alone, as the table was."""
-    from bench.pool import Processes
-    from bench.progress import Report
+    from bench.runs.pool import Processes
+    from bench.runs.progress import Report
     from bench.truth import fill
 
     folder = fill.folder_of(results)
@@ -243,7 +243,7 @@ class List(Common):
     all: bool = False  # of methods, all settings too, as --set takes them; --json has them always
 
     def __call__(self) -> int:
-        from bench import listing
+        from bench.cli import listing
 
         listing.show_list(self.what, self.results, self.all, self.json)
         return 0
@@ -256,7 +256,7 @@ class Show(Common):
     key: Positional[str] = ""  # the key of a run, or its beginning
 
     def __call__(self) -> int:
-        from bench import listing
+        from bench.cli import listing
 
         listing.show_run(self.key, self.results, self.json)
         return 0
@@ -271,7 +271,7 @@ class Diff(Common):
     all: bool = False  # what is the same, too
 
     def __call__(self) -> int:
-        from bench import compare
+        from bench.cli import compare
 
         if not self.b:
             raise BadSpec("diff takes two keys; `python -m bench list` shows them")

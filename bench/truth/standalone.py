@@ -21,8 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.nets.convolve import convolve
-from bench.space import Genotype
 from bench.spaces import nb201
+from bench.spaces.space import Genotype
 from bench.streams import numpy_stream, torch_stream
 
 VERSION = 1  # raised by hand when the results of a training change

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from bench.errors import BadRecord, Busy
-from bench.files import is_at
+from bench.store.files import is_at
 
 
 @contextmanager

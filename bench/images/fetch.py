@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.errors import BadData
-from bench.files import is_at, write_through
-from bench.sources import Collection, Remote
+from bench.images.sources import Collection, Remote
+from bench.store.files import is_at, write_through
 
 OFFLINE = "SUPERNET_BENCH_OFFLINE"
 AGENT = "supernet-bench"

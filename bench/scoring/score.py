@@ -14,14 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench import metrics, probe, spaces
+from bench import metrics, spaces
 from bench.errors import BadRecord, NoSuchEntry
-from bench.files import write_atomically
 from bench.nets.cell import KERNELS
 from bench.nets.supernet import taps
-from bench.panel import Choice, Ranking, panel
-from bench.record import Record, Results, Score
-from bench.space import Genotype, Region
+from bench.runs import probe
+from bench.scoring.panel import Choice, Ranking, panel
+from bench.spaces.space import Genotype, Region
+from bench.store.files import write_atomically
+from bench.store.record import Record, Results, Score
 from bench.truth import GroundTruth
 
 

@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 
 from bench.errors import BadRecord
-from bench.files import write_atomically
+from bench.store.files import write_atomically
 
 if TYPE_CHECKING:
-    from bench.learner import Learner
-    from bench.task import Task
+    from bench.search.learner import Learner
+    from bench.search.task import Task
 
 SHARE = 0.02
 """Of the time of a search, about what keeping it may take."""

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench import listing
+from bench.cli import listing
 from bench.errors import counted
-from bench.record import Record, Results, Score, read_scores, to_json
+from bench.store.record import Record, Results, Score, read_scores, to_json
 
 ABSENT = "\N{EN DASH}"
 _NAMES_OF_A_SCORE = frozenset(  # what the record says too, and what is long and follows from the rest

@@ -20,17 +20,17 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-from bench.checkpoints import Keeper
 from bench.errors import BadRegion, Diverged
 from bench.images.batches import Batch, Batches
-from bench.meter import Meter
 from bench.nets.cell import Norm
 from bench.nets.precision import arithmetic
 from bench.nets.supernet import Precision, Regions, Supernet
 from bench.nets.sweep import scores
-from bench.space import Genotype, Region, Space
-from bench.spec import added, require_range
-from bench.steps import Feeds, Stepper
+from bench.search.checkpoints import Keeper
+from bench.search.meter import Meter
+from bench.search.steps import Feeds, Stepper
+from bench.spaces.space import Genotype, Region, Space
+from bench.store.spec import added, require_range
 from bench.streams import numpy_stream, torch_stream
 
 

@@ -55,8 +55,8 @@ class Fetch:
     debug: bool = False  # tracebacks instead of one-line errors
 
     def __call__(self) -> int:
-        from bench import sources
-        from bench.fetch import fetch_all
+        from bench.images import sources
+        from bench.images.fetch import fetch_all
         from bench.images.files import data_folder
 
         if not self.what:
@@ -86,7 +86,7 @@ class Naslib:
 
     def __call__(self) -> int:
         from bench.adapters.naslib import Search
-        from bench.record import Results
+        from bench.store.record import Results
         from bench.truth.table import Table
 
         results = Results(self.results)

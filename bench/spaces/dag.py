@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from bench.space import Edge, Genotype, Space
+from bench.spaces.space import Edge, Genotype, Space
 
 Term = tuple[object, ...]
 

@@ -16,13 +16,13 @@ import torch
 from torch import Tensor
 
 from bench.images.batches import Batch
-from bench.meter import AROUND, Cost
 from bench.nets.cell import used_operations
 from bench.nets.supernet import Supernet
-from bench.space import Region, Space
+from bench.search.meter import AROUND, Cost
+from bench.spaces.space import Region, Space
 
 if TYPE_CHECKING:
-    from bench.learner import Learner, Lesson
+    from bench.search.learner import Learner, Lesson
 
 Steps = Literal["ordinary", "captured", "masked"]
 """captured: mixture steps are captured, once per region. masked: so are sampled paths, as gates of 0 and 1 on all
