@@ -41,6 +41,10 @@ class BadRegion(BenchError):
     """A region, or a cut of one, that breaks the rules of `Region`."""
 
 
+class BadSpace(BenchError):
+    """A space whose edges, cells, operations or network do not fit, or that is too large for what is asked of it."""
+
+
 class BadData(BenchError):
     """A data file that is missing, incomplete or not what its name says."""
 

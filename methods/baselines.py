@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bench.nets.cell import KERNELS
 from bench.search.task import Found, Task
-from bench.spaces.space import Genotype
 
 
 @dataclass(frozen=True)
@@ -18,7 +16,7 @@ class RandomArchitecture:
 
     def search(self, task: Task) -> Found:
         """Draw once."""
-        genotype = task.region.sample(task.stream("random"))
+        genotype = task.space.sample(task.region, task.stream("random"))
         task.report(genotype)
         return Found(genotype, ((genotype, None),))
 
@@ -30,9 +28,8 @@ class Largest:
     version: ClassVar[int] = 1
 
     def search(self, task: Task) -> Found:
-        """Take the maximum edge by edge."""
-        sizes = [KERNELS.get(name, 0) for name in task.space.ops]  # more weights exactly where the kernel is larger
-        genotype: Genotype = tuple(max(ops, key=lambda op: sizes[op]) for ops in task.region.lists)
+        """Take the most weights that the space allows, edge by edge."""
+        genotype = task.space.best(task.space.weights, task.region)
         task.report(genotype)
         return Found(genotype, ((genotype, None),))
 

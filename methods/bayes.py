@@ -21,7 +21,7 @@ from scipy.special import ndtr  # scipy.stats takes seconds to import, of every 
 from bench.errors import BadSpec
 from bench.search.learner import Training
 from bench.search.task import Found, Task
-from bench.spaces.space import Genotype, Region
+from bench.spaces.space import Genotype
 from methods.embedding import Embedding
 from methods.rsps import Rsps
 
@@ -63,8 +63,8 @@ class Bayes:
         """Train `networks` architectures; choose the most accurate on validation images."""
         if not 1 <= self.first <= self.networks:
             raise BadSpec(f"{self.first} first networks of {self.networks} cannot be; choose 1 to {self.networks}")
-        if self.networks > task.region.size:
-            raise BadSpec(f"{self.networks} networks are more than {task.region.size} architectures; train fewer")
+        if self.networks > (count := task.space.count(task.region)):
+            raise BadSpec(f"{self.networks} networks are more than {count} architectures; train fewer")
         embedding, rng = Embedding(task.space, task.region), task.stream("cells")
         known: dict[Genotype, float] = {}
         process: Any = None
@@ -97,7 +97,7 @@ class Bayes:
 
     def accuracy(self, task: Task, cell: Genotype) -> float:
         """Validation accuracy [0, 1] of a cell trained alone."""
-        learner = task.learner(self.base, self.base.training, Region.of([{op} for op in cell]))
+        learner = task.learner(self.base, self.base.training, task.space.alone(cell))
         with task.meter.phase("weights"):
             learner.fit()
         with task.meter.phase("choose"):

@@ -11,7 +11,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.spaces.space import Genotype, Region, Space
+from bench.spaces.space import CellType, Genotype, Region, Space
+from bench.streams import numpy_stream
+
+MOST = 20_000
+"""Architectures that stand as points."""
 
 Kind = Literal["one-hot", "summary"]
 
@@ -19,7 +23,7 @@ Kind = Literal["one-hot", "summary"]
 @dataclass(frozen=True)
 class Embedding:
     """All architectures of a region as points. one-hot: E x O coordinates, every point another architecture. summary:
-    the number of weighted operations and of edges on the longest path, in standard deviations of the region; many
+    the number of weighted operations and of edges on the longest path of each cell type, in standard deviations of the region; many
     architectures share a point, and a point stands for a bucket of them."""
 
     space: Space
@@ -28,8 +32,8 @@ class Embedding:
 
     @cached_property
     def genotypes(self) -> list[Genotype]:
-        """All architectures of the region, in order."""
-        return list(self.region.genotypes())
+        """All architectures of the region, in order; of more than `MOST` a fixed sample."""
+        return self.space.some(self.region, MOST, lambda: numpy_stream(0, f"points/{self.space.name}"))
 
     @cached_property
     def points(self) -> NDArray[np.float64]:
@@ -64,11 +68,17 @@ class Embedding:
 
 def _summaries(space: Space, ops: NDArray[np.int64]) -> NDArray[np.float64]:
     """`[n, 2]` number of weighted operations, and edges on the longest path to the output; 0 where none leads there."""
-    weighted = np.array(["conv" in name for name in space.ops])[ops].sum(1)
-    absent = np.array([name == "none" for name in space.ops])[ops]
-    depth = np.full((len(ops), max(edge.target for edge in space.edges) + 1), -np.inf)
-    depth[:, 0] = 0
-    for e, edge in enumerate(space.edges):  # sources come before targets
-        through = np.where(absent[:, e], -np.inf, depth[:, edge.source] + 1)
+    weighted = (space.weights > 0)[np.arange(len(space.edges)), ops].sum(1)
+    depth = sum(_depths(space, kind, ops) for kind in space.cells)
+    return np.stack([weighted, depth], axis=1).astype(np.float64)
+
+
+def _depths(space: Space, kind: CellType, ops: NDArray[np.int64]) -> NDArray[np.float64]:
+    """`[n]` edges on the longest path through a cell; 0 where none leads to its output."""
+    depth = np.full((len(ops), kind.inputs + kind.nodes), -np.inf)
+    depth[:, : kind.inputs] = 0
+    for e, edge in space.of_cell(kind.name):  # sources come before targets
+        through = np.where(ops[:, e] == space.absent, -np.inf, depth[:, edge.source] + 1)
         depth[:, edge.target] = np.maximum(depth[:, edge.target], through)
-    return np.stack([weighted, np.maximum(depth[:, -1], 0)], axis=1).astype(np.float64)
+    longest: NDArray[np.float64] = np.maximum(depth[:, list(kind.results)].max(1), 0)
+    return longest

@@ -37,7 +37,8 @@ import numpy as np
 from bench.errors import BadSpec
 from bench.search.learner import Learner, Training
 from bench.search.task import Found, Task
-from bench.spaces.rows import chain
+from bench.spaces.cells import CellSpace
+from bench.spaces.rows import rows_of
 from bench.spaces.space import Genotype
 from methods.embedding import Embedding, Kind
 from methods.hyper import HyperDarts, Weights
@@ -91,8 +92,10 @@ class Fade:
             )
         if min(self.rows, self.cells, self.rounds) < 1:
             raise BadSpec(f"rows {self.rows}, cells {self.cells} and rounds {self.rounds} must be 1 or more")
-        if self.cells > task.region.size:
-            raise BadSpec(f"a row cannot hold {self.cells} different cells of {task.region.size}; choose fewer cells")
+        if self.cells > (count := task.space.count(task.region)):
+            raise BadSpec(f"a row cannot hold {self.cells} different cells of {count}; choose fewer cells")
+        if not isinstance(task.space, CellSpace):
+            raise BadSpec(f"{task.space.name} has no cells that could stand in rows")
         if self.inner.joint and self.inner.order == 2:
             raise BadSpec("joint training has no second order; use order=1")
 
@@ -105,7 +108,8 @@ class Fade:
 
     def trained(self, task: Task, cells: Sequence[Genotype], number: int) -> Learner:
         """A hyper-architecture of these cells in every row, trained."""
-        inside = task.on(chain(task.space, [cells] * self.rows), f"round{number}")
+        assert isinstance(task.space, CellSpace)  # as `check` has made sure
+        inside = task.on(rows_of(task.space, [cells] * self.rows), f"round{number}")
         learner = inside.learner(self.inner, self.inner.training)
         with task.meter.phase("weights"):
             return learner.fit(lesson=self.inner.lesson())

@@ -1,6 +1,6 @@
 """The inner half of FaDE (arXiv 2404.16218): a hyper-architecture trained as in DARTS.
 
-A row of cells is one edge of a `Chain` space and its cells are the operations, so the training is DARTS itself. While
+A row of cells is one edge of a `Rows` space and its cells are the operations, so the training is DARTS itself. While
 alpha trains, a factor per row falls from 1 (spread the weights) to -1 (sharpen them).
 """
 

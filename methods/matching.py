@@ -28,10 +28,10 @@ from torch import Tensor
 
 from bench.errors import BadSpec
 from bench.images.batches import Batch
+from bench.nets.streams import torch_stream
 from bench.search.learner import Learner
 from bench.search.task import Task
 from bench.spaces.space import Region
-from bench.streams import torch_stream
 from methods.oneshot import OneShot
 from methods.parts import Grouping, Split
 from methods.rsps import PathPerCell
@@ -137,7 +137,6 @@ class Matching(Grouping):
     def gradients(self, parent: Learner, batch: Batch, edge: int) -> list[Gradient]:
         """G_o of every operation that the region allows on `edge`, all at one sample of the other edges' weights."""
         theta, region = parent.relaxation.theta(parent)
-        assert isinstance(region, Region)  # as `check` has made sure
         shared = parent.supernet.shared_by(edge)
         found: list[Gradient] = []
         for op in parent.region.lists[edge]:

@@ -20,9 +20,8 @@ from torch import Tensor
 
 from bench.errors import BadSpec
 from bench.images.batches import Batch
-from bench.nets.supernet import Regions
 from bench.search.learner import Learner, Static, Training
-from bench.spaces.space import Genotype, Region
+from bench.spaces.space import EachCell, Genotype, Region
 from methods.oneshot import OneShot
 
 
@@ -48,7 +47,7 @@ class Rsps(OneShot):
         """As many as there are candidates; those that are one function take one."""
         return self.candidates
 
-    def theta(self, learner: Learner) -> tuple[Tensor | None, Regions]:
+    def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
         """A uniform path with weight 1."""
         return None, _path(learner)
 
@@ -65,10 +64,10 @@ class Rsps(OneShot):
 
     def choose(self, learner: Learner) -> tuple[Genotype, float]:
         """The most accurate of `candidates` distinct random architectures; the first of equals."""
-        wanted = min(self.candidates, learner.region.size)
+        wanted = min(self.candidates, learner.space.count(learner.region))
         drawn: dict[Genotype, None] = {}
         while len(drawn) < wanted:
-            drawn[learner.region.sample(learner.paths)] = None
+            drawn[learner.space.sample(learner.region, learner.paths)] = None
         genotypes = list(drawn)
         accuracy = learner.estimates(genotypes)[:, 0]
         best = int(np.argmax(accuracy))
@@ -83,13 +82,13 @@ class PathPerCell(Rsps):
     version: ClassVar[int] = 1
     static: ClassVar[Static] = "no"
 
-    def theta(self, learner: Learner) -> tuple[Tensor | None, Regions]:
+    def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
         """A uniform path for each cell."""
-        return None, tuple(_path(learner) for stage in learner.supernet.stages for _ in stage)  # type: ignore[attr-defined]
+        return None, EachCell.together([_path(learner) for _ in learner.supernet.places])
 
 
 def _path(learner: Learner) -> Region:
-    return Region.of([{op} for op in learner.region.sample(learner.paths)])
+    return learner.space.alone(learner.space.sample(learner.region, learner.paths))
 
 
 VARIANTS = {"rsps": Rsps(), "rsps-per-cell": PathPerCell()}

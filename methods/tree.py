@@ -36,7 +36,7 @@ class Node:
             "parent": self.parent,
             "depth": self.depth,
             "kept": self.kept,
-            "size": region.size,
+            "size": self.learner.space.count(region),
             "region": [list(ops) for ops in region.lists],
             "accuracy": self.accuracy,
             "discretised": self.discretised,
@@ -51,7 +51,7 @@ def deepest(tree: Sequence[Node]) -> Estimator:
     trained = [node for node in tree if node.trained]
 
     def homes(genotype: Genotype) -> list[int]:
-        admitting = [k for k, node in enumerate(trained) if node.learner.region.admits(genotype)]
+        admitting = [k for k, node in enumerate(trained) if node.learner.space.admits(node.learner.region, genotype)]
         depth = max((trained[k].depth for k in admitting), default=0)
         return [k for k in admitting if trained[k].depth == depth]
 

@@ -94,7 +94,7 @@ def test_every_column_arrives_where_it_belongs(lines: list[str], tmp_path: Path)
     for index in (0, 1, 777, 15_624):
         fields = dict(zip(HEADING.split(","), lines[index + 1].split(","), strict=True))
         genotype = SPACE.parse(fields["arch"])
-        row = SPACE.position(genotype)
+        row = SPACE.population.row(genotype)
         for name, (metric, dataset, split, epochs, seeds) in MEANING.items():
             value = table.column(metric=metric, dataset=dataset, split=split, epochs=epochs, seeds=seeds)[row]
             assert math.isnan(value) if fields[name] == "" else value == np.float32(fields[name])
@@ -247,7 +247,7 @@ def test_the_extract_agrees_with_its_text_row_by_row(real: Table) -> None:
     for raw in rows[::97]:
         genotype = SPACE.from_index(int(raw["index"]))
         assert SPACE.show(genotype) == raw["arch"]
-        row = SPACE.position(genotype)
+        row = SPACE.population.row(genotype)
         for name, (metric, dataset, split, epochs, seeds) in MEANING.items():
             value = real.column(metric=metric, dataset=dataset, split=split, epochs=epochs, seeds=seeds)[row]
             assert math.isnan(value) if raw[name] == "" else value == np.float32(raw[name])

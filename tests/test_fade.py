@@ -359,7 +359,7 @@ def test_random_best_of_n_is_the_best_of_n_random_networks_trained_alone(monkeyp
         assert found.genotype == max(found.candidates, key=lambda finalist: finalist[1])[0]
         assert found.estimate is None
         bests.append(sum(found.genotype))
-    every = np.array([sum(cell) for cell in NB201.region.genotypes()])
+    every = np.array([sum(cell) for cell in NB201.population])
     assert np.mean(bests) == pytest.approx(random_best_of_n(every, 10), abs=1)
 
 

@@ -37,10 +37,10 @@ def _silent(share: float) -> None:
 
 
 def test_a_missing_cell_gets_the_numbers_of_the_finished_table(table: Table, tmp_path: Path) -> None:
-    known, wanted = (SPACE.at(class_order()[k]) for k in (0, 2))
-    twin = SPACE.at(int(np.flatnonzero(trained_instead() == SPACE.position(wanted))[-1]))
+    known, wanted = (SPACE.population.at(class_order()[k]) for k in (0, 2))
+    twin = SPACE.population.at(int(np.flatnonzero(trained_instead() == SPACE.population.row(wanted))[-1]))
     positions = fill.missing(table, [known, wanted, twin])
-    assert positions == [SPACE.position(wanted)]
+    assert positions == [SPACE.population.row(wanted)]
     folder = tmp_path / "more"
     for job in fill.jobs(positions, folder):
         job(_silent)
@@ -51,11 +51,11 @@ def test_a_missing_cell_gets_the_numbers_of_the_finished_table(table: Table, tmp
     for cell in (known, wanted, twin):
         assert truth.scores(cell, "patches") == finished.scores(cell, "patches")
     with pytest.raises(NoSuchEntry):
-        truth.scores(SPACE.at(class_order()[3]), "patches")
+        truth.scores(SPACE.population.at(class_order()[3]), "patches")
 
 
 def test_what_the_table_says_of_the_space_does_not_change(table: Table, tmp_path: Path) -> None:
-    wanted = SPACE.at(class_order()[2])
+    wanted = SPACE.population.at(class_order()[2])
     for job in fill.jobs(fill.missing(table, [wanted]), tmp_path / "more"):
         job(_silent)
     truth, bare = fill.OnDemand(table, tmp_path / "more"), fill.TableTruth(table)
@@ -66,7 +66,7 @@ def test_what_the_table_says_of_the_space_does_not_change(table: Table, tmp_path
 
 
 def test_nothing_is_trained_twice(table: Table, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = SPACE.at(class_order()[2])
+    wanted = SPACE.population.at(class_order()[2])
     (job,) = fill.jobs(fill.missing(table, [wanted]), tmp_path)
     job(_silent)
     monkeypatch.setattr(fill, "train_class", None)

@@ -299,7 +299,7 @@ def test_verify(unbroken: Series, tmp_path: Path, context: ForkServerContext) ->
     verdict = verify(TINY, tampered, 6, rng, 2, context)
     assert not verdict.good
     assert verdict.equal == verdict.compared - 1
-    cell = nb201.SPACE.show(nb201.SPACE.at(CLASSES[4]))
+    cell = nb201.SPACE.show(nb201.SPACE.population.at(CLASSES[4]))
     assert f"valid_cross_entropy of {cell}, seed 1" in str(verdict)
     assert verdict.odd == 1
     assert "1 unlike the rest of their class" in str(verdict)
@@ -327,17 +327,17 @@ def test_verify_judges_classes_of_several_types_of_machine_one_by_one() -> None:
 
 def test_representatives_are_the_cheapest_of_their_class() -> None:
     space, instead = nb201.SPACE, trained_instead()
-    keys = [space.trained_class(genotype) for genotype in space.region.genotypes()]
+    keys = [space.trained_class(genotype) for genotype in space.population]
     assert len(set(keys)) == len(CLASSES) == 5_044
     assert sorted(CLASSES) == sorted(set(instead.tolist()))
 
     def convolutions(position: int) -> int:
-        ops = Counter(space.live(space.at(position)))
+        ops = Counter(space.live(space.population.at(position)))
         return ops[nb201.CONV1] + ops[nb201.CONV3]
 
     for position, its in enumerate(instead.tolist()):
         assert keys[position] == keys[its]
-        assert space.live(space.at(its)) == space.at(its)
+        assert space.live(space.population.at(its)) == space.population.at(its)
         assert convolutions(its) <= convolutions(position)
 
 
@@ -398,7 +398,7 @@ def test_merged_table(tmp_path: Path) -> None:
     fill(first, [0, 2])
     table = merge(passes()["a"].plan, [first])
     assert not table.header.complete
-    keys = [nb201.SPACE.trained_class(genotype) for genotype in nb201.SPACE.region.genotypes()]
+    keys = [nb201.SPACE.trained_class(genotype) for genotype in nb201.SPACE.population]
     trained = {keys[p]: p for block in (0, 2) for p in first.blocks[block]}
     for seed in (0, 1):
         expected = [trained[key] % 97 + seed / 8 if key in trained else np.nan for key in keys]

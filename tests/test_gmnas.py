@@ -181,7 +181,7 @@ def test_distances_are_averaged_over_batches() -> None:
     """Two batches of a pass against the mean of their tables."""
     task, learner = _trained(Darts(SHORT))
     matching = Matching(50)  # 2 at the tiny scale
-    from bench.streams import torch_stream
+    from bench.nets.streams import torch_stream
 
     batches = learner.train.drawn_from(torch_stream(0, "cut/0/3")).endless()
     tables = [matching.distances(learner, batch, 3) for batch in itertools.islice(batches, 2)]

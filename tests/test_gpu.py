@@ -172,7 +172,7 @@ def test_a_gpu_scores_as_a_cpu_does(space: Space, norm: Norm) -> None:
     there, here = (
         tiny.in_float64(tiny.task(space, device=device).learner(Rsps(training), training)) for device in (GPU, tiny.CPU)
     )
-    some = list(space.region.genotypes())[:: 1 if space is TOY else 61]
+    some = list(space.population)[:: 1 if space is TOY else 61]
     found, known = there.estimates(some), here.estimates(some)
     np.testing.assert_allclose(found, known, rtol=0, atol=1e-9)
     for row in (0, len(some) // 2, len(some) - 1):

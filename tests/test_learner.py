@@ -209,7 +209,7 @@ def test_weight_steps_are_sgd_with_clipping_and_a_cosine() -> None:
         rate = 0.001 + (0.025 - 0.001) * (1 + np.cos(np.pi * step / planned)) / 2
         rates.append(rate)
         optimiser.param_groups[0]["lr"] = rate
-        path = Region.of([{op} for op in twin.region.sample(twin.paths)])
+        path = Region.of([{op} for op in twin.region.draw(twin.paths)])
         optimiser.zero_grad()
         F.cross_entropy(twin.supernet(batch.images, None, path), batch.labels).backward()
         norm = torch.stack([w.grad.norm() for w in twin.weights if w.grad is not None]).norm()
@@ -301,7 +301,7 @@ def test_rsps_keeps_the_best_of_its_candidates() -> None:
     method = Rsps(TRAINING, candidates=10_000)
     learner = tiny.learner(method, TRAINING)
     learner.fit(2)
-    by_hand = {g: learner.estimate(g)[0] for g in TOY.region.genotypes()}
+    by_hand = {g: learner.estimate(g)[0] for g in TOY.population}
     genotype, accuracy = method.choose(learner)
     assert accuracy == max(by_hand.values()) == by_hand[genotype]
 
@@ -324,7 +324,7 @@ def test_estimates_merge_equal_functions_and_match_one_by_one() -> None:
     learner = tiny.learner(Rsps(TRAINING), TRAINING, NB201)
     learner.fit(1)
     rng = np.random.default_rng(0)
-    genotypes = [NB201.region.sample(rng) for _ in range(40)]
+    genotypes = [NB201.region.draw(rng) for _ in range(40)]
     together = learner.estimates(genotypes)
     alone = np.array([learner.estimate(g) for g in genotypes])
     np.testing.assert_array_equal(together[:, 0], alone[:, 0])

@@ -318,7 +318,7 @@ def released() -> pd.DataFrame:
     if not ESTIMATES.exists():
         pytest.skip(f"needs {ESTIMATES} (set SUPERNET_BENCH_DATA)")
     frame = pd.read_csv(ESTIMATES)
-    frame.index = pd.Index([SPACE.position(SPACE.parse(arch)) for arch in frame["arch"]])
+    frame.index = pd.Index([SPACE.population.row(SPACE.parse(arch)) for arch in frame["arch"]])
     return frame.sort_index()
 
 
@@ -370,10 +370,10 @@ def test_tau_with_equal_cells_counted_once(released: pd.DataFrame, model: str, f
     groups = SPACE.classes(SPACE.published_class)
     classes = np.empty(len(truth), dtype=np.int64)
     for number, members in enumerate(groups.values()):
-        classes[[SPACE.position(member) for member in members]] = number
+        classes[[SPACE.population.row(member) for member in members]] = number
     assert len(groups) == 6_466
     assert metrics.tau_unique(estimate, truth, classes) == pytest.approx(mean, abs=5.1e-4)
-    firsts = [SPACE.position(members[0]) for members in groups.values()]
+    firsts = [SPACE.population.row(members[0]) for members in groups.values()]
     assert metrics.tau_b(estimate[firsts], truth[firsts]) == pytest.approx(first, abs=5.1e-3)
 
 
@@ -465,7 +465,7 @@ def test_few_sampled_cells_can_get_the_order_wrong(released: pd.DataFrame) -> No
 def test_equal_cells_differ_by_the_noise_of_the_truth(released: pd.DataFrame) -> None:
     """1,345 groups of isomorphic cells that learned anything: median standard deviation 0.16, median range 0.33."""
     truth = pd.Series(column(released, "nb201_test_acc"), released.index)
-    groups = truth.groupby([SPACE.published_class(SPACE.at(position)) for position in truth.index])
+    groups = truth.groupby([SPACE.published_class(SPACE.population.at(position)) for position in truth.index])
     assert groups.ngroups == 6466
     several = [group for _, group in groups if len(group) > 1 and group.mean() > 10.5]
     assert len(several) == 1345

@@ -45,7 +45,7 @@ def table(whole: bool = True) -> Table:
 
 def test_a_table_has_the_shape_that_naslib_reads() -> None:
     data = dataset_api(table())["nb201_data"]
-    arch = SPACE.show(SPACE.at(7))
+    arch = SPACE.show(SPACE.population.at(7))
     found = data[arch]["cifar10-valid"]
     assert found["eval_acc1es"][-1] == found["eval_acc1es"][199] == pytest.approx(10 + 84 * 7 / 15_624)
     assert found["train_acc1es"][-1] == pytest.approx(11 + 84 * 7 / 15_624)
@@ -55,23 +55,23 @@ def test_a_table_has_the_shape_that_naslib_reads() -> None:
     assert math.isnan(found["cost_info"]["latency"])
     assert math.isnan(found["eval_losses"][-1])
     assert len(data) == 15_625
-    assert next(iter(data)) == SPACE.show(SPACE.at(0))
+    assert next(iter(data)) == SPACE.show(SPACE.population.at(0))
     assert list(data[arch]) == ["cifar10-valid", "cifar100", "ImageNet16-120"]
 
 
 def test_what_the_table_lacks_is_no_number() -> None:
     data = dataset_api(table(whole=False))["nb201_data"]
-    known = data[SPACE.show(SPACE.at(8))]["cifar10-valid"]
+    known = data[SPACE.show(SPACE.population.at(8))]["cifar10-valid"]
     with pytest.raises(NoSuchEntry, match="last epoch of a training, not epoch 0"):
         known["eval_acc1es"][0]
     with pytest.raises(NoSuchEntry, match="not epoch slice"):
         known["eval_acc1es"][:5]
     with pytest.raises(NoSuchEntry, match="it has no seed of it"):
-        data[SPACE.show(SPACE.at(7))]["cifar10-valid"]
+        data[SPACE.show(SPACE.population.at(7))]["cifar10-valid"]
     with pytest.raises(NoSuchEntry, match="no dataset 'cifar100'"):
-        data[SPACE.show(SPACE.at(8))]["cifar100"]
+        data[SPACE.show(SPACE.population.at(8))]["cifar100"]
     with pytest.raises(NoSuchEntry, match="no curves of 'ninapro'"):
-        data[SPACE.show(SPACE.at(8))]["ninapro"]
+        data[SPACE.show(SPACE.population.at(8))]["ninapro"]
     with pytest.raises(BadGenotype):
         data["|nor_conv_5x5~0|"]
 
@@ -123,7 +123,7 @@ def test_training_seconds_are_those_of_all_that_was_asked_for() -> None:
     data = dataset_api(held)["nb201_data"]
     assert isinstance(data, _Architectures)
     for position in (3, 5, 3):
-        data[SPACE.show(SPACE.at(position))]
+        data[SPACE.show(SPACE.population.at(position))]
     seconds = held.column(dataset="cifar10-valid", split="train", epochs=200, seeds="777", metric="train_seconds")
     assert data.training_seconds("cifar10-valid") == pytest.approx(seconds[3] + seconds[5])
     assert data.training_seconds("cifar100") is None
@@ -154,7 +154,7 @@ def test_naslib_searches_and_the_record_is_scored(optimiser: str, tmp_path: Path
     record = Search(optimiser, "cifar10", 1, steps).run(held)
     assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # type: ignore[index,union-attr]
     valid = held.column(dataset="cifar10-valid", split="x-valid", epochs=200, seeds="777")
-    ends = [valid[SPACE.position(tuple(point["genotype"]))] for point in record.trace]
+    ends = [valid[SPACE.population.row(tuple(point["genotype"]))] for point in record.trace]
     assert len(ends) == steps
     assert ends == sorted(ends)  # what it holds best only ever gets better, by the table and in our notation
     assert record.genotype is not None
@@ -163,7 +163,7 @@ def test_naslib_searches_and_the_record_is_scored(optimiser: str, tmp_path: Path
     results.save(record)
     assert results.find(record.key) == record
     row = next(row for row in score(record, TableTruth(held), results) if row.target == "cifar10")
-    position = SPACE.position(record.genotype)
+    position = SPACE.population.row(record.genotype)
     assert row.valid == valid[position]
     assert row.test == pytest.approx(104 - valid[position], abs=1e-4)  # NASLib itself calls the first one its test
     assert row.test != row.valid
@@ -187,7 +187,7 @@ def test_notations_are_those_of_naslib() -> None:
     checkout.load()
     theirs: Any = import_module("naslib.search_spaces.nasbench201.conversions")
     spaces: Any = import_module("naslib.search_spaces")
-    for genotype in SPACE.region.genotypes():
+    for genotype in SPACE.population:
         arch, compact = SPACE.show(genotype), SPACE.to_naslib(genotype)
         assert theirs.convert_str_to_op_indices(arch) == compact
         assert theirs.convert_op_indices_to_str(compact) == arch

@@ -252,7 +252,7 @@ def test_a_table_of_means_answers_what_it_can(tmp_path: Path) -> None:
     Table(header, {column: np.linspace(10, 94, SPACE.size)}).save(tmp_path / "means.parquet")
     api = create(str(tmp_path / "means.parquet"))
     info = api.get_more_info(0, "cifar10", hp="200")
-    assert info["test-accuracy"] == pytest.approx(10 + 84 * SPACE.position(SPACE.from_index(0)) / 15_624)
+    assert info["test-accuracy"] == pytest.approx(10 + 84 * SPACE.population.row(SPACE.from_index(0)) / 15_624)
     assert info["train-accuracy"] is info["train-all-time"] is info["test-all-time"] is None
     assert "valid-accuracy" not in info
     assert api.get_latency(0, "cifar10", "200") is None
@@ -272,7 +272,9 @@ def test_means_of_one_split_and_a_run_of_another_are_one_training(is_random: boo
     }
     api = create(Table(Header("both", "1", "nb201", "Made up", "the tests", True), columns))
     for _ in range(5):
-        info = api.get_more_info(SPACE.to_index(SPACE.at(15_624)), "ImageNet16-120", hp="200", is_random=is_random)
+        info = api.get_more_info(
+            SPACE.to_index(SPACE.population.at(15_624)), "ImageNet16-120", hp="200", is_random=is_random
+        )
         assert (info["test-accuracy"], info["valid-accuracy"]) == (46, 47)
 
 

@@ -225,7 +225,7 @@ def test_a_whole_table_has_counts_and_scores_all_data_sets(whole: Table) -> None
     assert whole.header.complete
     assert whole.header.settings["architectures_whose_counts_disagree"] == 0
     genotype = SPACE.from_index(284)
-    position = SPACE.position(genotype)
+    position = SPACE.population.row(genotype)
     assert (whole.constant("parameters")[position], whole.constant("multiply_adds")[position]) == sizes(284)
     truth = TableTruth(whole)
     assert sorted(truth.targets()) == ["cifar10", "cifar100", "imagenet16-120"]

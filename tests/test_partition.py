@@ -260,7 +260,7 @@ def test_leaves_estimate_on_their_own_weights() -> None:
     task = tiny.task(scale=UNSCALED)
     found = _few().search(task)
     assert found.estimate is not None
-    genotypes = list(TOY.region.genotypes())
+    genotypes = list(TOY.population)
     values = found.estimate(genotypes, 32)
     assert np.isfinite(values).all()
     tree = found.details["tree"]

@@ -103,7 +103,7 @@ def test_the_best_of_noisy_means_is_too_good() -> None:
 
 
 def test_report_compares_with_the_official_numbers() -> None:
-    genotypes = [nb201.SPACE.at(position) for position in (7, 800, 9_000, 15_000)]
+    genotypes = [nb201.SPACE.population.at(position) for position in (7, 800, 9_000, 15_000)]
     official = {"CIFAR-10": dict(zip(genotypes, (90.0, 91.0, 92.0, 93.0), strict=True))}
     scores = np.array([[50.0, 51.0], [60.0, 61.0], [80.0, 79.0], [70.0, 69.0]])
     table = report({"x": Sample(genotypes, {"accuracy": scores}, 1.5)}, official)

@@ -49,7 +49,7 @@ def _learner(seed: int = 0) -> Learner:
 
 
 def _everything() -> list[Genotype]:
-    return list(TOY.region.genotypes())
+    return list(TOY.population)
 
 
 def test_probe_set_is_fixed_uniform_and_without_repetition() -> None:
@@ -68,7 +68,7 @@ def test_the_probe_set_is_that_of_the_committed_estimates() -> None:
     if not committed:
         pytest.skip(f"no estimates are committed in {folder}")
     for size, positions in committed.items():
-        assert positions.tolist() == [NB201.position(g) for g in probe.probe_set(NB201, size)]
+        assert positions.tolist() == [NB201.population.row(g) for g in probe.probe_set(NB201, size)]
 
 
 @pytest.mark.parametrize("space", [TOY, NB201], ids=lambda space: str(space.name))
@@ -108,7 +108,7 @@ def test_a_stopped_probe_goes_on_behind_its_last_block(done: int, tmp_path: Path
     assert left[0].tolist() == sorted(np.concatenate(rows[:done]))
     again, told = Asked(_learner()), list[float]()
     found = probe.estimated(again, TOY, _everything(), 32, partial, left, told.append)
-    assert [TOY.position(g) for g in again.genotypes] == np.concatenate([rows[0], *rows[done:]]).tolist()
+    assert [TOY.population.row(g) for g in again.genotypes] == np.concatenate([rows[0], *rows[done:]]).tolist()
     assert told == [len(some) for some in rows[1:done]]
     unbroken = probe.estimated(_learner().estimates, TOY, _everything(), 32, tmp_path / "other")
     np.testing.assert_array_equal(found[1], unbroken[1])

@@ -272,7 +272,7 @@ def test_regret_and_rank_of_the_committed_choices_by_hand() -> None:
         tests = [c["test"] for c in row["candidates"]]
         assert row["test_best_candidate"] == (None if None in tests else max(tests))
         pairs = {} if row["pairs"] is None else pairs_of(row)
-        own = pairs.get(SPACE.position(SPACE.parse(row["architecture"])))
+        own = pairs.get(SPACE.population.row(SPACE.parse(row["architecture"])))
         found += own is not None
         assert own is None or own[1] == pytest.approx(row["test"], abs=1e-5)
         better = sum(test > row["test"] + 1e-5 for _, test in pairs.values())

@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from bench.errors import BadRecord, BadSpec, UnknownName
+from bench.nets.streams import torch_stream
 from bench.runs import probe
 from bench.runs.pool import Processes, Serial
 from bench.runs.run import SEARCHED, Settings, execute, make
@@ -24,7 +25,7 @@ from bench.search.task import Found, Task
 from bench.spaces.toy import SPACE as TOY
 from bench.store.record import Record, Results, read_record, to_json
 from bench.store.spec import SCALES, RunSpec, canonical, key_of, plain, scale_named, with_settings
-from bench.streams import numpy_stream, torch_stream
+from bench.streams import numpy_stream
 from methods.baselines import RandomArchitecture
 from methods.darts import Darts
 from methods.rsps import Rsps
@@ -103,7 +104,7 @@ def test_record_holds_what_the_run_did(results: Path) -> None:
     assert record.estimates is not None
     estimates = probe.read(Results(results).estimates_path(spec.key))
     assert probe.digest(estimates) == record.estimates["blake2b"]
-    assert [TOY.at(int(p)) for p in estimates[0]] == probe.probe_set(TOY, tiny.SCALE.probe)
+    assert [TOY.population.at(int(p)) for p in estimates[0]] == probe.probe_set(TOY, tiny.SCALE.probe)
     assert read_record(Results(results).run_path(spec.key)) == record
 
 
@@ -301,7 +302,7 @@ class NotFinite:
     version: ClassVar[int] = 1
 
     def search(self, task: Task) -> Found:
-        genotype = task.region.sample(task.stream("cell"))
+        genotype = task.region.draw(task.stream("cell"))
         return Found(genotype, ((genotype, float("nan")),))
 
 

@@ -48,10 +48,10 @@ def _record(results: Path) -> Record:
 def test_a_row_against_a_hand_count(results: Path) -> None:
     record = _record(results)
     assert record.genotype is not None
-    others = tuple(Candidate(TOY.at(row), 0.1) for row in (26, 3))
+    others = tuple(Candidate(TOY.population.at(row), 0.1) for row in (26, 3))
     record = replace(record, candidates=(*record.candidates, *others))
     (row,) = score(record, TableTruth(small_table()), Results(results))
-    at = TOY.position(record.genotype)
+    at = TOY.population.row(record.genotype)
     assert row.target == "patches"
     assert row.test == pytest.approx(40.5 + 2 * at)
     assert row.valid == pytest.approx(50 + at)
@@ -76,7 +76,7 @@ def test_a_row_against_a_hand_count(results: Path) -> None:
 
 def test_the_panel_against_scipy_and_hand_counts(results: Path) -> None:
     record = _record(results)
-    others = tuple(Candidate(TOY.at(row), 0.1) for row in (26, 3))
+    others = tuple(Candidate(TOY.population.at(row), 0.1) for row in (26, 3))
     (row,) = score(replace(record, candidates=others), TableTruth(small_table()), Results(results))
     assert set(row.panel) == set(DEFINITIONS)
     guess = pq.read_table(Results(results).estimates_path(record.key))["accuracy"].to_numpy().astype(float)
@@ -88,7 +88,7 @@ def test_the_panel_against_scipy_and_hand_counts(results: Path) -> None:
     nats = pq.read_table(Results(results).estimates_path(record.key))["cross_entropy"].to_numpy().astype(float)
     assert row.panel["tau_cross_entropy"] == pytest.approx(-kendalltau(nats, truth).statistic)
     groups = list(TOY.classes(TOY.trained_class).values())
-    means = [[np.mean([v[TOY.position(g)] for g in group]) for group in groups] for v in (guess, truth)]
+    means = [[np.mean([v[TOY.population.row(g)] for g in group]) for group in groups] for v in (guess, truth)]
     assert row.panel["tau_unique"] == pytest.approx(kendalltau(*means).statistic)
     assert row.panel["random_mean"] == pytest.approx(66.5)
     assert row.panel["optimum"] == pytest.approx(92.5)
@@ -100,8 +100,8 @@ def test_the_panel_against_scipy_and_hand_counts(results: Path) -> None:
     assert row.panel["tau_top0.2"] is None  # one cell has no order
     assert row.estimates_measured is True
     assert row.candidates == (
-        {"genotype": list(TOY.at(26)), "estimate": 0.1, "valid": 76.0, "test": 92.5, "rank": 1},
-        {"genotype": list(TOY.at(3)), "estimate": 0.1, "valid": 53.0, "test": 46.5, "rank": 24},
+        {"genotype": list(TOY.population.at(26)), "estimate": 0.1, "valid": 76.0, "test": 92.5, "rank": 1},
+        {"genotype": list(TOY.population.at(3)), "estimate": 0.1, "valid": 53.0, "test": 46.5, "rank": 24},
     )
     assert row.visited == ()
 
@@ -114,15 +114,17 @@ def _sampled(results: Path) -> Record:
     """A record that chose cell 4, whose estimates of a probe of nine cells are `SAMPLED`."""
     spec = tiny.spec(RandomArchitecture(), scale=replace(tiny.SCALE, probe=len(SAMPLED)))
     record = execute(spec, Settings(results, device="cpu"))
-    positions = [TOY.position(g) for g in probe.probe_set(TOY, len(SAMPLED))]
+    positions = [TOY.population.row(g) for g in probe.probe_set(TOY, len(SAMPLED))]
     assert positions == list(SAMPLED)
     accuracy = list(SAMPLED.values())
     estimates = np.array(positions, dtype=np.int32), np.column_stack([accuracy, np.subtract(1, accuracy)])
     path = Results(results).estimates_path(record.key)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(probe.to_bytes(estimates))
-    trace = tuple({"forward_images": n, "backward_images": 0, "wall_s": 1.0, "genotype": TOY.at(n)} for n in (7, 20))
-    return replace(record, genotype=TOY.at(4), trace=trace, estimates={"blake2b": probe.digest(estimates)})
+    trace = tuple(
+        {"forward_images": n, "backward_images": 0, "wall_s": 1.0, "genotype": TOY.population.at(n)} for n in (7, 20)
+    )
+    return replace(record, genotype=TOY.population.at(4), trace=trace, estimates={"blake2b": probe.digest(estimates)})
 
 
 def test_a_row_of_a_sampled_probe_against_a_hand_count(results: Path) -> None:
@@ -168,16 +170,16 @@ def test_the_pairs_of_a_sampled_probe_by_hand(results: Path) -> None:
 
 
 def test_cells_that_were_trained_together_are_judged_once_each(results: Path) -> None:
-    cells = [[list(TOY.at(row)) for row in rows] for rows in ((4, 20), (20, 25))]
+    cells = [[list(TOY.population.at(row)) for row in rows] for rows in ((4, 20), (20, 25))]
     record = replace(_record(results), details={"rounds": [{"cells": each} for each in cells]})
     (row,) = score(record, TableTruth(small_table(complete=False)), Results(results))
-    assert [(TOY.position(tuple(v["genotype"])), v["test"], v["rank"]) for v in row.visited] == [
+    assert [(TOY.population.row(tuple(v["genotype"])), v["test"], v["rank"]) for v in row.visited] == [
         (4, 48.5, 16), (20, None, None), (25, None, None),
     ]  # fmt: skip
 
 
 def test_a_score_asks_for_the_choice_and_for_finalists_when_told_to(results: Path) -> None:
-    a, b, c = (TOY.at(row) for row in (4, 20, 25))
+    a, b, c = (TOY.population.at(row) for row in (4, 20, 25))
     record = replace(
         _record(results),
         genotype=a,
@@ -191,7 +193,9 @@ def test_a_score_asks_for_the_choice_and_for_finalists_when_told_to(results: Pat
 
 def test_a_table_with_gaps_scores_what_it_holds(results: Path) -> None:
     record = replace(
-        _record(results), genotype=TOY.at(26), candidates=(Candidate(TOY.at(26), 0.9), Candidate(TOY.at(5), 0.8))
+        _record(results),
+        genotype=TOY.population.at(26),
+        candidates=(Candidate(TOY.population.at(26), 0.9), Candidate(TOY.population.at(5), 0.8)),
     )
     (row,) = score(record, TableTruth(small_table(complete=False)), Results(results))
     assert (row.test, row.valid, row.regret_test, row.rank) == (None, None, None, None)

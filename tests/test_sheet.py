@@ -104,7 +104,7 @@ def test_the_classes_of_most_cells_are_counted_by_hand() -> None:
     assert found["cells"].is_monotonic_decreasing
     cell = "|none~0|+|none~0|none~1|+|nor_conv_3x3~0|none~1|none~2|"
     wanted = SPACE.trained_class(SPACE.parse(cell))
-    members = [SPACE.position(g) for g in SPACE.region.genotypes() if SPACE.trained_class(g) == wanted]
+    members = [SPACE.population.row(g) for g in SPACE.population if SPACE.trained_class(g) == wanted]
     row = found.loc[cell]
     assert row["cells"] == len(members)
     mine = table.column(dataset="patches", split="test", epochs=1, seeds="mean")

@@ -26,7 +26,7 @@ nb201_regions = st.lists(st.frozensets(st.integers(0, 4), min_size=1), min_size=
 def test_sizes() -> None:
     assert NB201.size == 5**6 == 15_625
     assert TOY.size == 3**3 == 27
-    assert len(set(NB201.region.genotypes())) == 15_625
+    assert len(set(NB201.population)) == 15_625
 
 
 def test_numbers_of_classes() -> None:
@@ -36,13 +36,13 @@ def test_numbers_of_classes() -> None:
     assert len(NB201.classes(NB201.shared_class)) == 9_445
     assert len(NB201.classes(NB201.reaching_class)) == 12_205
     assert len(NB201.classes(NB201.trained_class)) == 5_044
-    assert sum(NB201.live(g) == (NONE,) * 6 for g in NB201.region.genotypes()) == 341
+    assert sum(NB201.live(g) == (NONE,) * 6 for g in NB201.population) == 341
 
 
 def test_published_class_is_that_of_the_released_package() -> None:
     """Same partition as nats_bench's unique strings, over all cells."""
     theirs: dict[str, set[Genotype]] = {}
-    for genotype in NB201.region.genotypes():
+    for genotype in NB201.population:
         text = topology_str2structure(NB201.show(genotype)).to_unique_str(consider_zero=True)
         theirs.setdefault(text, set()).add(genotype)
     ours = {frozenset(group) for group in NB201.classes(NB201.published_class).values()}
@@ -50,14 +50,14 @@ def test_published_class_is_that_of_the_released_package() -> None:
 
 
 def test_every_notation_of_every_cell_round_trips() -> None:
-    for row, genotype in enumerate(NB201.region.genotypes()):
-        assert NB201.position(genotype) == row
-        assert NB201.at(row) == genotype
+    for row, genotype in enumerate(NB201.population):
+        assert NB201.population.row(genotype) == row
+        assert NB201.population.at(row) == genotype
         assert NB201.parse(NB201.show(genotype)) == genotype
         assert NB201.from_nested(NB201.to_nested(genotype)) == genotype
         assert NB201.from_naslib(NB201.to_naslib(genotype)) == genotype
         assert NB201.from_index(NB201.to_index(genotype)) == genotype
-    for genotype in TOY.region.genotypes():
+    for genotype in TOY.population:
         assert TOY.parse(TOY.show(genotype)) == genotype
 
 
@@ -160,7 +160,7 @@ def test_a_shared_class_is_one_function_on_shared_weights() -> None:
     weights = {k: rng.normal(size=(4, 4)) for k in range(30)}
     by_class: dict[object, tuple[float, ...]] = {}
     by_value: dict[tuple[float, ...], object] = {}
-    for genotype in NB201.region.genotypes():
+    for genotype in NB201.population:
         value = tuple(np.round(_function(genotype, weights, x), 9))
         key = NB201.shared_class(genotype)
         assert by_class.setdefault(key, value) == value
@@ -246,5 +246,5 @@ def test_samples_are_uniform() -> None:
     rng = np.random.default_rng(1)
     counts = np.zeros(27)
     for _ in range(2_700):
-        counts[TOY.position(TOY.region.sample(rng))] += 1
+        counts[TOY.population.row(TOY.region.draw(rng))] += 1
     assert ((counts - 100) ** 2 / 100).sum() < 54.05

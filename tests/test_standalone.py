@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.images import patches
+from bench.nets.streams import torch_stream
 from bench.spaces import nb201
-from bench.streams import numpy_stream, torch_stream
+from bench.streams import numpy_stream
 from bench.truth import standalone
 from bench.truth.counts import Skeleton, multiply_adds, parameters
 from bench.truth.standalone import SeedStack, Split, Training

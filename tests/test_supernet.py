@@ -201,7 +201,7 @@ def test_multiply_adds_are_those_of_torchs_counter(space: Space) -> None:
     full = [set(range(len(space.ops)))] * len(space.edges)
     half = [{len(space.ops) - 1}] + [{1, 2}] * (len(space.edges) - 1)
     drawn = np.random.default_rng(0).choice(space.size, 12, replace=False)
-    paths = [[{op} for op in space.at(int(row))] for row in drawn]
+    paths = [[{op} for op in space.population.at(int(row))] for row in drawn]
     if space is NB201:
         paths.append([{0}, {1}, {3}, {1}, {3}, {3}])  # node 1 has no input, so nothing is computed on the way out of it
     for allowed in (full, half, [{2}] * len(space.edges), *paths):

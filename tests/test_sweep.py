@@ -110,7 +110,7 @@ def test_dead_cells_are_scored_as_the_supernet_scores_them(norm: Norm, depth: in
 def test_whole_toy_space(norm: Norm) -> None:
     """Another number of nodes, other operations, no pooling."""
     net = _net(TOY, norm, channels=3)
-    batches, genotypes = _batches(net), list(TOY.region.genotypes())
+    batches, genotypes = _batches(net), list(TOY.population)
     np.testing.assert_allclose(scores(net, batches, genotypes), _naive(net, batches, genotypes), rtol=0, atol=1e-12)
 
 
@@ -118,14 +118,14 @@ def test_a_slice_of_the_space_in_another_order() -> None:
     """125 neighbours, which share most of their first cell, come back in the order asked."""
     net = _net(NB201, Norm())
     batches = _batches(net)
-    genotypes = [NB201.at(int(row)) for row in np.random.default_rng(0).permutation(np.arange(9_000, 9_125))]
+    genotypes = [NB201.population.at(int(row)) for row in np.random.default_rng(0).permutation(np.arange(9_000, 9_125))]
     np.testing.assert_allclose(scores(net, batches, genotypes), _naive(net, batches, genotypes), rtol=0, atol=1e-12)
 
 
 def test_single_precision_is_within_1e5_of_the_supernet() -> None:
     net = Supernet(NB201, Shape(8, 1, 10, 3, 8), Norm(), seed=0).eval()
     batches = _batches(net, (200,))
-    genotypes = [NB201.region.sample(np.random.default_rng(seed)) for seed in range(40)]
+    genotypes = [NB201.region.draw(np.random.default_rng(seed)) for seed in range(40)]
     ours, naive = scores(net, batches, genotypes), _naive(net, batches, genotypes)
     assert np.abs(ours - naive)[:, 1].max() < 1e-5
 
@@ -147,7 +147,7 @@ def test_a_sub_supernet_uses_nothing_outside_its_region() -> None:
 def test_distinct_functions_of_nb201() -> None:
     """7,548: coarser than the classes by live edges, finer than those of training alone, where weights lose their
     names; and a representative computes no more than its class needs."""
-    genotypes = list(NB201.region.genotypes())
+    genotypes = list(NB201.population)
     rows, chosen = distinct(NB201, genotypes)
     assert len(chosen) == 7_548
     assert chosen == sorted(chosen)
@@ -184,7 +184,7 @@ def test_what_is_one_function_on_shared_weights(one: Genotype, other: Genotype, 
 def test_no_more_is_kept_than_allowed(limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Counted over all terms of the first cell after every architecture; without the limit more would be kept."""
     net = _net(NB201, Norm())
-    batches, genotypes = _batches(net), [NB201.at(row) for row in range(7_000, 7_300)]
+    batches, genotypes = _batches(net), [NB201.population.at(row) for row in range(7_000, 7_300)]
     held: list[int] = []
     output = sweep._Tree.output
 
@@ -253,6 +253,6 @@ def test_progress_adds_up_to_one_for_every_batch(kind: str) -> None:
 
     net = (Supernet if kind == "swept" else Other)(NB201, Shape(2, 1, 5, 2, 8), Norm(), seed=0).double().eval()
     shares: list[float] = []
-    scores(net, _batches(net), [NB201.at(row) for row in range(3_000, 4_000, 8)], tell=shares.append)
+    scores(net, _batches(net), [NB201.population.at(row) for row in range(3_000, 4_000, 8)], tell=shares.append)
     assert len(shares) > 4
     assert sum(shares) == pytest.approx(2)  # batches

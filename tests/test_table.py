@@ -419,7 +419,7 @@ ASKED: dict[str, Any] = {"dataset": "patches", "split": "test", "epochs": 2}
 
 def test_a_query_says_what_it_averaged() -> None:
     table = small()
-    full, half = toy.SPACE.at(4), toy.SPACE.at(5)
+    full, half = toy.SPACE.population.at(4), toy.SPACE.population.at(5)
     assert table.query(full, **ASKED, seeds="mean") == Value(19.0, "accuracy", "patches", "test", 2, ("0", "1"))
     assert table.query(half, **ASKED, seeds="mean") == Value(15.0, "accuracy", "patches", "test", 2, ("0",))
     assert table.query(full, **ASKED, seeds="1") == Value(24.0, "accuracy", "patches", "test", 2, ("1",))
@@ -441,9 +441,9 @@ def test_numbered_seeds_are_no_unnamed_run() -> None:
 def test_nothing_is_never_a_number() -> None:
     table = small()
     with pytest.raises(NoSuchEntry, match="no seed of it"):
-        table.query(toy.SPACE.at(3), **ASKED, seeds="mean")
+        table.query(toy.SPACE.population.at(3), **ASKED, seeds="mean")
     with pytest.raises(NoSuchEntry, match=r"lacks accuracy\|patches\|test\|2\|1 of .*; it has seeds '0'"):
-        table.query(toy.SPACE.at(5), **ASKED, seeds="1")
+        table.query(toy.SPACE.population.at(5), **ASKED, seeds="1")
     with pytest.raises(BadGenotype):
         table.query((0, 0, 9), **ASKED, seeds="mean")
 
@@ -559,10 +559,10 @@ def test_a_table_in_the_making_scores_what_it_holds() -> None:
     assert found.targets()["patches"].epochs == 2
     assert found.coverage("patches") == 26 / 27
     assert np.isnan(found.column("patches", "test")[3])
-    assert found.scores(toy.SPACE.at(4), "patches") == truth.Scores(44.0, 19.0)
+    assert found.scores(toy.SPACE.population.at(4), "patches") == truth.Scores(44.0, 19.0)
     assert found.best("patches") == truth.Scores(66.0, 41.0)
     with pytest.raises(NoSuchEntry, match="no patches test accuracy of none,skip_connect,none"):
-        found.scores(toy.SPACE.at(3), "patches")
+        found.scores(toy.SPACE.population.at(3), "patches")
 
 
 def test_best_is_each_its_own_maximum() -> None:
@@ -577,7 +577,7 @@ def test_validation_that_lacks_tested_cells_is_no_validation() -> None:
     columns = {accuracy("valid"): valid, accuracy("test"): np.linspace(50, 76, TOY)}
     found = TableTruth(Table(header(), columns))
     assert found.targets()["patches"].valid is None
-    assert found.scores(toy.SPACE.at(9), "patches") == truth.Scores(None, 59.0)
+    assert found.scores(toy.SPACE.population.at(9), "patches") == truth.Scores(None, 59.0)
     assert found.best("patches").valid is None
 
 

@@ -210,7 +210,7 @@ class _Architectures(Mapping[str, Any]):
         return _DataSets(self, SPACE.parse(arch))
 
     def __iter__(self) -> Iterator[str]:
-        return (SPACE.show(genotype) for genotype in SPACE.region.genotypes())
+        return (SPACE.show(genotype) for genotype in SPACE.population)
 
     def __len__(self) -> int:
         return SPACE.size
@@ -243,7 +243,7 @@ class _Architectures(Mapping[str, Any]):
             "latency": self._or_nan(genotype, key, "ori-test", "latency"),
         }
         try:
-            row = SPACE.position(genotype)
+            row = SPACE.population.row(genotype)
             sizes = (int(self._table.constant("parameters")[row]), int(self._table.constant("multiply_adds")[row]))
         except NoSuchEntry:
             return found

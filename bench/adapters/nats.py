@@ -229,7 +229,7 @@ class NATSTopology:
         number = self.query_index_by_arch(index)
         row = self._rows.get(number)
         if row is None:
-            row = self._rows[number] = SPACE.position(SPACE.from_index(number))
+            row = self._rows[number] = SPACE.population.row(SPACE.from_index(number))
         return row
 
     def _runs(self, trainings: _Trainings, row: int, is_random: bool | int, what: str) -> list[_Run]:
@@ -241,7 +241,7 @@ class NATSTopology:
         }
         if not runs:
             raise NoSuchEntry(
-                f"table {self.table.header.name} has no training of {SPACE.show(SPACE.at(row))} on {what}"
+                f"table {self.table.header.name} has no training of {SPACE.show(SPACE.population.at(row))} on {what}"
             )
         if isinstance(is_random, bool):
             return [runs[self._random.choice(list(runs))]] if is_random else list(runs.values())

@@ -214,7 +214,7 @@ def _completed(truth: Any, genotypes: Sequence[Any], results: Path, console: Any
         count = counted(len(wanted), "architecture")
         console.print(f"the embedded table is not complete: {count} to be trained alone now", soft_wrap=True)
         pool = Processes()
-        names = [truth.space.show(truth.space.at(position)) for position in wanted]
+        names = [truth.space.show(truth.space.population.at(position)) for position in wanted]
         with Report(names, ["training"] * len(wanted), pool.workers, console) as report:
             for index, outcome in pool.map(fill.jobs(wanted, folder), report.tick):
                 if isinstance(outcome, Died):

@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.nets.cell import Conv
 from bench.nets.convolve import pixel_means, pixel_shares
+from bench.nets.operations import Conv
 
 Map = Callable[[Tensor], Tensor]
 
@@ -31,8 +31,9 @@ class EvaluatedNorm:
 
     @classmethod
     def of_conv(cls, conv: Conv) -> EvaluatedNorm:
-        scale, shift = (None, None) if conv.affine is None else conv.affine.unbind()
-        return cls(conv.mean, conv.var, scale, shift)
+        norm = conv.norm
+        scale, shift = (None, None) if norm.affine is None else norm.affine.unbind()
+        return cls(norm.mean, norm.var, scale, shift)
 
     @classmethod
     def of_layer(cls, layer: nn.BatchNorm2d) -> EvaluatedNorm:

@@ -1,89 +1,99 @@
-"""The skeleton of `Supernet` with a row of whole cells in every place: FaDE's hyper-architecture.
+"""A skeleton with rows of whole cells in the places of its cells: FaDE's hyper-architecture.
 
-No two cells share a weight. The output of a row is the sum of its cells' outputs by architecture weight.
+No two architectures share a weight. What leaves a row is the sum of what leaves its stacks, by architecture weight.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
+from typing import Any, cast
 
-from torch import Tensor, nn
+from torch import nn
 
-from bench.nets.cell import Gates, Norm, weighted_sum
-from bench.nets.supernet import STAGES, Draw, Precision, Regions, Shape, Supernet, cell_at, skeleton_multiply_adds, taps
-from bench.spaces.rows import Chain
-from bench.spaces.space import Genotype, Region, Space
+from bench.errors import BadSpec
+from bench.nets.cell import Cell, State
+from bench.nets.mixture import Gates, weighted_sum
+from bench.nets.supernet import Supernet, network_of
+from bench.spaces.cells import CellSpace
+from bench.spaces.layout import Place
+from bench.spaces.rows import Rows
+from bench.spaces.space import Region
 
 
-class Row(nn.Module):
-    """k candidates, each a stack of one cell; `cells[c]` is the stack of candidate c, `alone[c]` its genotype."""
+class Stacks(nn.Module):
+    """k stacks of cells; `cells[c]` is the stack of the row's c-th architecture, `alone[c]` the region of that."""
 
     def __init__(self, row: int, cells: list[nn.ModuleList], alone: list[Region]) -> None:
         super().__init__()
         self.row, self.alone = row, alone
         self.cells = nn.ModuleList(cells)
 
-    def forward(self, x: Tensor, gates: Gates | None, region: Region) -> Tensor:
-        """`[B, C, H, W]` to the same shape; gates None means weight 1 on every allowed cell."""
-        outputs: list[tuple[int, Tensor]] = []
-        for op in region.lists[self.row]:
-            y = x
-            for cell in self.cells[op]:  # type: ignore[attr-defined]  # a ModuleList
-                y = cell(y, None, self.alone[op])
-            outputs.append((op, y))
-        gated = [] if gates is None else [(y, gates.scalar(self.row, op)) for op, y in outputs]
-        total = weighted_sum([y for _, y in outputs] if gates is None else [], gated)
-        assert total is not None  # a region has a cell in every row
-        return total
+    def forward(self, state: State, gates: Gates | None, region: Region) -> State:
+        """The state behind the row; gates None means weight 1 on every allowed stack."""
+        outputs = [(op, self._through(op, state)) for op in region.lists[self.row]]
+        summed = []
+        for parts in zip(*(output for _, output in outputs), strict=True):
+            gated = zip(outputs, parts, strict=True)
+            terms = [] if gates is None else [(y, gates.scalar(self.row, op)) for (op, _), y in gated]
+            total = weighted_sum(parts if gates is None else [], terms)
+            assert total is not None  # a region has a stack in every row
+            summed.append(total)
+        return tuple(summed)
+
+    def _through(self, op: int, state: State) -> State:
+        for cell in self.cells[op]:  # type: ignore[attr-defined]  # a ModuleList
+            state = cell(state, None, self.alone[op])
+        return state
+
+    def owned(self) -> Iterator[tuple[int, int, nn.Parameter]]:
+        """All parameters, with the row and the stack."""
+        for op, stack in enumerate(self.cells):
+            yield from ((self.row, op, p) for p in stack.parameters())
+
+    def multiply_adds(self, region: Region) -> int:
+        """Of all stacks that a region allows, of one image."""
+        cells = [(cell, op) for op in region.lists[self.row] for cell in self.cells[op]]  # type: ignore[attr-defined]
+        return sum(cell.multiply_adds(self.alone[op]) for cell, op in cells)
 
 
-class ChainSupernet(Supernet):
-    """All chains of a `Chain` space. Rows are spread evenly over the three stages; of three rows each is a stage."""
+class Rowed(Supernet):
+    """To be put before a skeleton: rows are spread evenly over its stages; of three rows each is a stage."""
 
-    space: Chain
+    maskable = False
+    space: Rows
 
-    def _stage(self, stage: int, width: int, norm: Norm, kernel: Draw, lean: bool) -> nn.ModuleList:
-        return nn.ModuleList(self._row(row, width, norm, kernel, lean) for row in rows_of(self.space, stage))
+    @property
+    def inner(self) -> CellSpace:
+        """The space of the cells."""
+        return self.space.inner
 
-    def _row(self, row: int, width: int, norm: Norm, kernel: Draw, lean: bool) -> Row:
-        stacks, alone = [], [_alone(cell) for cell in self.space.cells[row]]
-        for c, region in enumerate(alone):
-            places = [f"row{row}/cell{c}/layer{layer}" for layer in range(self.shape.cells)]
-            cells = [cell_at(place, self.space.inner, width, norm, kernel, lean, region) for place in places]
-            stacks.append(nn.ModuleList(cells))
-        return Row(row, stacks, alone)
+    def stretch(self, stage: int) -> nn.ModuleList:
+        """The rows of a stage."""
+        stages, rows = self.inner.layout.stages, len(self.space.rows)
+        here = [row for row in range(rows) if row * stages // rows == stage]
+        if rows != stages and any(kind.inputs > 1 or kind.stride > 1 for kind in self.inner.cells):
+            raise BadSpec(f"cells of {self.inner.name} stand in rows of whole stages: set {stages} rows, not {rows}")
+        places = [place for place in self.places if place.stage == stage]
+        return nn.ModuleList(self._row(row, places) for row in here)
 
-    def of_edge(self, edge: int) -> list[nn.Parameter]:
-        """The parameters of all cells of row `edge`."""
-        rows = (row for stage in self.stages for row in stage)  # type: ignore[attr-defined]
-        return [p for row in rows if row.row == edge for p in row.parameters()]
+    def _row(self, row: int, places: list[Place]) -> Stacks:
+        alone = [self.inner.alone(genotype) for genotype in self.space.rows[row]]
+        stacks = [nn.ModuleList(self._stack(row, c, places, region)) for c, region in enumerate(alone)]
+        return Stacks(row, stacks, alone)
 
-    def multiply_adds(self, region: Regions) -> int:
-        """Multiply-adds of one image's forward pass through all cells that `region` allows."""
-        assert isinstance(region, Region)  # a row is one layer of choices: there are no cells to tell apart
-        return skeleton_multiply_adds(self.shape, tuple(self.shape.cells * t for t in _stage_taps(self.space, region)))
-
-
-def rows_of(space: Chain, stage: int) -> list[int]:
-    """The rows that stand in a stage."""
-    return [row for row in range(len(space.cells)) if row * STAGES // len(space.cells) == stage]
+    def _stack(self, row: int, stack: int, places: list[Place], region: Region) -> Iterator[Cell]:
+        for layer, place in enumerate(places):
+            yield self.made(replace(place, stream=f"row{row}/cell{stack}/layer{layer}"), region)
 
 
-def _alone(cell: Genotype) -> Region:
-    return Region.of([{op} for op in cell])
+@lru_cache
+def _kind(skeleton: type[Supernet]) -> type[Supernet]:
+    return type(f"Rowed{skeleton.__name__}", (Rowed, skeleton), {})
 
 
-@lru_cache(maxsize=4096)
-def _stage_taps(space: Chain, region: Region) -> tuple[int, ...]:
-    def of_row(row: int) -> int:
-        return sum(taps(space.inner, _alone(space.cells[row][c])) for c in region.lists[row])
-
-    return tuple(sum(map(of_row, rows_of(space, stage))) for stage in range(STAGES))
-
-
-def supernet_of(
-    space: Space, shape: Shape, norm: Norm, seed: int, name: str, precision: Precision = "fp32"
-) -> Supernet:
-    """The supernet that holds all architectures of `space`."""
-    kind = ChainSupernet if isinstance(space, Chain) else Supernet
-    return kind(space, shape, norm, seed, name, precision=precision)
+def rowed(space: Rows, *made: Any, **how: Any) -> Supernet:
+    """The supernet of a `Rows` space: the skeleton of its inner space with rows of cells."""
+    skeleton = cast(type[Supernet], network_of(space.inner))
+    return _kind(skeleton)(space, *made, **how)

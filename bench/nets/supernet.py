@@ -1,59 +1,46 @@
-"""The NAS-Bench-201 macro skeleton on shared weights: stem, three stages of searched cells, head.
+"""All architectures of a space on shared weights: what every network of the kind offers, and does alike.
 
-Dong & Yang (ICLR 2020), section 2.1: a 3x3 stem; stages of N cells at C, 2C and 4C channels; a stride-2
-residual block before stages 2 and 3; batch normalisation, ReLU, global average pooling and a linear head.
-The skeleton's own normalisation has a trained affine, as in the reference search networks; its statistics
-follow `Norm`.
+A kind of network is its skeleton: what stands before, between and behind the cells (`begin`, `enter`, `end`). Where the
+cells stand and what they cost is written in the space's layout.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Literal
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from importlib import import_module
+from typing import ClassVar, Literal, cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from bench.nets.cell import KERNELS, Cell, Gates, Norm, used_operations
-from bench.nets.convolve import convolve
+from bench.errors import BadSpace
+from bench.nets.cell import Cell, State
+from bench.nets.mixture import Gates
+from bench.nets.operations import Norm, check_forms
+from bench.nets.streams import torch_stream
+from bench.spaces.cells import CellSpace
+from bench.spaces.layout import Place, Shape
+from bench.spaces.operations import Kernel
 from bench.spaces.space import Region, Space
-from bench.streams import torch_stream
-
-STAGES = 3
 
 Precision = Literal["fp32", "tf32", "bf16"]
 """The arithmetic of training passes. fp32: single precision throughout. tf32: single precision whose products a GPU
 may round to 10 bits of mantissa; nothing else on a CPU. bf16: activations and products in bfloat16, weights,
 statistics, head and loss in single precision. Networks in evaluation mode compute in the type of their images."""
 
-Regions = Region | tuple[Region, ...]
-"""One region for all cells of a supernet, or one for each, from the first to the last."""
 
-Draw = Callable[[str, int, int, int], Tensor]
-"""The initial kernel `[outputs, inputs, size, size]` of a place, given as (place, outputs, inputs, size)."""
-
-
-@dataclass(frozen=True)
-class Shape:
-    """The size of a supernet."""
-
-    channels: int  # C of the first stage
-    cells: int  # N per stage
-    classes: int
-    image_channels: int
-    image_size: int  # pixels of a side
-
-
-class Supernet(nn.Module):
-    """All architectures of a space on shared weights; operations outside the region are not computed.
+class Supernet(nn.Module, ABC):
+    """Cells in stages; operations outside the region are not computed.
 
     Weights are drawn from streams named by place, e.g. `weights/0/stage1/cell0/edge3/op2`, as torch.nn.Conv2d
-    draws them: a weight's start does not depend on which others exist.
+    draws them: a weight's start does not depend on which others exist. lean: whether cells take a lean form, where
+    there is one. region: all that the network will be asked for, where it is less than the space.
     """
+
+    stages: nn.ModuleList
+    maskable: ClassVar[bool] = False  # whether weights of 0 on all operations but a path's give what the path gives
 
     def __init__(
         self,
@@ -64,131 +51,144 @@ class Supernet(nn.Module):
         name: str = "weights/0",
         lean: bool = True,
         precision: Precision = "fp32",
+        region: Region | None = None,
     ) -> None:
         super().__init__()
-        self.precision = precision
-        self.space = space
-        self.shape = shape
+        self.space, self.shape, self.norm, self.precision = space, shape, norm, precision
+        self.seed, self.name, self.lean, self.region = seed, name, lean, region
 
-        def kernel(place: str, outputs: int, inputs: int, size: int) -> Tensor:
-            bound = (inputs * size * size) ** -0.5  # kaiming_uniform with a = sqrt(5)
-            return _uniform((outputs, inputs, size, size), bound, seed, f"{name}/{place}")
+    # What a skeleton says
 
-        width = shape.channels
-        self.stem = nn.Parameter(kernel("stem", width, shape.image_channels, 3))
-        self.stem_norm = _skeleton_norm(width, norm)
-        self.reductions = nn.ModuleList()
-        self.stages = nn.ModuleList()
-        for stage in range(STAGES):
-            if stage:
-                self.reductions.append(
-                    Reduction(
-                        kernel(f"stage{stage}/first", 2 * width, width, 3),
-                        kernel(f"stage{stage}/second", 2 * width, 2 * width, 3),
-                        kernel(f"stage{stage}/shortcut", 2 * width, width, 1),
-                        norm,
-                    )
-                )
-                width *= 2
-            self.stages.append(self._stage(stage, width, norm, kernel, lean))
-        self.head_norm = _skeleton_norm(width, norm)
-        self.head = nn.Linear(width, shape.classes, device="meta").to_empty(device="cpu")
+    @abstractmethod
+    def begin(self, images: Tensor) -> State:
+        """What the first cell sees of `[B, C, H, W]`."""
+
+    @abstractmethod
+    def end(self, state: State) -> Tensor:
+        """Logits `[B, classes]`."""
+
+    def enter(self, stage: int, state: State) -> State:
+        """What stands before the cells of a stage."""
+        return state
+
+    def made(self, place: Place, region: Region | None = None) -> Cell:
+        """The cell of a place, whose weights are drawn from streams named after it."""
+        return Cell(self.inner, place, self.norm, self.draw, region)
+
+    def between(self) -> list[nn.Parameter]:
+        """The parameters that stand between cells."""
+        return []
+
+    @abstractmethod
+    def behind(self) -> list[nn.Parameter]:
+        """The parameters behind the last cell."""
+
+    # What follows from it
+
+    @property
+    def inner(self) -> CellSpace:
+        """The space of the cells."""
+        return cast(CellSpace, self.space)
+
+    @cached_property
+    def places(self) -> tuple[Place, ...]:
+        """Where cells stand, from the first to the last."""
+        return self.inner.layout.places(self.shape)
+
+    @cached_property
+    def fixed(self) -> dict[str, Kernel]:
+        """The convolutions outside the cells."""
+        return dict(self.inner.layout.fixed(self.shape))
+
+    def draw(self, place: str, outputs: int, inputs: int, size: int) -> Tensor:
+        """An initial kernel."""
+        bound = (inputs * size * size) ** -0.5  # kaiming_uniform with a = sqrt(5)
+        return self.uniform((outputs, inputs, size, size), bound, place)
+
+    def drawn(self, place: str, stream: str = "") -> Tensor:
+        """The initial kernel of a convolution that is no operation; from the stream of its place, or another."""
+        kernel = self.fixed[place]
+        return self.draw(stream or place, kernel.outputs, kernel.inputs // kernel.groups, kernel.size)
+
+    def uniform(self, shape: tuple[int, ...], bound: float, place: str) -> Tensor:
+        """Between -bound and bound, from the stream of a place."""
+        return (torch.rand(shape, generator=torch_stream(self.seed, f"{self.name}/{place}")) * 2 - 1) * bound
+
+    def skeleton_norm(self, width: int) -> nn.BatchNorm2d:
+        """Normalisation with a trained affine, whose statistics follow those of the operations."""
+        return nn.BatchNorm2d(width, track_running_stats=self.norm.statistics == "running")
+
+    def linear_head(self) -> nn.Linear:
+        """The classifier, as torch.nn.Linear starts it."""
+        classes, width = self.shape.classes, self.fixed["head"].inputs
+        head = nn.Linear(width, classes, device="meta").to_empty(device="cpu")
         with torch.no_grad():
-            self.head.weight.copy_(_uniform((shape.classes, width), width**-0.5, seed, f"{name}/head/weight"))
-            self.head.bias.copy_(_uniform((shape.classes,), width**-0.5, seed, f"{name}/head/bias"))
+            head.weight.copy_(self.uniform((classes, width), width**-0.5, "head/weight"))
+            head.bias.copy_(self.uniform((classes,), width**-0.5, "head/bias"))
+        return head
 
-    def forward(self, images: Tensor, theta: Tensor | None, region: Regions) -> Tensor:
+    def stretch(self, stage: int) -> nn.ModuleList:
+        """The cells of a stage."""
+        return nn.ModuleList(self.made(place, self.region) for place in self.places if place.stage == stage)
+
+    def forward(self, images: Tensor, theta: Tensor | None, region: Region) -> Tensor:
         """Logits `[B, classes]`.
 
         images: `[B, C, H, W]`, normalised. theta: `[E, O]` weights of the operations; None means weight 1 on all
-        that `region` allows, which for a region of one genotype is that architecture.
+        that `region` allows, which for the region of one architecture is that architecture.
         """
         if self.precision == "bf16" and self.training:
             images = images.to(torch.bfloat16)
         gates = None if theta is None else Gates(theta, images.dtype)
-        of_cells = iter(region) if isinstance(region, tuple) else itertools.repeat(region)
-        x = self.stem_norm(convolve(images, self.stem))
-        for stage, cells in enumerate(self.stages):
-            if stage:
-                x = self.reductions[stage - 1](x)
-            for cell in cells:  # type: ignore[attr-defined]
-                x = cell(x, gates, next(of_cells))
-        logits: Tensor = self.head(F.relu(self.head_norm(x)).mean((2, 3), dtype=self.head.weight.dtype))
-        return logits
+        state, cell = self.begin(images), 0
+        for stage, blocks in enumerate(self.stages):
+            state = self.enter(stage, state)
+            for block in blocks:  # type: ignore[attr-defined]  # a ModuleList
+                state = block(state, gates, region.at(cell))
+                cell += 1
+        return self.end(state)
 
-    def _stage(self, stage: int, width: int, norm: Norm, kernel: Draw, lean: bool) -> nn.ModuleList:
-        places = [f"stage{stage}/cell{index}" for index in range(self.shape.cells)]
-        return nn.ModuleList(cell_at(place, self.space, width, norm, kernel, lean) for place in places)
+    def blocks(self) -> Iterator[Cell]:
+        """The cells, from the first to the last."""
+        for stage in self.stages:
+            yield from stage  # type: ignore[misc]  # a ModuleList
+
+    def owned(self) -> Iterator[tuple[int, int, nn.Parameter]]:
+        """The parameters of operations in all cells, with their edge and operation."""
+        return (each for block in self.blocks() for each in block.owned())
 
     def of_edge(self, edge: int) -> list[nn.Parameter]:
         """The parameters of the operations on `edge`, in all cells."""
-        cells = [cell for stage in self.stages for cell in stage]  # type: ignore[attr-defined]
-        return [p for cell in cells for op in cell.sizes for p in cell.conv(edge, op).parameters()]
+        return [p for e, _, p in self.owned() if e == edge]
 
     def shared_by(self, edge: int) -> list[nn.Parameter]:
-        """The parameters inside the cells and reductions that do not belong to `edge`: what its operations share."""
+        """The parameters in and between the cells that do not belong to `edge`: what its operations share."""
         own = {id(p) for p in self.of_edge(edge)}
-        inside = [*self.stages.parameters(), *self.reductions.parameters()]
-        return [p for p in inside if id(p) not in own]
+        return [p for p in [*self.stages.parameters(), *self.between()] if id(p) not in own]
 
-    def multiply_adds(self, region: Regions) -> int:
+    def multiply_adds(self, region: Region) -> int:
         """Multiply-adds of one image's forward pass: convolutions and head, as the operations of `region` cost."""
-        cells = self.shape.cells
-        of_cells = region if isinstance(region, tuple) else (region,) * (STAGES * cells)
-        each = [taps(self.space, one) for one in of_cells]
-        return skeleton_multiply_adds(self.shape, tuple(sum(each[s * cells :][:cells]) for s in range(STAGES)))
+        return self._around + sum(block.multiply_adds(region.at(k)) for k, block in enumerate(self.blocks()))
+
+    @cached_property
+    def _around(self) -> int:
+        return sum(kernel.multiply_adds for kernel in self.fixed.values())
 
 
-def cell_at(
-    place: str, space: Space, width: int, norm: Norm, kernel: Draw, lean: bool, region: Region | None = None
-) -> Cell:
-    """A cell whose weights are drawn from streams named after `place`; only those of `region`, where it is given."""
-
-    def edge_kernel(edge: int, op: int) -> Tensor:
-        return kernel(f"{place}/edge{edge}/op{op}", width, width, KERNELS[space.ops[op]])
-
-    return Cell(space, width, norm, edge_kernel, lean, region)
-
-
-class Reduction(nn.Module):
-    """The residual block that halves the size and doubles the channels: ReLU-Conv-BN twice, plus a shortcut of
-    2x2 average pooling and a 1x1 convolution."""
-
-    def __init__(self, first: Tensor, second: Tensor, shortcut: Tensor, norm: Norm) -> None:
-        super().__init__()
-        self.first, self.second, self.shortcut = (nn.Parameter(k) for k in (first, second, shortcut))
-        self.first_norm, self.second_norm = (_skeleton_norm(len(first), norm) for _ in range(2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """`[B, C, H, W]` to `[B, 2C, H/2, W/2]`."""
-        y: Tensor = self.first_norm(convolve(F.relu(x), self.first, stride=2))
-        y = self.second_norm(convolve(F.relu(y), self.second))
-        return y + convolve(F.avg_pool2d(x, 2, 2), self.shortcut)
+def network_of(space: Space) -> Callable[..., Supernet]:
+    """What makes the supernets of a space. Raises BadSpace where its network is not there or lacks an operation."""
+    module, _, name = space.network.partition(":")
+    try:
+        found = getattr(import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise BadSpace(f"{space.name} names a network {space.network!r} that is not there: {error}") from None
+    if isinstance(space, CellSpace):
+        check_forms(space.operations)
+    return cast(Callable[..., Supernet], found)
 
 
-def _skeleton_norm(width: int, norm: Norm) -> nn.BatchNorm2d:
-    return nn.BatchNorm2d(width, track_running_stats=norm.statistics == "running")
-
-
-def _uniform(shape: tuple[int, ...], bound: float, seed: int, name: str) -> Tensor:
-    return (torch.rand(shape, generator=torch_stream(seed, name)) * 2 - 1) * bound
-
-
-@lru_cache(maxsize=4096)
-def taps(space: Space, region: Region) -> int:
-    """Multiply-adds of one cell per pixel and pair of channels, as the operations of `region` cost."""
-    return sum(KERNELS.get(space.ops[op], 0) ** 2 for ops in used_operations(space, region) for op in ops)
-
-
-@lru_cache(maxsize=4096)
-def skeleton_multiply_adds(shape: Shape, stage_taps: tuple[int, ...]) -> int:
-    """Multiply-adds of one image's forward pass, with so many `taps` in all cells of each stage."""
-    width, pixels = shape.channels, shape.image_size**2
-    total = pixels * width * shape.image_channels * 9
-    for stage in range(STAGES):
-        if stage:
-            pixels //= 4
-            total += pixels * (2 * width * width * 9 + 4 * width * width * 9 + 2 * width * width)
-            width *= 2
-        total += pixels * width * width * stage_taps[stage]
-    return total + width * shape.classes
+def supernet_of(
+    space: Space, shape: Shape, norm: Norm, seed: int, name: str, precision: Precision = "fp32"
+) -> Supernet:
+    """The supernet that holds all architectures of `space`."""
+    return network_of(space)(space, shape, norm, seed, name, precision=precision)

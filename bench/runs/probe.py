@@ -16,8 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BadRecord
-from bench.spaces.dag import CellSpace, distinct
+from bench.errors import BadRecord, BadSpec
 from bench.spaces.space import Genotype, Space
 from bench.store.files import write_atomically
 from bench.streams import numpy_stream
@@ -25,24 +24,48 @@ from bench.streams import numpy_stream
 BLOCK = 1024
 """Functions per block: whole heads of `bench.nets.sweep`, and enough to share first cells among."""
 
-Estimates = tuple[NDArray[np.int32], NDArray[np.float64]]
-"""Positions `[n]` in the space, and `[n, 2]` accuracy [0, 1] and cross-entropy (nats), NaN for no opinion."""
+Keys = NDArray[np.int32] | NDArray[np.str_]
+"""`[n]` architectures: their lexicographic ranks, where a space's population is all of it, else their notations."""
+
+Estimates = tuple[Keys, NDArray[np.float64]]
+"""Architectures `[n]`, and `[n, 2]` accuracy [0, 1] and cross-entropy (nats), NaN for no opinion."""
+
+
+def keys_of(space: Space, genotypes: Sequence[Genotype]) -> Keys:
+    """What architectures are called in files."""
+    if space.population.whole:
+        return np.array([space.population.row(g) for g in genotypes], dtype=np.int32)
+    return np.array([space.show(g) for g in genotypes], dtype=np.str_)
+
+
+def genotypes_of(space: Space, keys: Keys) -> list[Genotype]:
+    """The inverse of `keys_of`. Raises BadGenotype."""
+    if keys.dtype.kind in "iu":
+        return [space.population.at(int(key)) for key in keys]
+    return [space.parse(str(key)) for key in keys]
 
 
 def probe_set(space: Space, count: int) -> list[Genotype]:
-    """The architectures on which estimates are compared with the truth: the whole space for 0, else a uniform
-    sample without repetition that is the same for every run."""
-    if count == 0 or count >= space.size:
-        return list(space.region.genotypes())
-    rows = numpy_stream(0, f"probe/{space.name}/{count}").choice(space.size, count, replace=False)
-    return [space.at(int(row)) for row in sorted(rows)]
+    """The architectures on which estimates are compared with the truth: the space's population for 0, else a uniform
+    sample of it without repetition that is the same for every run. Raises BadSpec where a sample is smaller than that.
+    """
+    population = space.population
+    if count > len(population) and not population.whole:
+        raise BadSpec(
+            f"a probe of {count:,} architectures is more than the {population.about} of {space.name}; choose a scale "
+            f"whose probe is {len(population):,} or less"
+        )
+    if count == 0 or count >= len(population):
+        return list(population)
+    rows = numpy_stream(0, f"probe/{space.name}/{count}").choice(len(population), count, replace=False)
+    return [population.at(int(row)) for row in sorted(rows)]
 
 
 def blocks(space: Space, genotypes: Sequence[Genotype]) -> list[NDArray[np.intp]]:
     """Rows of `genotypes`, each row in one block, of at most `BLOCK` functions on shared weights a block."""
     if not genotypes:
         return []
-    function = np.array(distinct(space, genotypes)[0] if isinstance(space, CellSpace) else range(len(genotypes)))
+    function = np.array(space.functions(genotypes)[0])
     return [np.flatnonzero(function // BLOCK == block) for block in range(function.max() // BLOCK + 1)]
 
 
@@ -59,9 +82,9 @@ def estimated(
 
     known: what an earlier, unfinished run of the same key left there. tell: of architectures taken over from it.
     """
-    positions = np.array([space.position(g) for g in genotypes], dtype=np.int32)
+    keys = keys_of(space, genotypes)
     values, made = np.full((len(genotypes), 2), np.nan), np.zeros(len(genotypes), dtype=bool)
-    before, there = _lined_up(positions, known)
+    before, there = _lined_up(keys, known)
     todo, trusted = blocks(space, genotypes), False
     for number, rows in enumerate(todo):
         kept = bool(there[rows].all())
@@ -74,38 +97,43 @@ def estimated(
             trusted = kept and np.array_equal(values[rows], before[rows], equal_nan=True)
         made[rows] = True
         if number + 1 < len(todo) and not (trusted and kept):
-            write_atomically(partial, to_bytes((positions[made], values[made]), "f8"))
-    return positions, values
+            write_atomically(partial, to_bytes((keys[made], values[made]), "f8"))
+    return keys, values
 
 
-def _lined_up(positions: NDArray[np.int32], known: Estimates | None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """What is known of each position, NaN elsewhere, and of which something is known."""
-    values, there = np.full((len(positions), 2), np.nan), np.zeros(len(positions), dtype=bool)
+def _lined_up(keys: Keys, known: Estimates | None) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """What is known of each architecture, NaN elsewhere, and of which something is known."""
+    values, there = np.full((len(keys), 2), np.nan), np.zeros(len(keys), dtype=bool)
     if known is not None:
-        row = {int(position): row for row, position in enumerate(known[0])}
-        for k, position in enumerate(positions.tolist()):
-            if position in row:
-                values[k], there[k] = known[1][row[position]], True
+        row = {key: row for row, key in enumerate(known[0].tolist())}
+        for k, key in enumerate(keys.tolist()):
+            if key in row:
+                values[k], there[k] = known[1][row[key]], True
     return values, there
 
 
 def to_bytes(estimates: Estimates, precision: str = "f4") -> bytes:
-    """A Parquet file of columns `position`, `accuracy` ([0, 1]) and `cross_entropy` (nats)."""
+    """A Parquet file of columns `position` or `architecture`, `accuracy` ([0, 1]) and `cross_entropy` (nats)."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    positions, values = estimates
+    keys, values = estimates
     accuracy, cross_entropy = values.astype(precision).T
     stream = io.BytesIO()
-    columns = {"position": positions, "accuracy": accuracy, "cross_entropy": cross_entropy}
+    columns = {_column(keys): keys, "accuracy": accuracy, "cross_entropy": cross_entropy}
     pq.write_table(pa.table(columns), stream, compression="zstd")
     return stream.getvalue()
 
 
+def _column(keys: Keys) -> str:
+    return "position" if keys.dtype.kind in "iu" else "architecture"
+
+
 def digest(estimates: Estimates) -> str:
     """A hash of the content, not of the file: equal wherever the numbers are equal in single precision."""
-    positions, values = estimates
-    hashed = hashlib.blake2b(positions.astype("<i4").tobytes(), digest_size=16)
+    keys, values = estimates
+    named = keys.astype("<i4").tobytes() if keys.dtype.kind in "iu" else "\n".join(keys.tolist()).encode()
+    hashed = hashlib.blake2b(named, digest_size=16)
     hashed.update(np.ascontiguousarray(values, dtype="<f4").tobytes())
     return hashed.hexdigest()
 
@@ -117,6 +145,8 @@ def read(path: Path) -> Estimates:
     try:
         table = pq.read_table(path)
         values = [table[name].to_numpy() for name in ("accuracy", "cross_entropy")]
-        return table["position"].to_numpy().astype(np.int32), np.stack(values, axis=1).astype(np.float64)
+        named = "position" in table.column_names
+        keys = table["position" if named else "architecture"].to_numpy().astype(np.int32 if named else np.str_)
+        return keys, np.stack(values, axis=1).astype(np.float64)
     except (OSError, ValueError, KeyError) as error:
         raise BadRecord(f"cannot read the estimates {path} ({error}); move it aside and run again") from None

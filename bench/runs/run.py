@@ -7,7 +7,7 @@ import platform
 import subprocess
 import traceback
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,12 +22,13 @@ import bench
 from bench import images, spaces
 from bench.errors import BadRecord, BadSpec, BenchError, Busy, Diverged
 from bench.images import ImageSet
+from bench.nets.supernet import network_of
 from bench.runs import probe
 from bench.search.checkpoints import Checkpoints
 from bench.search.meter import Meter
 from bench.search.steps import Steps
 from bench.search.task import Found, SearchImages, Task
-from bench.spaces.space import Space
+from bench.spaces.space import Genotype
 from bench.store.record import Candidate, Record, Results, Status
 from bench.store.spec import RunSpec, Scale, key_of
 
@@ -92,69 +93,140 @@ def _executed(
     spec: RunSpec, settings: Settings, results: Results, progress: Callable[[float], None], debug: bool
 ) -> Record:
     provenance()
-    partial = results.partial_path(spec.key)
-    unfinished = probe.read(partial) if partial.exists() else None
     torch.set_num_threads(settings.threads)
-    device = device_named(settings.device)
-    space, loaded = spaces.get(spec.space), images.load(spec.dataset, settings.data)
-    visible, meter = _visible(loaded, spec.scale), Meter(device)
+    run = _Run(spec, settings, results, progress)
+    return run.kept(run.outcome(debug))
 
-    def search_progress(share: float) -> None:
-        progress(SEARCHED * share)
 
-    task = Task(space, visible, spec.scale, spec.seed, device, meter, search_progress, steps=settings.steps)
-    started = datetime.now(UTC)
-    same = _sameness(device, settings, loaded)
-    folder = _kept_in(results, spec, same)
-    task.keeper = checkpoints = Checkpoints(folder, task)
+@dataclass(frozen=True)
+class _Outcome:
+    """How a run ended. message: why it failed, or why a search that is done has no estimates."""
 
-    def record_of(
-        status: Status, message: str, found: Found | None = None, estimates: Mapping[str, Any] | None = None
-    ) -> Record:
-        place = _place(same, settings, loaded, visible, started, checkpoints.stops)
-        return _record(spec, status, message, found, space, task, estimates, place)
+    status: Status
+    message: str = ""
+    found: Found | None = None
+    estimates: probe.Estimates | None = None
 
-    status: Status = "done"
-    found, message, estimates, side = None, "", None, None
-    try:
-        with task.meter.phase(OUTERMOST):
-            found = spec.method.search(task)
-        space.check(found.genotype)
-        if found.estimate is not None:
-            task.estimated = _shown(progress, spec.scale, space)
-            asked, images_each = probe.probe_set(space, spec.scale.probe), spec.scale.probe_images
-            made = probe.estimated(found.estimate, space, asked, images_each, partial, unfinished, task.estimated)
-            side = probe.to_bytes(made)
-            estimates = _note(made, images_each, results.estimates_path(spec.key).name)
-    except Diverged as error:
-        status, message = "diverged", str(error)
-    except BenchError as error:
-        status, message, found = "failed", str(error), None
-        if debug:
+
+class _Run:
+    """One run while it is made: its task, and what is kept of it."""
+
+    def __init__(self, spec: RunSpec, settings: Settings, results: Results, progress: Callable[[float], None]) -> None:
+        self.spec, self.settings, self.results, self.progress = spec, settings, results, progress
+        self.partial = results.partial_path(spec.key)
+        self.unfinished = probe.read(self.partial) if self.partial.exists() else None
+        device = device_named(settings.device)
+        self.space, self.images = spaces.get(spec.space), images.load(spec.dataset, settings.data)
+        self.visible = _visible(self.images, spec.scale)
+
+        def search_progress(share: float) -> None:
+            progress(SEARCHED * share)
+
+        where = device, Meter(device), search_progress
+        self.task = Task(self.space, self.visible, spec.scale, spec.seed, *where, steps=settings.steps)
+        self.started = datetime.now(UTC)
+        self.same = _sameness(device, settings, self.images)
+        self.checkpoints = Checkpoints(_kept_in(results, spec, self.same), self.task)
+        self.task.keeper = self.checkpoints
+
+    def outcome(self, debug: bool) -> _Outcome:
+        """Search, then estimate the probe set, which is made before; what fails after the search costs the estimates
+        alone."""
+        found = None
+        try:
+            network_of(self.space)
+            asked = probe.probe_set(self.space, self.spec.scale.probe)
+            found = self._searched()
+            return _Outcome("done", "", found, self._estimated(found, asked))
+        except Diverged as error:
+            return _Outcome("diverged", str(error), found)
+        except KeyboardInterrupt:
+            self.results.save(self._record(_Outcome("interrupted", "stopped by the user")))
             raise
-    except KeyboardInterrupt:
-        results.save(record_of("interrupted", "stopped by the user"))
-        raise
-    except (torch.OutOfMemoryError, MemoryError):
-        status, message, found = "failed", _out_of_memory(task), None
-        if debug:
-            raise
-    except Exception:
-        status, message, found = "failed", traceback.format_exc(), None
-        if debug:
-            raise
-    try:
-        record = record_of(status, message, found, estimates)
-        results.check(record)
-    except BadRecord as error:  # a number that is not finite, say
-        status, message = "failed", f"what the method returned cannot be kept: {error}"
-        record, side = record_of(status, message), None
-    results.save(record, side)
-    if side is not None:
-        partial.unlink(missing_ok=True)
-    if record.status in ("done", "diverged"):
-        results.drop_checkpoints(spec.key)
-    return record
+        except Exception as error:
+            if debug:
+                raise
+            why = self._said(error)
+        return _Outcome("failed", why) if found is None else _Outcome("done", f"without estimates: {why}", found)
+
+    def _searched(self) -> Found:
+        with self.task.meter.phase(OUTERMOST):
+            found: Found = self.spec.method.search(self.task)
+        self.space.check(found.genotype)
+        return found
+
+    def _estimated(self, found: Found, asked: Sequence[Genotype]) -> probe.Estimates | None:
+        if found.estimate is None:
+            return None
+        self.task.estimated = _shown(self.progress, len(asked))
+        each = self.spec.scale.probe_images
+        known, told = self.unfinished, self.task.estimated
+        return probe.estimated(found.estimate, self.space, asked, each, self.partial, known, told)
+
+    def _said(self, error: Exception) -> str:
+        if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
+            return _out_of_memory(self.task)
+        return str(error) if isinstance(error, BenchError) else traceback.format_exc()
+
+    def kept(self, outcome: _Outcome) -> Record:
+        """The record of an outcome, written; what was kept of a run on its way goes."""
+        try:
+            record = self._record(outcome)
+            self.results.check(record)
+        except BadRecord as error:  # a number that is not finite, say
+            outcome = _Outcome("failed", f"what the method returned cannot be kept: {error}")
+            record = self._record(outcome)
+        side = None if outcome.estimates is None else probe.to_bytes(outcome.estimates)
+        self.results.save(record, side)
+        if side is not None:
+            self.partial.unlink(missing_ok=True)
+        if record.status in ("done", "diverged"):
+            self.results.drop_checkpoints(self.spec.key)
+        return record
+
+    def _record(self, outcome: _Outcome) -> Record:
+        spec, task, found = self.spec, self.task, outcome.found
+        phases = task.meter.state()
+        return Record(
+            key=spec.key,
+            label=spec.label,
+            identity=spec.identity,
+            status=outcome.status,
+            message=outcome.message,
+            genotype=None if found is None else found.genotype,
+            architecture=None if found is None else self.space.show(found.genotype),
+            candidates=() if found is None else tuple(Candidate(g, e) for g, e in found.candidates),
+            trace=tuple(task.trace),
+            details={} if found is None else found.details,
+            cost={**vars(task.meter.total()), "phases": phases},
+            estimates=None if outcome.estimates is None else self._note(outcome.estimates),
+            place=self._place(),
+        )
+
+    def _note(self, estimates: probe.Estimates) -> dict[str, Any]:
+        """What a record says of its estimates, which lie beside it."""
+        keys, values = estimates
+        return {
+            "file": self.results.estimates_path(self.spec.key).name,
+            "blake2b": probe.digest(estimates),
+            "probe": len(keys),
+            "opinions": int(np.isfinite(values[:, 0]).sum()),
+            "images": self.spec.scale.probe_images,
+        }
+
+    def _place(self) -> dict[str, Any]:
+        """Where and with what a run was made; none of it identifies a machine."""
+        return {
+            **provenance(),
+            "python": platform.python_version(),
+            **self.same,
+            "workers": self.settings.workers,
+            "images": self.images.title,
+            "split": self.images.split,
+            "searched_images": [len(self.visible.train), len(self.visible.valid)],
+            "started": self.started.isoformat(timespec="seconds"),  # by the process that ended it
+            "stops": self.checkpoints.stops,  # how often it was stopped before and taken up again
+        }
 
 
 def finished(spec: RunSpec, results: Results) -> Record | None:
@@ -203,9 +275,9 @@ def _visible(loaded: ImageSet, scale: Scale) -> SearchImages:
     )
 
 
-def _shown(progress: Callable[[float], None], scale: Scale, space: Space) -> Callable[[float], None]:
+def _shown(progress: Callable[[float], None], whole: int) -> Callable[[float], None]:
     """Shows how much of the probe set has been estimated, in steps of a hundredth."""
-    whole, done, shown = scale.probe or space.size, 0.0, 0
+    done, shown = 0.0, 0
 
     def estimated(count: float) -> None:
         nonlocal done, shown
@@ -225,46 +297,6 @@ def _out_of_memory(task: Task) -> str:
     )
 
 
-def _note(estimates: probe.Estimates, images_each: int, name: str) -> dict[str, Any]:
-    """What a record says of its estimates, which lie beside it under `name`."""
-    positions, values = estimates
-    return {
-        "file": name,
-        "blake2b": probe.digest(estimates),
-        "probe": len(positions),
-        "opinions": int(np.isfinite(values[:, 0]).sum()),
-        "images": images_each,
-    }
-
-
-def _record(
-    spec: RunSpec,
-    status: Status,
-    message: str,
-    found: Found | None,
-    space: Space,
-    task: Task,
-    estimates: Mapping[str, Any] | None,
-    place: Mapping[str, Any],
-) -> Record:
-    phases = task.meter.state()
-    return Record(
-        key=spec.key,
-        label=spec.label,
-        identity=spec.identity,
-        status=status,
-        message=message,
-        genotype=None if found is None else found.genotype,
-        architecture=None if found is None else space.show(found.genotype),
-        candidates=() if found is None else tuple(Candidate(g, e) for g, e in found.candidates),
-        trace=tuple(task.trace),
-        details={} if found is None else found.details,
-        cost={**vars(task.meter.total()), "phases": phases},
-        estimates=estimates,
-        place=place,
-    )
-
-
 def _sameness(device: torch.device, settings: Settings, loaded: ImageSet) -> dict[str, Any]:
     """What decides about a result beside its key: a run that is stopped goes on with the same only."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else processor()
@@ -277,28 +309,6 @@ def _sameness(device: torch.device, settings: Settings, loaded: ImageSet) -> dic
         "threads": settings.threads,
         "steps": settings.steps,
         "images_digest": loaded.digest,
-    }
-
-
-def _place(
-    same: Mapping[str, Any],
-    settings: Settings,
-    loaded: ImageSet,
-    visible: SearchImages,
-    started: datetime,
-    stops: int,
-) -> dict[str, Any]:
-    """Where and with what a run was made; none of it identifies a machine."""
-    return {
-        **provenance(),
-        "python": platform.python_version(),
-        **same,
-        "workers": settings.workers,
-        "images": loaded.title,
-        "split": loaded.split,
-        "searched_images": [len(visible.train), len(visible.valid)],
-        "started": started.isoformat(timespec="seconds"),  # by the process that ended it
-        "stops": stops,  # how often it was stopped before and taken up again
     }
 
 

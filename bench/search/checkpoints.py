@@ -14,19 +14,17 @@ import json
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from bench.errors import BadRecord
+from bench.search.learner import Keeper, Learner
 from bench.store.files import write_atomically
-
-if TYPE_CHECKING:
-    from bench.search.learner import Learner
-    from bench.search.task import Task
 
 SHARE = 0.02
 """Of the time of a search, about what keeping it may take."""
@@ -38,15 +36,17 @@ NOTE = "note"  # the member of a checkpoint that is JSON
 PARTS = {"identity", "learner", "task", "stops", "steps"}  # of the note
 
 
-class Keeper:
-    """Keeps nothing: every fit begins at its beginning."""
+class Account(Protocol):
+    """What has been spent on a run, and how it is put back: of a task."""
 
-    def begun(self, learner: Learner) -> int:
-        """Called when a fit begins, whose state may be exchanged here; how many of its steps are done already."""
-        return 0
+    def spent(self) -> dict[str, Any]:
+        """So far, as JSON values."""
 
-    def reached(self, learner: Learner, steps: int) -> None:
-        """Called at the end of every epoch of a fit, after so many of its steps."""
+    def resume(self, spent: Mapping[str, Any]) -> None:
+        """Go on from an earlier account."""
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Nothing inside is charged."""
 
 
 class Checkpoints(Keeper):
@@ -55,8 +55,8 @@ class Checkpoints(Keeper):
     folder: of this run and nothing else, as made by this code on this device. share: see `SHARE`.
     """
 
-    def __init__(self, folder: Path, task: Task, share: float = SHARE) -> None:
-        self.folder, self.task, self.share = folder, task, share
+    def __init__(self, folder: Path, account: Account, share: float = SHARE) -> None:
+        self.folder, self.account, self.share = folder, account, share
         self.stops = 0  # how often this run was stopped and taken up again
         self._fit = -1
         self._since = time.perf_counter()  # when something was kept or taken up
@@ -75,7 +75,7 @@ class Checkpoints(Keeper):
             self._forget()
             return 0
         learner.restore(tensors, note["learner"])
-        self.task.resume(note["task"])
+        self.account.resume(note["task"])
         self.stops = max(self.stops, note["stops"] + 1)
         self._since = time.perf_counter()
         return int(note["steps"])
@@ -88,12 +88,12 @@ class Checkpoints(Keeper):
         began = time.perf_counter()
         if self.share * (began - self._since) < self._took:
             return
-        with self.task.meter.paused():
+        with self.account.paused():
             tensors, plain = learner.state()
             note = {
                 "identity": _identity(learner),
                 "learner": plain,
-                "task": self.task.spent(),
+                "task": self.account.spent(),
                 "stops": self.stops,
                 "steps": steps,
             }

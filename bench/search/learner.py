@@ -11,7 +11,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -22,16 +22,15 @@ from torch import Tensor
 
 from bench.errors import BadRegion, Diverged
 from bench.images.batches import Batch, Batches
-from bench.nets.cell import Norm
+from bench.nets.operations import Norm
 from bench.nets.precision import arithmetic
-from bench.nets.supernet import Precision, Regions, Supernet
+from bench.nets.streams import torch_stream
+from bench.nets.supernet import Precision, Supernet
 from bench.nets.sweep import scores
-from bench.search.checkpoints import Keeper
 from bench.search.meter import Meter
-from bench.search.steps import Feeds, Stepper
-from bench.spaces.space import Genotype, Region, Space
+from bench.spaces.space import Genotype, Region
 from bench.store.spec import added, require_range
-from bench.streams import numpy_stream, torch_stream
+from bench.streams import numpy_stream
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ class Relaxation(ABC):
         return False
 
     @abstractmethod
-    def theta(self, learner: Learner) -> tuple[Tensor | None, Regions]:
+    def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
         """Architecture weights `[E, O]` for one training step and the region they live on.
 
         A sampled path is its own region of one genotype, with None for weights of 1.
@@ -106,34 +105,85 @@ Lesson = Callable[["Learner", Batch, Tensor], Tensor]
 """An extra loss for a batch given the learner's logits `[B, classes]`: what siblings teach each other."""
 
 
+class Stepper:
+    """How the updates of one step are carried out: here, as they come."""
+
+    def alpha(self, learner: Learner, train: Batch, valid: Batch) -> None:
+        """The update of alpha."""
+        learner.relaxation.step(learner, train, valid)
+
+    def weights(self, learner: Learner, batch: Batch, lesson: Lesson | None, alpha: bool) -> Tensor:
+        """The update of the weights; the loss of the batch."""
+        return learner.update_weights(batch, lesson, alpha)
+
+    def forget(self) -> None:
+        """The learner's tensors were exchanged."""
+
+
+class Keeper:
+    """Keeps what is trained, epoch by epoch; this one keeps nothing, and every fit begins at its beginning."""
+
+    def begun(self, learner: Learner) -> int:
+        """Called when a fit begins, whose state may be exchanged here; how many of its steps are done already."""
+        return 0
+
+    def reached(self, learner: Learner, steps: int) -> None:
+        """Called at the end of every epoch of a fit, after so many of its steps."""
+
+
+@dataclass(frozen=True)
+class Halves:
+    """The images that a search may see: for the weights, and for alpha and estimates."""
+
+    train: Batches
+    valid: Batches
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """Over how many epochs the learning rate falls, and over how many a temperature does."""
+
+    epochs: float
+    horizon: float
+
+
+@dataclass(frozen=True)
+class Harness:
+    """What a learner lives in: whose random streams it draws from, who counts, keeps and carries out."""
+
+    seed: int
+    name: str  # of the supernet, in its streams
+    meter: Meter
+    stepper: Stepper = field(default_factory=Stepper)
+    keeper: Keeper = field(default_factory=Keeper)
+    estimated: Callable[[float], None] = lambda count: None  # told of how many architectures were estimated
+
+
 class Learner:
     """A supernet on a region, its alpha `[E, O]`, both optimisers and the learning-rate schedule."""
 
     def __init__(
         self,
-        space: Space,
-        region: Region,
         supernet: Supernet,
+        region: Region,
         relaxation: Relaxation,
         training: Training,
-        epochs: float,
-        train: Batches,
-        valid: Batches,
-        meter: Meter,
-        seed: int,
-        name: str,
-        horizon: float | None = None,
+        schedule: Schedule,
+        halves: Halves,
+        harness: Harness,
     ) -> None:
+        self.space = space = supernet.space
         if len(region.allowed) != len(space.edges):
             raise BadRegion(
                 f"a region of {len(region.allowed)} edges does not fit {space.name} ({len(space.edges)} edges)"
             )
-        self.space, self.region, self.supernet = space, region, supernet
-        self.relaxation, self.training, self.epochs = relaxation, training, epochs
-        self.horizon = epochs if horizon is None else horizon
-        self.train, self.valid, self.meter = train, valid, meter
-        self.seed, self.name = seed, name
-        device = train.device
+        self.supernet, self.region = supernet, region
+        self.relaxation, self.training, self.schedule = relaxation, training, schedule
+        self.train, self.valid = halves.train, halves.valid
+        self.seed, self.name, self.meter = harness.seed, harness.name, harness.meter
+        self.stepper, self.keeper, self.estimated = harness.stepper, harness.keeper, harness.estimated
+        seed, name = self.seed, self.name
+        device = self.train.device
         shape = (len(space.edges), len(space.ops))
         start = torch.randn(shape, generator=torch_stream(seed, f"alpha/{name}")) * training.alpha_start
         self.alpha = torch.nn.Parameter(start.to(device))
@@ -162,17 +212,15 @@ class Learner:
         self.paths = numpy_stream(seed, f"paths/{name}")
         self.noise = torch_stream(seed, f"noise/{name}")
         self._visitors = numpy_stream(seed, f"aside/paths/{name}"), torch_stream(seed, f"aside/noise/{name}")
-        self._valid_stream = valid.endless()
+        self._valid_stream = self.valid.endless()
         self.curve: list[dict[str, float]] = []
-        self.estimated: Callable[[float], None] = lambda count: None  # told of how many architectures were estimated
-        self.stepper: Stepper = Stepper()  # how the updates of a step are carried out
-        self.feeds: Feeds | None = None  # while a captured step is written down or run
-        self.keeper = Keeper()  # of its state, epoch by epoch
+        # While a captured step is written down or run: what the host makes anew for it.
+        self.feeds: Callable[[Callable[[], Tensor]], Tensor] | None = None
 
     @property
     def progress(self) -> float:
         """The share of the horizon's steps that is done, 0 to 1: what a temperature follows."""
-        return min(1.0, self.steps / (self.horizon * len(self.train)))
+        return min(1.0, self.steps / (self.schedule.horizon * len(self.train)))
 
     def fit(
         self,
@@ -188,7 +236,7 @@ class Learner:
         """
         self.supernet.train()
         with arithmetic(self.alpha.device, self.training.precision):
-            whole = round((self.epochs if epochs is None else epochs) * len(self.train))
+            whole = round((self.schedule.epochs if epochs is None else epochs) * len(self.train))
             done = self.keeper.begun(self)
             while done < whole:
                 done += self._epoch(lesson, alpha, whole - done)
@@ -229,7 +277,7 @@ class Learner:
         return self.descend(batch, *self.relaxation.theta(self), lesson, alpha)
 
     def descend(
-        self, batch: Batch, theta: Tensor | None, region: Regions, lesson: Lesson | None = None, alpha: bool = True
+        self, batch: Batch, theta: Tensor | None, region: Region, lesson: Lesson | None = None, alpha: bool = True
     ) -> Tensor:
         """`update_weights` at given architecture weights. Nothing in it waits for the device."""
         joint = alpha and self.relaxation.single_level
@@ -263,7 +311,7 @@ class Learner:
         A method that trains beyond the planned epochs sees the rate rise again, as the released schedulers do.
         """
         high, low = self.training.learning_rate, self.training.learning_rate_end
-        share = self.steps / (self.epochs * len(self.train))
+        share = self.steps / (self.schedule.epochs * len(self.train))
         self._set_rate(float(low + (high - low) * 0.5 * (1 + np.cos(np.pi * share))))
 
     def _set_rate(self, rate: float) -> None:
@@ -285,7 +333,7 @@ class Learner:
             ):
                 own.load_state_dict(copy.deepcopy(theirs.state_dict()))  # load_state_dict alone would share tensors
             self.stepper.forget()
-            self.steps, self.epochs, self.horizon = parent.steps, parent.epochs, parent.horizon
+            self.steps, self.schedule = parent.steps, parent.schedule
         return self
 
     def state(self) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -375,7 +423,7 @@ class Learner:
         """Alpha `[E, O]` with minus infinity where the region forbids the operation."""
         return self.alpha.masked_fill(~self.allowed, -torch.inf)
 
-    def loss(self, batch: Batch, theta: Tensor | None, region: Regions) -> Tensor:
+    def loss(self, batch: Batch, theta: Tensor | None, region: Region) -> Tensor:
         """Mean cross-entropy (nats) of a batch."""
         return F.cross_entropy(self.supernet(batch.images, theta, region), batch.labels)
 
@@ -390,7 +438,7 @@ class Learner:
 
         images: how many, all by default. Batch statistics are those of batches of `EVALUATION_BATCH` images.
         """
-        region = Region.of([{op} for op in self.space.check(genotype)])
+        region = self.space.alone(self.space.check(genotype))
         self.supernet.eval()
         right = nats = torch.zeros((), device=self.alpha.device)
         count = 0

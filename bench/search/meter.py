@@ -15,12 +15,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
-if TYPE_CHECKING:
-    from bench.nets.supernet import Supernet
+from bench.nets.supernet import Supernet
 
 AROUND = ""
 """In a written account: the phase that was open around it."""
@@ -85,7 +84,8 @@ class Meter:
     @contextmanager
     def written(self) -> Iterator[dict[str, Cost]]:
         """Passes inside are not charged but written down, for `charge`: images and multiply-adds by phase."""
-        kept, self.phases, self._stack, self._timed = (self.phases, self._stack, self._timed), {}, [AROUND], False
+        kept = self.phases, self._stack, self._timed
+        self.phases, self._stack, self._timed = {}, [AROUND], False
         try:
             yield self.phases
         finally:

@@ -10,40 +10,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from bench.images.batches import Batch
-from bench.nets.cell import used_operations
-from bench.nets.supernet import Supernet
+from bench.search.learner import Learner, Lesson, Stepper
 from bench.search.meter import AROUND, Cost
-from bench.spaces.space import Region, Space
-
-if TYPE_CHECKING:
-    from bench.search.learner import Learner, Lesson
+from bench.spaces.cells import CellSpace
+from bench.spaces.space import Region
 
 Steps = Literal["ordinary", "captured", "masked"]
 """captured: mixture steps are captured, once per region. masked: so are sampled paths, as gates of 0 and 1 on all
 operations of the region: about eight times the arithmetic of one path, in one launch."""
 
 WARM_UP = 3  # runs before a capture, in which libraries choose their kernels
-
-
-class Stepper:
-    """The updates of one step, as they come."""
-
-    def alpha(self, learner: Learner, train: Batch, valid: Batch) -> None:
-        """The update of alpha."""
-        learner.relaxation.step(learner, train, valid)
-
-    def weights(self, learner: Learner, batch: Batch, lesson: Lesson | None, alpha: bool) -> Tensor:
-        """The update of the weights; the loss of the batch."""
-        return learner.update_weights(batch, lesson, alpha)
-
-    def forget(self) -> None:
-        """The learner's tensors were exchanged."""
 
 
 class Captured(Stepper):
@@ -231,13 +213,13 @@ def _kept(learner: Learner) -> Iterator[None]:
 
 def maskable(learner: Learner) -> bool:
     """Whether a sampled path may be a mask: running statistics would take in operations that are not on it."""
-    return type(learner.supernet) is Supernet and learner.training.norm.statistics == "batch"
+    return learner.supernet.maskable and learner.training.norm.statistics == "batch"
 
 
-def computed(space: Space, path: Region) -> Tensor:
+def computed(space: CellSpace, path: Region) -> Tensor:
     """`[E, O]`, 1 where a supernet computes the operation of a path: it leads from the input to the output."""
     gates = torch.zeros(len(space.edges), len(space.ops))
-    for e, ops in enumerate(used_operations(space, path)):
+    for e, ops in enumerate(space.used(path)):
         gates[e, list(ops)] = 1
     return gates
 
@@ -250,19 +232,17 @@ class _Paths:
     """
 
     def __init__(self, learner: Learner, batch: Batch) -> None:
-        self.learner, space = learner, learner.space
+        self.learner, self.space = learner, learner.supernet.inner
         self.path = learner.region
         self._dtype = learner.weights[0].dtype
-        output = max(edge.target for edge in space.edges)
-        last = [e for e, edge in enumerate(space.edges) if edge.target == output]
+        ends = {(kind.name, node) for kind in self.space.cells for node in kind.results}
+        last = [e for e, edge in enumerate(self.space.edges) if (edge.cell, edge.target) in ends]
         self._last = torch.tensor(last, device=learner.alpha.device)  # a list would be moved there in every step
         self._owners = owners(learner)
         self._body = _Body(learner, self._step, (batch,))
 
     def __call__(self, batch: Batch) -> Tensor:
-        _, path = self.learner.relaxation.theta(self.learner)
-        assert isinstance(path, Region)  # a relaxation that says "path" draws one for all cells
-        self.path = path
+        _, self.path = self.learner.relaxation.theta(self.learner)  # one that says "path" draws one for all cells
         images = len(batch.labels)
         gmacs = 3 * images * self.learner.supernet.multiply_adds(self.path) / 1e9
         account = Cost(forward_images=images, backward_images=images, gmacs=gmacs)  # of the path, not of the mask
@@ -272,7 +252,7 @@ class _Paths:
 
     def _step(self, batch: Batch) -> Tensor:
         learner = self.learner
-        gates = learner.given(lambda: computed(learner.space, self.path).to(self._dtype))
+        gates = learner.given(lambda: computed(self.space, self.path).to(self._dtype))
         held = [(w, learner.optimiser.state[w].get("momentum_buffer"), owner) for w, owner in self._owners]
         before = [(w.detach().clone(), None if m is None else m.clone()) for w, m, _ in held]
         loss = learner.descend(batch, gates, learner.region)
@@ -289,12 +269,6 @@ class _Paths:
 def owners(learner: Learner) -> list[tuple[torch.nn.Parameter, tuple[int, int] | None]]:
     """The parameters that a path may leave alone, with their edge and operation; None for those of the skeleton before
     the head, which only a disconnected cell cuts off."""
-    net = learner.supernet
-    cells = [cell for stage in net.stages for cell in stage]  # type: ignore[attr-defined]
-    inside: dict[int, tuple[int, int]] = {}
-    for cell in cells:
-        for e in range(len(learner.space.edges)):
-            for op in cell.sizes:
-                inside.update({id(p): (e, op) for p in cell.conv(e, op).parameters()})
-    head = {id(p) for p in [*net.head.parameters(), *net.head_norm.parameters()]}
-    return [(p, inside.get(id(p))) for p in learner.weights if id(p) not in head]
+    inside = {id(p): (edge, op) for edge, op, p in learner.supernet.owned()}
+    behind = {id(p) for p in learner.supernet.behind()}
+    return [(p, inside.get(id(p))) for p in learner.weights if id(p) not in behind]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -18,15 +19,15 @@ from numpy.typing import NDArray
 from bench.errors import BadRegion, BadSpec
 from bench.images import Augment, Images
 from bench.images.batches import Batches
-from bench.nets.rows import supernet_of
-from bench.nets.supernet import Shape
-from bench.search.checkpoints import Keeper
-from bench.search.learner import Learner, Relaxation, Training
+from bench.nets.streams import torch_stream
+from bench.nets.supernet import supernet_of
+from bench.search.learner import Halves, Harness, Keeper, Learner, Relaxation, Schedule, Training
 from bench.search.meter import Meter
 from bench.search.steps import Steps, stepper_for
+from bench.spaces.layout import Shape
 from bench.spaces.space import Genotype, Region, Space
 from bench.store.spec import Scale
-from bench.streams import numpy_stream, torch_stream
+from bench.streams import numpy_stream
 
 Estimator = Callable[[Sequence[Genotype], int | None], NDArray[np.float64]]
 """Genotypes and a number of validation images to `[n, 2]` accuracy [0, 1] and cross-entropy (nats); NaN where the
@@ -114,8 +115,7 @@ class Task:
                     f"{len(images)} {part} images are fewer than a batch of {training.batch}; choose a larger scale"
                 )
         region = self.region if region is None else region
-        if not all(here <= there for here, there in zip(region.allowed, self.region.allowed, strict=True)):
-            raise BadRegion(f"the region {region.lists} is not within {self.space.name}")
+        self._check(region)
         name = f"{self.name}{self._supernets}"
         self._supernets += 1
         _, channels, size, _ = self.images.train.pixels.shape
@@ -124,23 +124,34 @@ class Task:
         supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.meter.watch(supernet)
         epochs = self.scale.epochs_of(training.epochs) if epochs is None else epochs
-        made = Learner(
-            self.space,
-            region,
-            supernet,
-            relaxation,
-            training,
-            epochs,
+        halves = Halves(
             self._batches("train", training.batch, f"batches/{name}"),
             self._batches("valid", training.batch, f"valid/{name}"),
-            self.meter,
+        )
+        schedule = Schedule(epochs, epochs if horizon is None else horizon)
+        return Learner(supernet, region, relaxation, training, schedule, halves, self._harness(name))
+
+    def _harness(self, name: str) -> Harness:
+        return Harness(
             self.seed,
             name,
-            horizon,
+            self.meter,
+            stepper_for(self.steps),
+            self.keeper,
+            lambda count: self.estimated(count),
         )
-        made.stepper, made.keeper = stepper_for(self.steps), self.keeper
-        made.estimated = lambda count: self.estimated(count)
-        return made
+
+    def _check(self, region: Region) -> None:
+        """A region of this space has its edges, and an architecture; one of a single architecture need not lie within
+        the task's, where the space drops edges."""
+        if len(region.allowed) != len(self.space.edges):
+            raise BadRegion(f"a region of {len(region.allowed)} edges is not within {self.space.name}")
+        within = all(here <= there for here, there in zip(region.allowed, self.region.allowed, strict=True))
+        alone = region.size == 1 and self.space.feasible(next(region.combinations()))
+        if not within and not alone:
+            raise BadRegion(f"the region {region.lists} is not within {self.space.name}")
+        if not alone and not self.space.count(region):
+            raise BadRegion(f"no architecture of {self.space.name} is left in the region {region.lists}")
 
     def _batches(self, part: Literal["train", "valid"], batch: int, stream: str) -> Batches:
         """One part of the images, on the device once however many supernets read it."""
@@ -176,6 +187,10 @@ class Task:
                 "genotype": list(genotype),
             }
         )
+
+    def paused(self) -> AbstractContextManager[None]:
+        """Nothing inside is charged."""
+        return self.meter.paused()
 
     def spent(self) -> dict[str, Any]:
         """The account so far, as JSON values: phases, trace and seconds."""

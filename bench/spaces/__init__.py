@@ -1,12 +1,12 @@
-"""The spaces by name. Adding one is a file here with a `SPACE`, and a line below."""
+"""The spaces by name. Adding one is a file here with a `SPACE`, and a line below; `register` adds one from outside."""
 
 from __future__ import annotations
 
-from bench.errors import UnknownName
-from bench.spaces import nb201, toy
+from bench.errors import BadSpace, UnknownName
+from bench.spaces import nb201, toy, toy_darts
 from bench.spaces.space import Space
 
-SPACES: dict[str, Space] = {space.name: space for space in (nb201.SPACE, toy.SPACE)}
+SPACES: dict[str, Space] = {space.name: space for space in (nb201.SPACE, toy.SPACE, toy_darts.SPACE)}
 
 
 def get(name: str) -> Space:
@@ -15,3 +15,10 @@ def get(name: str) -> Space:
         return SPACES[name]
     except KeyError:
         raise UnknownName("space", name, SPACES) from None
+
+
+def register(space: Space) -> Space:
+    """Make a space of your own known by its name, in this process. Raises BadSpace where another has that name."""
+    if SPACES.setdefault(space.name, space) != space:
+        raise BadSpace(f"there is another space {space.name!r}; give yours a name of its own")
+    return space

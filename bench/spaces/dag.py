@@ -1,4 +1,4 @@
-"""Cells as directed acyclic graphs: which edges matter, and when two cells are the same function.
+"""Cells of one input that sum: which edges matter, and when two cells are the same function.
 
 Shared by NAS-Bench-201 and the toy space. A cell has nodes 0..n; node 0 is the input, the last node the
 output, and every node sums its incoming edges.
@@ -9,54 +9,56 @@ from __future__ import annotations
 import itertools
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
-from bench.spaces.space import Edge, Genotype, Space
+from bench.errors import BadSpace
+from bench.spaces.cells import CellSpace, leading
+from bench.spaces.operations import Identity, Pool
+from bench.spaces.space import Edge, Genotype
 
 Term = tuple[object, ...]
 
 
 @dataclass(frozen=True)
-class CellSpace(Space):
-    """A space of one cell type whose operations are of four kinds, told apart by the index sets below."""
+class Dag(CellSpace):
+    """A space of one cell type with one input and the last node as its output, whose operations are of four kinds:
+    absent, skip, average pooling, and those with weights. Raises BadSpace for any other."""
 
-    none: int
-    skip: int
-    pool: int | None
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(self.cells) > 1 or (self.cells[0].inputs, self.cells[0].output, self.cells[0].stride) != (1, "last", 1):
+            raise BadSpace(f"{self.name} takes one cell type of one input, the last node as its output and no stride")
+        if self.absent is None:
+            raise BadSpace(f"{self.name} takes an operation for no edge, as `none`")
+        linear = [op for op, one in enumerate(self.operations) if one.linear(1) and not one.absent]
+        if not set(linear) <= {self.skip, self.pool}:
+            raise BadSpace(f"{self.name} takes one skip connection and one average pooling at most")
+
+    @property
+    def none(self) -> int:
+        """The operation for no edge."""
+        assert self.absent is not None
+        return self.absent
+
+    @cached_property
+    def skip(self) -> int | None:
+        """The skip connection."""
+        return next((op for op, one in enumerate(self.operations) if isinstance(one, Identity)), None)
+
+    @cached_property
+    def pool(self) -> int | None:
+        """The average pooling."""
+        return next((op for op, one in enumerate(self.operations) if isinstance(one, Pool) and one.linear(1)), None)
 
     @property
     def output(self) -> int:
         """The last node."""
-        return max(edge.target for edge in self.edges)
+        return self.cells[0].results[0]
 
     def live(self, genotype: Genotype) -> Genotype:
         """The genotype with every edge off all input-output paths set to `none`."""
-        forward, backward = {0}, {self.output}
-        for edge, op in zip(self.edges, genotype, strict=True):
-            if op != self.none and edge.source in forward:
-                forward.add(edge.target)
-        for edge, op in reversed(list(zip(self.edges, genotype, strict=True))):
-            if op != self.none and edge.target in backward:
-                backward.add(edge.source)
-        return tuple(
-            op if edge.source in forward and edge.target in backward else self.none
-            for edge, op in zip(self.edges, genotype, strict=True)
-        )
-
-    def shared_class(self, genotype: Genotype) -> Hashable:
-        """`live`: edges off every path cannot matter. Right where an operation maps zero to zero, i.e. for
-        batch-statistics normalisation without a trained shift; elsewhere use `reaching_class`."""
-        return self.live(genotype)
-
-    def reaching_class(self, genotype: Genotype) -> Hashable:
-        """Equal functions on shared weights under any normalisation: only edges into nodes that cannot
-        reach the output are dropped."""
-        backward = {self.output}
-        for edge, op in reversed(list(zip(self.edges, genotype, strict=True))):
-            if op != self.none and edge.target in backward:
-                backward.add(edge.source)
-        return tuple(
-            op if edge.target in backward else self.none for edge, op in zip(self.edges, genotype, strict=True)
-        )
+        kept = set(leading(self, self.cells[0], [() if op == self.none else (op,) for op in genotype]))
+        return tuple(op if e in kept else self.none for e, op in enumerate(genotype))
 
     def trained_class(self, genotype: Genotype) -> Hashable:
         """The function up to renaming of weights: dead edges vanish, skips pass sums on, sums have no order,
@@ -93,45 +95,43 @@ class CellSpace(Space):
                 terms.append(self._edge_term(live, e, names))
         return tuple(sorted(terms, key=repr))
 
+    def functions(self, genotypes: Sequence[Genotype]) -> tuple[list[int], list[Genotype]]:
+        """The functions to compute, in lexicographic order, and for every genotype which of them it is.
 
-def shared_form(space: CellSpace, genotype: Genotype, names: dict[Hashable, int]) -> Hashable:
-    """Equal for cells that are one function on shared weights: the output as a sum of terms.
+        The live genotype with the fewest operations stands for its class.
+        """
+        names: dict[Hashable, int] = {}
+        forms = [self.shared_form(genotype, names) for genotype in genotypes]
+        best: dict[Hashable, tuple[int, Genotype]] = {}
+        for form, genotype in zip(forms, genotypes, strict=True):
+            live = self.live(genotype)
+            candidate = (sum(op != self.none for op in live), live)
+            best[form] = min(best.get(form, candidate), candidate)
+        chosen = sorted(genotype for _, genotype in best.values())
+        place = {genotype: row for row, genotype in enumerate(chosen)}
+        return [place[best[form][1]] for form in forms], chosen
 
-    A term is the input, a weighted operation of one edge on a sum, or the pooling of a term. Skips are transparent and
-    pooling distributes over sums, so this is coarser than `shared_class` (7,548 cells of NAS-Bench-201, not 9,445);
-    edges keep their identity, because their weights do. A supernet computes nothing behind a node without input,
-    whatever its normalisation, so this holds for all of them. names: numbers given to terms, to be passed on.
-    """
-    nodes: list[list[int]] = [[] for _ in range(space.output + 1)]
-    nodes[0].append(names.setdefault("input", 0))
-    for e, (edge, op) in enumerate(zip(space.edges, genotype, strict=True)):
-        source, target = nodes[edge.source], nodes[edge.target]
-        if op == space.none or not source:
-            continue
-        if op == space.skip:
-            target += source
-        elif op == space.pool:
-            target += [names.setdefault(("pool", term), len(names)) for term in source]
-        else:
-            target.append(names.setdefault((e, op, *sorted(source)), len(names)))
-    return tuple(sorted(nodes[-1]))
+    def shared_form(self, genotype: Genotype, names: dict[Hashable, int]) -> Hashable:
+        """Equal for cells that are one function on shared weights: the output as a sum of terms.
 
-
-def distinct(space: CellSpace, genotypes: Sequence[Genotype]) -> tuple[list[int], list[Genotype]]:
-    """The functions to compute, in lexicographic order, and for every genotype which of them it is.
-
-    The live genotype with the fewest operations stands for its class.
-    """
-    names: dict[Hashable, int] = {}
-    forms = [shared_form(space, genotype, names) for genotype in genotypes]
-    best: dict[Hashable, tuple[int, Genotype]] = {}
-    for form, genotype in zip(forms, genotypes, strict=True):
-        live = space.live(genotype)
-        candidate = (sum(op != space.none for op in live), live)
-        best[form] = min(best.get(form, candidate), candidate)
-    chosen = sorted(genotype for _, genotype in best.values())
-    place = {genotype: row for row, genotype in enumerate(chosen)}
-    return [place[best[form][1]] for form in forms], chosen
+        A term is the input, a weighted operation of one edge on a sum, or the pooling of a term. Skips are transparent
+        and pooling distributes over sums, so this is coarser than `live` (7,548 cells of NAS-Bench-201, not 9,445);
+        edges keep their identity, because their weights do. A supernet computes nothing behind a node without input,
+        whatever its normalisation, so this holds for all of them. names: numbers given to terms, to be passed on.
+        """
+        nodes: list[list[int]] = [[] for _ in range(self.output + 1)]
+        nodes[0].append(names.setdefault("input", 0))
+        for e, (edge, op) in enumerate(zip(self.edges, genotype, strict=True)):
+            source, target = nodes[edge.source], nodes[edge.target]
+            if op == self.none or not source:
+                continue
+            if op == self.skip:
+                target += source
+            elif op == self.pool:
+                target += [names.setdefault(("pool", term), len(names)) for term in source]
+            else:
+                target.append(names.setdefault((e, op, *sorted(source)), len(names)))
+        return tuple(sorted(nodes[-1]))
 
 
 def dag(nodes: int, cell: str = "cell") -> tuple[Edge, ...]:

@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.errors import BadGenotype
-from bench.spaces.dag import CellSpace, dag, in_edges
-from bench.spaces.space import Genotype
+from bench.spaces.dag import Dag, dag, in_edges
+from bench.spaces.layout import ResidualStages
+from bench.spaces.space import CellType, Genotype
 
 OPS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
 NONE, SKIP, CONV1, CONV3, POOL = range(5)
@@ -33,7 +34,7 @@ _TOKEN = re.compile(r"([^~|+\s]*)~(\d+)")
 
 
 @dataclass(frozen=True)
-class NB201(CellSpace):
+class NB201(Dag):
     """The space with its five notations."""
 
     def show(self, genotype: Genotype) -> str:
@@ -77,7 +78,7 @@ class NB201(CellSpace):
 
     @cached_property
     def _official(self) -> list[Genotype]:
-        order = list(self.region.genotypes())
+        order = list(self.population)
         random.Random(_OFFICIAL_SHUFFLE).shuffle(order)  # a private generator: no global state is touched
         return order
 
@@ -157,4 +158,5 @@ class NB201(CellSpace):
         return self.parse(stripped)
 
 
-SPACE = NB201(name="nb201", ops=OPS, edges=dag(4), none=NONE, skip=SKIP, pool=POOL)
+CELL = CellType("cell", inputs=1, nodes=3, output="last")
+SPACE = NB201("nb201", OPS, dag(4), (CELL,), ResidualStages())

@@ -78,4 +78,4 @@ def _sized(name: str, values: ArrayLike, space: Space) -> NDArray[Any]:
 
 
 def _arch(space: Space, row: np.intp) -> str:
-    return space.show(space.at(int(row)))
+    return space.show(space.population.at(int(row)))

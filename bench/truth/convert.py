@@ -139,7 +139,7 @@ def _table(rows: Iterator[Row], name: str) -> Table:
             values[position] = _number(line, column, row[column])
     missing = [position for position in range(SPACE.size) if position not in line_of]
     if missing:
-        first = SPACE.show(SPACE.at(missing[0]))
+        first = SPACE.show(SPACE.population.at(missing[0]))
         raise BadTable(f"{len(missing)} of {SPACE.size} architectures are missing, e.g. {first}; is the file whole?")
     header = Header(
         name="nb201-extract",
@@ -170,7 +170,7 @@ def _position(line: int, row: Mapping[str, str]) -> int:
         raise BadTable(f"line {line}: {row['index']!r} is no index") from None
     if indexed != genotype:
         raise BadTable(f"line {line}: index {row['index']} is {SPACE.show(indexed)}, but the line says {row['arch']}")
-    return SPACE.position(genotype)
+    return SPACE.population.row(genotype)
 
 
 def _number(line: int, column: str, text: str) -> float:

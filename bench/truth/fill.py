@@ -39,7 +39,7 @@ PLAN = PASSES[FIRST].plan
 def missing(table: Table, genotypes: Iterable[Genotype]) -> list[int]:
     """The positions to train so that the table knows these cells: representatives of their classes, ascending."""
     known = np.isfinite(table.column(dataset=DATASET, split="test", epochs=PLAN.training.passes, seeds="mean"))
-    positions = {table.space.position(genotype) for genotype in genotypes}
+    positions = {table.space.population.row(genotype) for genotype in genotypes}
     return sorted({int(trained_instead()[p]) for p in positions if not known[p]})
 
 
@@ -64,7 +64,7 @@ def _train(position: int, folder: Path, progress: Callable[[float], None]) -> in
 
 def filled(table: Table, folder: Path) -> Table:
     """The table with all classes of `folder` added where it lacks them. Raises BadTable where a file is damaged."""
-    rows = [row for row in stored(folder) if missing(table, [table.space.at(row.position)])]
+    rows = [row for row in stored(folder) if missing(table, [table.space.population.at(row.position)])]
     if not rows:
         return table
     columns = {column: _values(table, column).copy() for column in table.columns}

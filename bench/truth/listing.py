@@ -14,7 +14,7 @@ _HASHES = {"nb201": "0d06701abd08d1131a75aeae1b759167"}  # of `of(space)`: to li
 
 def of(space: Space) -> list[str]:
     """All architectures, one string per row."""
-    return [space.show(genotype) for genotype in space.region.genotypes()]
+    return [space.show(genotype) for genotype in space.population]
 
 
 @lru_cache
@@ -28,7 +28,7 @@ def fault(archs: Sequence[str], space: Space) -> str:
     seen: dict[int, int] = {}
     for row, arch in enumerate(archs):
         try:
-            position = space.position(space.parse(arch))
+            position = space.population.row(space.parse(arch))
         except BadGenotype as error:
             return f"row {row} names no architecture of {space.name}: {error}"
         if position in seen:
@@ -36,6 +36,7 @@ def fault(archs: Sequence[str], space: Space) -> str:
         seen[position] = row
     missing = [position for position in range(space.size) if position not in seen]
     if missing:
-        return f"{len(missing)} of {space.size} architectures are missing, e.g. {space.show(space.at(missing[0]))}"
+        first = space.show(space.population.at(missing[0]))
+        return f"{len(missing)} of {space.size} architectures are missing, e.g. {first}"
     row = min(row for position, row in seen.items() if position != row)
-    return f"row {row} holds {archs[row]}, where {space.show(space.at(row))} belongs: rows go by position"
+    return f"row {row} holds {archs[row]}, where {space.show(space.population.at(row))} belongs: rows go by position"

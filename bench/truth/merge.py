@@ -67,7 +67,7 @@ def _columns(rows: pa.Table, plan: Plan) -> dict[Column, NDArray[np.float32]]:
 def _counts(plan: Plan) -> dict[str, NDArray[np.int64]]:
     training = plan.training
     skeleton = Skeleton(training.channels, training.cells, patches.SIZE, 1, patches.CLASSES)
-    cells = list(nb201.SPACE.region.genotypes())
+    cells = list(nb201.SPACE.population)
     return {
         "parameters": np.array([parameters(cell, skeleton) for cell in cells], np.int64),
         "multiply_adds": np.array([multiply_adds(cell, skeleton) for cell in cells], np.int64),

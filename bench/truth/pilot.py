@@ -91,7 +91,7 @@ def sample(shards: Series, blocks: range) -> Sample:
 
     positions = table["position"].to_numpy()[::each].tolist()
     return Sample(
-        [nb201.SPACE.at(position) for position in positions],
+        [nb201.SPACE.population.at(position) for position in positions],
         {
             "accuracy": scores("test_accuracy", 100 / patches.CLASSES),
             "-cross-entropy": -scores("test_cross_entropy", np.log(patches.CLASSES)),

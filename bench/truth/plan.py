@@ -78,7 +78,7 @@ def trained_instead() -> NDArray[np.int64]:
     space = nb201.SPACE
     found = np.empty(space.size, np.int64)
     for members in space.classes(space.trained_class).values():
-        found[[space.position(member) for member in members]] = space.position(representative(members))
+        found[[space.population.row(member) for member in members]] = space.population.row(representative(members))
     found.flags.writeable = False
     return found
 
@@ -107,7 +107,7 @@ def series(plan: Plan, folder: Path, digest: str, positions: Sequence[int]) -> S
 
 def train_class(plan: Plan, images: Images, position: int) -> Row:
     """Train one architecture from all seeds of the plan."""
-    genotype = nb201.SPACE.at(position)
+    genotype = nb201.SPACE.population.at(position)
     outcome = standalone.train(genotype, plan.seeds, plan.training, images.train, images.tests, patches.CLASSES)
     values = {}
     for name in COLUMNS:

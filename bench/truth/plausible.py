@@ -47,14 +47,18 @@ def accuracies(column: Column, values: NDArray[np.float64]) -> None:
     if wrong.size:
         one = f"the mean of up to {_MOST_RUNS} runs" if column.seed == MEAN else "one run"
         raise BadTable(
-            f"{column.name} of {SPACE.show(SPACE.at(int(wrong[0])))} is {values[wrong[0]]:g}, which {one} on "
+            f"{column.name} of {_shown(int(wrong[0]))} is {values[wrong[0]]:g}, which {one} on "
             f"{images:,} images cannot give ({wrong.size} such values); are columns mixed up?"
         )
 
 
+def _shown(row: int) -> str:
+    return SPACE.show(SPACE.population.at(row))
+
+
 def sizes(found: Mapping[str, NDArray[np.float64]]) -> None:
     """Raises BadTable unless parameters and multiply-adds, `[N]` each, are those of the networks on CIFAR-10."""
-    for position, genotype in enumerate(SPACE.region.genotypes()):
+    for position, genotype in enumerate(SPACE.population):
         for name, right in zip(("parameters", "multiply_adds"), size_of(genotype), strict=True):
             if found[name][position] != right:
                 raise BadTable(

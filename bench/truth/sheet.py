@@ -104,7 +104,7 @@ def largest(table: Table, official: TableTruth) -> pd.DataFrame:
     of = cells.groupby(trained_instead()[cells.index])
     classes = of.mean().assign(cells=of.size())
     classes = classes.sort_values("cells", ascending=False, kind="stable").head(LARGEST)
-    classes["cell"] = [nb201.SPACE.show(nb201.SPACE.live(nb201.SPACE.at(int(k)))) for k in classes.index]
+    classes["cell"] = [nb201.SPACE.show(nb201.SPACE.live(nb201.SPACE.population.at(int(k)))) for k in classes.index]
     return classes[["cell", "cells", *cells.columns]].reset_index(drop=True)
 
 

@@ -135,7 +135,7 @@ class Table:
 
         Raises NoSuchEntry, saying what there is instead, and BadGenotype.
         """
-        row = self.space.position(self.space.check(genotype))
+        row = self.space.population.row(self.space.check(genotype))
         series = self._answer((metric, dataset, split, epochs), seeds)
         value = float(series.values[row])
         if value != value:  # NaN
@@ -177,7 +177,7 @@ class Table:
     def _missing(self, row: int, cell: Cell, seeds: str) -> str:
         has = self._answer(cell, MEAN).seeds_at(row)
         instead = f"it has seeds {', '.join(map(repr, has))}" if has else "it has no seed of it"
-        arch = self.space.show(self.space.at(row))
+        arch = self.space.show(self.space.population.at(row))
         return f"table {self.header.name} lacks {Column(*cell, seeds).name} of {arch}; {instead}"
 
     @cached_property

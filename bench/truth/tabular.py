@@ -52,7 +52,7 @@ class TableTruth:
     def scores(self, genotype: Genotype, dataset: str) -> Scores:
         """Raises NoSuchEntry where the table lacks the target or the architecture, and BadGenotype."""
         target = self._target(dataset)
-        row = self.space.position(self.space.check(genotype))
+        row = self.space.population.row(self.space.check(genotype))
         test = float(self.column(dataset, "test")[row])
         if np.isnan(test):
             raise NoSuchEntry(f"table {self.name} has no {dataset} test accuracy of {self.space.show(genotype)}")

@@ -93,7 +93,7 @@ def compare(
     alike = equal.mean((1, 2), keepdims=True) > 0.5  # classes from the type of machine that this one is
     share = np.where(equal, 0, np.nan_to_num(gap / limit, nan=np.inf))
     at = i, j, k = tuple(int(index) for index in np.unravel_index(share.argmax(), share.shape))
-    cell = nb201.SPACE.show(nb201.SPACE.at(positions[i]))
+    cell = nb201.SPACE.show(nb201.SPACE.population.at(positions[i]))
     worst = f"{COLUMNS[k]} of {cell}, seed {seeds[j]}: {stored[at]:.6g} stored, {again[at]:.6g} now"
     worst = "none" if equal.all() else worst
     return Verdict(equal.size, int(equal.sum()), int(within.sum()), int((alike & ~equal).sum()), worst)

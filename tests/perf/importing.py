@@ -55,7 +55,7 @@ class Writer:
     def write(self, folder: Path, index: int, epochs: tuple[int, ...]) -> None:
         """One file, with the trainings of these numbers of epochs."""
         drawn = np.random.default_rng(index).random((len(self._numbers), 2)).tolist()
-        arch, row = SPACE.show(SPACE.from_index(index)), SPACE.position(SPACE.from_index(index))
+        arch, row = SPACE.show(SPACE.from_index(index)), SPACE.population.row(SPACE.from_index(index))
         content = {}
         for trained in (self._trained[number] for number in epochs):
             trained.arch_index, trained.arch_str = index, arch
@@ -66,7 +66,7 @@ class Writer:
 
     def _stamp(self, run: Any, arch: str, row: int, where: tuple[str, int, str], drawn: list[list[float]]) -> None:
         dataset, epochs, seed = where
-        genotype, skeleton, last = SPACE.at(row), made.SKELETONS[dataset], epochs - 1
+        genotype, skeleton, last = SPACE.population.at(row), made.SKELETONS[dataset], epochs - 1
         run.arch_config["arch_str"] = arch
         run.params = counts.parameters(genotype, skeleton) / 1e6
         run.flop = (counts.multiply_adds(genotype, skeleton) + skeleton.classes) / 1e6
@@ -176,7 +176,7 @@ def _compare(table: Table, writer: Writer) -> int:
         if not np.allclose(found, writer.columns[column], rtol=2e-7, atol=0, equal_nan=True):
             wrong.append(column)
     for row in range(SPACE.size):
-        genotype, skeleton = SPACE.at(row), made.SKELETONS["cifar10"]
+        genotype, skeleton = SPACE.population.at(row), made.SKELETONS["cifar10"]
         held = table.constant("parameters")[row], table.constant("multiply_adds")[row]
         if held != (counts.parameters(genotype, skeleton), counts.multiply_adds(genotype, skeleton)):
             wrong.append(f"counts of {SPACE.show(genotype)}")

@@ -58,7 +58,7 @@ def drawn(genotypes: list[Genotype], share: int) -> list[Genotype]:
 
 def main(rounds: int = 3, share: int = 20) -> None:
     """Print two numbers of images."""
-    space = list(SPACE.region.genotypes())
+    space = list(SPACE.population)
     live = [genotype for genotype in space if SPACE.live(genotype) == genotype]
     _, chosen = distinct(SPACE, space)
     shape = Shape(8, 1, 10, 3, 8)

@@ -24,7 +24,7 @@ CELLS = 5
 def cells() -> list[Genotype]:
     """Random cells, the same in every run."""
     rng = np.random.default_rng(0)
-    return [SPACE.at(int(row)) for row in rng.choice(SPACE.size, CELLS, replace=False)]
+    return [SPACE.population.at(int(row)) for row in rng.choice(SPACE.size, CELLS, replace=False)]
 
 
 def plain(genotype: Genotype, training: Training, images: Split) -> Callable[[], object]:

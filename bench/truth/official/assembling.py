@@ -69,7 +69,7 @@ class Assembler:
     @property
     def missing(self) -> list[int]:
         """Official indices of the architectures that no row was about."""
-        return sorted(SPACE.to_index(SPACE.at(int(p))) for p in np.flatnonzero(~self._filled))
+        return sorted(SPACE.to_index(SPACE.population.at(int(p))) for p in np.flatnonzero(~self._filled))
 
     def table(self, name: str, title: str, source: str, kind: str) -> Table:
         """The table of all rows. Raises BadTable."""
@@ -96,7 +96,7 @@ class Assembler:
     def _position(self, genotype: Genotype, index: int | None) -> int:
         if index is not None and SPACE.to_index(genotype) != index:
             raise BadTable(f"it has index {index}, but is number {SPACE.to_index(genotype)} of the released order")
-        where = SPACE.position(genotype)
+        where = SPACE.population.row(genotype)
         if self._filled[where]:
             raise BadTable("it stands twice")
         self._filled[where] = True

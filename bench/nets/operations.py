@@ -1,0 +1,195 @@
+"""How the operations of `bench.spaces.operations` are computed: one form for each class, with its weights.
+
+Normalisation follows `Norm`; images are `[B, C, H, W]`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from bench.errors import BadSpace
+from bench.nets.convolve import plain_pool
+from bench.spaces.operations import Absent, Convolution, Identity, Operation, Pool, Separable
+
+Form = Callable[[Tensor], Tensor]
+"""An operation at one place: a module where it has weights or statistics."""
+
+
+@dataclass(frozen=True)
+class Norm:
+    """Batch normalisation of the searched operations.
+
+    `batch` statistics and no affine are the papers' setting for weight sharing (DARTS, appendix A.1.1): running
+    averages would mix the statistics of all architectures, and a trained scale would undo the architecture weight.
+    """
+
+    statistics: Literal["batch", "running"] = "batch"
+    affine: bool = False
+
+
+class Statistics(nn.Module):
+    """What the normalisation of so many channels keeps and trains."""
+
+    mean: Tensor | None
+    var: Tensor | None
+
+    def __init__(self, channels: int, norm: Norm) -> None:
+        super().__init__()
+        self.channels = channels
+        self.affine = nn.Parameter(torch.stack([torch.ones(channels), torch.zeros(channels)])) if norm.affine else None
+        running = norm.statistics == "running"
+        self.register_buffer("mean", torch.zeros(channels) if running else None)
+        self.register_buffer("var", torch.ones(channels) if running else None)
+
+
+class Conv(nn.Module):
+    """ReLU, one dense convolution with half padding, normalisation."""
+
+    def __init__(self, kernel: Tensor, norm: Norm, stride: int = 1) -> None:
+        super().__init__()
+        self.size, self.stride = kernel.shape[-1], stride
+        self.kernel = nn.Parameter(kernel)
+        self.norm = Statistics(len(kernel), norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` to `[B, outputs, H / stride, W / stride]`."""
+        y = F.conv2d(F.relu(x), self.kernel.to(x.dtype), stride=self.stride, padding=self.size // 2)
+        return batch_norm(y, [self.norm], None, self.training)
+
+
+class SeparableConv(nn.Module):
+    """ReLU, depthwise convolution, 1x1 convolution and normalisation, once or several times."""
+
+    def __init__(self, kernels: Sequence[Tensor], norm: Norm, stride: int, dilation: int) -> None:
+        super().__init__()
+        self.stride, self.dilation = stride, dilation
+        self.depthwise = nn.ParameterList(kernels[::2])
+        self.pointwise = nn.ParameterList(kernels[1::2])
+        self.norms = nn.ModuleList(Statistics(len(kernel), norm) for kernel in kernels[1::2])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` to `[B, C, H / stride, W / stride]`."""
+        stride = self.stride
+        for deep, wide, norm in zip(self.depthwise, self.pointwise, self.norms, strict=True):
+            padding = self.dilation * (deep.shape[-1] // 2)
+            x = F.conv2d(F.relu(x), deep.to(x.dtype), None, stride, padding, self.dilation, groups=len(deep))
+            x = batch_norm(F.conv2d(x, wide.to(x.dtype)), [norm], None, self.training)  # type: ignore[list-item]
+            stride = 1
+        return x
+
+
+class FactorisedReduction(nn.Module):
+    """ReLU, two 1x1 convolutions of stride 2, the second on pixels shifted by one, side by side; normalisation."""
+
+    def __init__(self, kernels: Sequence[Tensor], norm: Norm) -> None:
+        super().__init__()
+        self.halves = nn.ParameterList(kernels)
+        self.norm = Statistics(sum(map(len, kernels)), norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` to `[B, outputs, H / 2, W / 2]`."""
+        x = F.relu(x)
+        parts = [F.conv2d(x[:, :, k:, k:], half.to(x.dtype), stride=2) for k, half in enumerate(self.halves)]
+        return batch_norm(torch.cat(parts, dim=1), [self.norm], None, self.training)
+
+
+class NormalisedPool(nn.Module):
+    """Pooling with normalisation behind it, as DARTS searches with."""
+
+    def __init__(self, pool: Form, channels: int, norm: Norm) -> None:
+        super().__init__()
+        self.pool, self.norm = pool, Statistics(channels, norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` to `[B, C, H / stride, W / stride]`."""
+        return batch_norm(self.pool(x), [self.norm], None, self.training)
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where an operation stands. pools_normalised: whether normalisation follows a pooling there."""
+
+    channels: int
+    stride: int
+    norm: Norm
+    pools_normalised: bool = False
+
+
+def _identity(operation: Identity, kernels: Sequence[Tensor], site: Site) -> Form:
+    return (lambda x: x) if site.stride == 1 else FactorisedReduction(kernels, site.norm)
+
+
+def _pool(operation: Pool, kernels: Sequence[Tensor], site: Site) -> Form:
+    size, stride = operation.size, site.stride
+
+    def pool(x: Tensor) -> Tensor:
+        if operation.kind == "maximum":
+            return F.max_pool2d(x, size, stride, size // 2)
+        if size == 3 and stride == 1:
+            return plain_pool(x)
+        x = x if x.device.type == "cpu" else x.contiguous()  # see `bench.nets.convolve.Pooled`
+        return F.avg_pool2d(x, size, stride, size // 2, count_include_pad=False)
+
+    return NormalisedPool(pool, site.channels, site.norm) if site.pools_normalised else pool
+
+
+def _convolution(operation: Convolution, kernels: Sequence[Tensor], site: Site) -> Form:
+    return Conv(kernels[0], site.norm, site.stride)
+
+
+def _separable(operation: Separable, kernels: Sequence[Tensor], site: Site) -> Form:
+    return SeparableConv(kernels, site.norm, site.stride, operation.dilation)
+
+
+FORMS: dict[type[Operation], Callable[[Any, Sequence[Tensor], Site], Form]] = {
+    Identity: _identity,
+    Pool: _pool,
+    Convolution: _convolution,
+    Separable: _separable,
+}
+"""By the class of an operation: its form, from its initial kernels `[outputs, inputs / groups, k, k]`."""
+
+
+def check_forms(operations: Sequence[Operation]) -> None:
+    """Raises BadSpace where an operation has no form."""
+    for operation in operations:
+        if type(operation) not in FORMS and not isinstance(operation, Absent):
+            raise BadSpace(
+                f"operation {operation.name!r} has no form; give its class, {type(operation).__name__}, a line in "
+                "FORMS of bench/nets/operations.py"
+            )
+
+
+def form(operation: Operation, kernels: Sequence[Tensor], site: Site) -> Form:
+    """How an operation is computed at a site. Raises BadSpace where it has no form."""
+    check_forms([operation])
+    return FORMS[type(operation)](operation, kernels, site)
+
+
+def batch_norm(x: Tensor, norms: Sequence[Statistics], scales: Tensor | None, training: bool) -> Tensor:
+    """Normalise `[B, len(norms) * C, H, W]` channel by channel and scale the result by `scales` `[len(norms) * C]`.
+
+    Running statistics, where kept, are updated while training, as torch.nn.BatchNorm2d does.
+    """
+    channels = norms[0].channels
+    scale, shift = scales, None
+    affine: list[Tensor] = [n.affine for n in norms if n.affine is not None]
+    if affine:
+        both = torch.cat(affine, dim=1) if len(affine) > 1 else affine[0]
+        scale, shift = (both if scales is None else both * scales).unbind()
+    kept = [(n.mean, n.var) for n in norms if n.mean is not None and n.var is not None]
+    if not kept:
+        return F.batch_norm(x, None, None, scale, shift, True)
+    mean, var = torch.cat([m for m, _ in kept]), torch.cat([v for _, v in kept])
+    y = F.batch_norm(x, mean, var, scale, shift, training)
+    if training:
+        for (m, v), new_m, new_v in zip(kept, mean.split(channels), var.split(channels), strict=True):
+            m.copy_(new_m)
+            v.copy_(new_v)
+    return y

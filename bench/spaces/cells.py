@@ -1,0 +1,131 @@
+"""Spaces of searched cells: what their operations are, which of them can matter, and how large an architecture is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bench.errors import BadGenotype, BadSpace
+from bench.spaces.layout import UNIT, Layout, Shape
+from bench.spaces.operations import Kernel, Operation, operation
+from bench.spaces.space import CellType, Genotype, Region, Sizes, Space
+
+Used = tuple[tuple[int, ...], ...]
+"""The operations that are computed, per edge."""
+
+
+@dataclass(frozen=True)
+class CellSpace(Space):
+    """Cells of named operations in the places of a layout. Raises BadSpace, UnknownName for what does not fit."""
+
+    layout: Layout
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        places = {place.cell for place in self.layout.places(UNIT)}
+        if places != {cell.name for cell in self.cells}:
+            names = ", ".join(sorted(places))
+            raise BadSpace(f"the layout of {self.name} has cells of types {names}; the space has {self._types}")
+        if not self.operations:
+            raise BadSpace(f"{self.name} has no operation")
+
+    @property
+    def _types(self) -> str:
+        return ", ".join(cell.name for cell in self.cells)
+
+    @property
+    def network(self) -> str:
+        """That of the layout."""
+        return self.layout.network
+
+    @cached_property
+    def operations(self) -> tuple[Operation, ...]:
+        """What `ops` stand for. Raises UnknownName."""
+        return tuple(operation(name) for name in self.ops)
+
+    @cached_property
+    def absent(self) -> int | None:
+        """The operation that stands for no edge, where there is one."""
+        return next((op for op, one in enumerate(self.operations) if one.absent), None)
+
+    def stride(self, edge: int) -> int:
+        """By how much an edge narrows what it takes."""
+        kind = self.cell(self.edges[edge].cell)
+        return kind.stride if self.edges[edge].source < kind.inputs else 1
+
+    @cached_property
+    def strides(self) -> tuple[int, ...]:
+        """`stride` of every edge."""
+        return tuple(self.stride(e) for e in range(len(self.edges)))
+
+    def used(self, region: Region) -> Used:
+        """Per edge, the allowed operations that can matter: on a way from an input to the output that is not `none`."""
+        return _used(self, region)
+
+    def sizes(self, genotype: Genotype) -> Sizes:
+        """Of the network with one channel and one cell a stage."""
+        named = [() if op == self.absent else (op,) for op in genotype]
+        live = [e for kind in self.cells for e in leading(self, kind, named)]
+        weights, costs = self._units
+        parameters = sum(weights[e][op] for e, op in enumerate(genotype))
+        return Sizes(parameters, sum(costs[e][genotype[e]] for e in live))
+
+    @cached_property
+    def weights(self) -> NDArray[np.int64]:
+        """`[E, O]` in the network with one channel and one cell a stage."""
+        return np.array(self._units[0], dtype=np.int64)
+
+    @cached_property
+    def _units(self) -> tuple[list[list[int]], list[list[int]]]:
+        """Weights and multiply-adds by edge and operation."""
+        each = [[self.kernels(UNIT, e, op) for op in range(len(self.ops))] for e in range(len(self.edges))]
+        weights = [[sum(k.weights for k in kernels) for kernels in ops] for ops in each]
+        return weights, [[sum(k.multiply_adds for k in kernels) for kernels in ops] for ops in each]
+
+    def kernels(self, shape: Shape, edge: int, op: int) -> list[Kernel]:
+        """The convolutions of an operation on an edge, in all cells of a network."""
+        places = [place for place in self.layout.places(shape) if place.cell == self.edges[edge].cell]
+        operation, stride = self.operations[op], self.strides[edge]
+        return [kernel for place in places for kernel in operation.kernels(place.channels, place.side, stride)]
+
+    def show(self, genotype: Genotype) -> str:
+        """Operation names in edge order, joined by commas."""
+        return ",".join(self.ops[op] for op in self.check(genotype))
+
+    def parse(self, text: str) -> Genotype:
+        """The inverse of `show`. Raises BadGenotype naming the place and the legal operations."""
+        names = re.split(",", text)
+        if len(names) != len(self.edges):
+            raise BadGenotype(f"{text!r} names {len(names)} operations; a cell of {self.name} takes {len(self.edges)}")
+        for at, name in enumerate(names):
+            if name not in self.ops:
+                raise BadGenotype(f"{name!r} at edge {at} of {text!r} is no operation; legal: {', '.join(self.ops)}")
+        return self.check(tuple(self.ops.index(name) for name in names))
+
+
+@lru_cache(maxsize=16384)
+def _used(space: CellSpace, region: Region) -> Used:
+    allowed = [tuple(op for op in ops if op != space.absent) for ops in region.lists]
+    found: list[tuple[int, ...]] = [()] * len(space.edges)
+    for kind in space.cells:
+        for e in leading(space, kind, allowed):
+            found[e] = allowed[e]
+    return tuple(found)
+
+
+def leading(space: CellSpace, kind: CellType, allowed: Sequence[tuple[int, ...]]) -> list[int]:
+    """The edges of a cell type that lie on a way from an input to the output; sources come before targets."""
+    edges = [(e, edge) for e, edge in space.of_cell(kind.name) if allowed[e]]
+    fed, useful = set(range(kind.inputs)), set(kind.results)
+    for _, edge in edges:
+        if edge.source in fed:
+            fed.add(edge.target)
+    for _, edge in reversed(edges):
+        if edge.source in fed and edge.target in useful:
+            useful.add(edge.source)
+    return [e for e, edge in edges if edge.source in fed and edge.target in useful]

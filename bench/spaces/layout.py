@@ -1,0 +1,145 @@
+"""Where the cells of a network stand, and what stands around them: widths, sides and convolutions. Free of torch.
+
+A layout is written once for each kind of network. Supernets, costs and parameter counts are made from it.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from bench.spaces.operations import Kernel
+
+
+@dataclass(frozen=True)
+class Shape:
+    """The size of a network."""
+
+    channels: int  # C of the first stage
+    cells: int  # N per stage
+    classes: int
+    image_channels: int
+    image_size: int  # pixels of a side
+
+
+UNIT = Shape(channels=1, cells=1, classes=1, image_channels=1, image_size=32)
+"""The smallest network of any kind: what the sizes of architectures are compared in."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one cell stands."""
+
+    name: str  # "stage1/cell0"
+    stage: int
+    cell: str  # its type
+    channels: int  # of every node
+    side: int  # pixels of its inputs, a side
+    stream: str = ""  # that its weights are drawn from, where that is not its name
+
+    @property
+    def streams(self) -> str:
+        """What the names of its random streams begin with."""
+        return self.stream or self.name
+
+
+class Layout(ABC):
+    """The skeleton of one kind of network. network: the module and the class that compute it, `bench.nets.nb201:NB201`;
+    it is imported when a network is wanted."""
+
+    network: ClassVar[str]
+    stages: ClassVar[int] = 3  # stretches of cells between which the network narrows
+
+    @abstractmethod
+    def places(self, shape: Shape) -> tuple[Place, ...]:
+        """All cells, from the first to the last."""
+
+    @abstractmethod
+    def fixed(self, shape: Shape) -> Mapping[str, Kernel]:
+        """The convolutions outside the operations of cells, by the names of their random streams; the head is a 1x1
+        convolution of one pixel, whose `affine` counts its bias and the normalisation before it."""
+
+
+class ResidualStages(Layout):
+    """NAS-Bench-201 (Dong & Yang, ICLR 2020, section 2.1): a 3x3 stem; stages of N cells at C, 2C and 4C channels; a
+    residual block of stride 2 before stages 2 and 3; normalisation, ReLU, average pooling and a linear head."""
+
+    network = "bench.nets.nb201:NB201"
+
+    def places(self, shape: Shape) -> tuple[Place, ...]:
+        """N cells a stage."""
+        return tuple(
+            Place(f"stage{s}/cell{n}", s, "cell", shape.channels << s, shape.image_size >> s)
+            for s in range(self.stages)
+            for n in range(shape.cells)
+        )
+
+    def fixed(self, shape: Shape) -> Mapping[str, Kernel]:
+        """Stem, residual blocks, head."""
+        width, side = shape.channels, shape.image_size
+        found = {"stem": Kernel(width, shape.image_channels, 3, side, affine=2 * width)}
+        for stage in range(1, self.stages):
+            side, wide = side // 2, 2 * width
+            found[f"stage{stage}/first"] = Kernel(wide, width, 3, side, 2, affine=2 * wide)
+            found[f"stage{stage}/second"] = Kernel(wide, wide, 3, side, affine=2 * wide)
+            found[f"stage{stage}/shortcut"] = Kernel(wide, width, 1, side)
+            width = wide
+        return {**found, "head": Kernel(shape.classes, width, 1, 1, affine=shape.classes + 2 * width)}
+
+
+class TwoInputCells(Layout):
+    """DARTS (Liu et al., ICLR 2019, section 3 and its code): a 3x3 stem to 3C; N normal cells, a reduction cell, N, a
+    reduction, N: L = 3N + 2 cells; every cell sees the two before it, brought to its width and side by 1x1
+    convolutions; average pooling and a linear head. A reduction doubles the channels.
+
+    nodes: that a cell concatenates.
+    """
+
+    network = "bench.nets.darts:Darts"
+    normal: ClassVar[str] = "normal"
+    reduction: ClassVar[str] = "reduce"
+
+    def __init__(self, nodes: int) -> None:
+        self.nodes = nodes
+
+    def __eq__(self, other: object) -> bool:
+        return type(other) is type(self) and vars(other) == vars(self)
+
+    def __hash__(self) -> int:
+        return hash((type(self), self.nodes))
+
+    def places(self, shape: Shape) -> tuple[Place, ...]:
+        """In all stages but the first a reduction cell comes first."""
+        found = []
+        for stage in range(self.stages):
+            width, side = shape.channels << stage, shape.image_size >> stage
+            if stage:
+                found.append(Place(f"stage{stage}/reduction", stage, self.reduction, width, 2 * side))
+            found += [Place(f"stage{stage}/cell{n}", stage, self.normal, width, side) for n in range(shape.cells)]
+        return tuple(found)
+
+    def fixed(self, shape: Shape) -> Mapping[str, Kernel]:
+        """Stem, what brings the inputs of every cell to its width, head."""
+        wide = 3 * shape.channels
+        found = {"stem": Kernel(wide, shape.image_channels, 3, shape.image_size, affine=2 * wide)}
+        before = [(wide, shape.image_size)] * 2  # channels and side of the two outputs before a cell
+        for place in self.places(shape):
+            for k, (inputs, side) in enumerate(before):
+                found |= self._brought(f"{place.name}/input{k}", inputs, side, place)
+            smaller = 2 if place.cell == self.reduction else 1
+            before = [before[1], (self.nodes * place.channels, place.side // smaller)]
+        return {**found, "head": Kernel(shape.classes, before[1][0], 1, 1, affine=shape.classes)}
+
+    @staticmethod
+    def _brought(name: str, inputs: int, side: int, place: Place) -> Mapping[str, Kernel]:
+        """ReLU, 1x1 convolution, normalisation; a factorised reduction where the input is twice as large."""
+        if side == place.side:
+            return {name: Kernel(place.channels, inputs, 1, side, affine=2 * place.channels)}
+        halves = (place.channels // 2, place.channels - place.channels // 2)
+        return {
+            f"{name}/{k}": Kernel(half, inputs, 1, place.side, 2, affine=2 * half)
+            for k, half in enumerate(halves)
+            if half
+        }

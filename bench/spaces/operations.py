@@ -1,0 +1,151 @@
+"""The operations that an edge can take, by name: their convolutions, and whether they are linear. Free of torch.
+
+How an operation is computed is written in `bench.nets.operations`, which looks it up by its class. Adding an operation
+is a class here (or a new name for one that exists), a line in `OPERATIONS`, and a form there.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from bench.errors import UnknownName
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """One convolution with half padding. side: pixels of its output; affine: scales, shifts and biases behind it."""
+
+    outputs: int
+    inputs: int
+    size: int
+    side: int
+    stride: int = 1
+    groups: int = 1
+    affine: int = 0
+
+    @property
+    def weights(self) -> int:
+        """The numbers in the kernel."""
+        return self.outputs * self.inputs // self.groups * self.size**2
+
+    @property
+    def multiply_adds(self) -> int:
+        """Of one image; the border counts as the middle does."""
+        return self.weights * self.side**2
+
+
+@dataclass(frozen=True)
+class Operation(ABC):
+    """What an edge does to the sum at its source: C channels in, C channels out, smaller by `stride`."""
+
+    name: str
+    absent: ClassVar[bool] = False  # it gives nothing: the edge is not there
+
+    @abstractmethod
+    def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """Its convolutions, in order. side: pixels of its input."""
+
+    def linear(self, stride: int) -> bool:
+        """Whether a sum may pass through it term by term: it has no weights, no normalisation and no ReLU."""
+        return False
+
+
+@dataclass(frozen=True)
+class Absent(Operation):
+    """No edge."""
+
+    absent: ClassVar[bool] = True
+
+    def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """None."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Identity(Operation):
+    """The source as it is. Where the edge has a stride, a factorised reduction (DARTS): ReLU, two 1x1 convolutions of
+    stride 2 that see shifted pixels and give half of the channels each, normalisation."""
+
+    def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """None, or those of the reduction."""
+        if stride == 1:
+            return ()
+        halves = (channels // 2, channels - channels // 2)
+        return tuple(Kernel(half, channels, 1, side // stride, stride, affine=2 * half) for half in halves if half)
+
+    def linear(self, stride: int) -> bool:
+        """Unless it has a stride."""
+        return stride == 1
+
+
+@dataclass(frozen=True)
+class Pool(Operation):
+    """A mean that does not count its padding, or a maximum, over `size` x `size` pixels."""
+
+    kind: Literal["average", "maximum"]
+    size: int
+
+    def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """None."""
+        return ()
+
+    def linear(self, stride: int) -> bool:
+        """A mean is."""
+        return self.kind == "average"
+
+
+@dataclass(frozen=True)
+class Convolution(Operation):
+    """ReLU, a dense convolution, normalisation."""
+
+    size: int
+
+    def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """One."""
+        return (Kernel(channels, channels, self.size, side // stride, stride, affine=2 * channels),)
+
+
+@dataclass(frozen=True)
+class Separable(Operation):
+    """`times` times ReLU, a depthwise convolution, a 1x1 convolution, normalisation; the first takes the stride."""
+
+    size: int
+    dilation: int = 1
+    times: int = 2
+
+    def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """Two for each time."""
+        found: list[Kernel] = []
+        for time in range(self.times):
+            step = stride if time == 0 else 1
+            side //= step
+            found.append(Kernel(channels, channels, self.size, side, step, groups=channels))
+            found.append(Kernel(channels, channels, 1, side, affine=2 * channels))
+        return tuple(found)
+
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for operation in (
+        Absent("none"),
+        Identity("skip_connect"),
+        Convolution("nor_conv_1x1", 1),
+        Convolution("nor_conv_3x3", 3),
+        Pool("avg_pool_3x3", "average", 3),
+        Pool("max_pool_3x3", "maximum", 3),
+        Separable("sep_conv_3x3", 3),
+        Separable("sep_conv_5x5", 5),
+        Separable("dil_conv_3x3", 3, dilation=2, times=1),
+        Separable("dil_conv_5x5", 5, dilation=2, times=1),
+    )
+}
+"""Names as NAS-Bench-201 and DARTS have them."""
+
+
+def operation(name: str) -> Operation:
+    """The operation of that name. Raises UnknownName with the nearest one."""
+    if name not in OPERATIONS:
+        raise UnknownName("operation", name, OPERATIONS)
+    return OPERATIONS[name]
