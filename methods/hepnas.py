@@ -24,11 +24,11 @@ has no script for it. `hep-random-order` draws an order that is neither of the o
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -77,13 +77,17 @@ class Hierarchy(EdgeChoice):
     def node(self, task: Task, level: int) -> list[int]:
         """The edges into the node whose turn it is."""
         nodes = hierarchies(task.space, task.region)
-        ascending = list(range(len(nodes)))
-        order = ascending[::-1] if self.order == "reversed" else ascending
-        if self.order == "random":
-            rng = task.stream("order")
-            drawn = (rng.permutation(ascending).tolist() for _ in itertools.count())
-            order = next(one for one in drawn if len(nodes) < 3 or one not in (ascending, ascending[::-1]))
-        return nodes[order[level]]
+        orders = {"sequential": nodes, "reversed": nodes[::-1]}
+        order = _another(nodes, task.stream("order")) if self.order == "random" else orders[self.order]
+        return order[level]
+
+
+def _another(nodes: list[list[int]], rng: np.random.Generator) -> list[list[int]]:
+    """An order that is drawn until it is neither this one nor its reverse, where there are others."""
+    while True:
+        order = [nodes[k] for k in rng.permutation(len(nodes))]
+        if len(nodes) < 3 or order not in (nodes, nodes[::-1]):
+            return order
 
 
 @dataclass(frozen=True)
