@@ -34,10 +34,10 @@ from torch import Tensor
 
 from bench.errors import BadSpec
 from bench.images.batches import Batch
-from bench.search.learner import Learner, Lesson, Training
+from bench.search.learner import Learner, Lesson
 from bench.search.task import Task
 from bench.spaces.space import Region, Space
-from methods.darts import Darts
+from methods.bases import base_of
 from methods.gmnas import LARGEST_CUT, MATCHING
 from methods.oneshot import OneShot
 from methods.partition import Partition
@@ -123,8 +123,7 @@ def divergence(teacher: Tensor, student: Tensor) -> Tensor:
     return F.kl_div(student.log_softmax(1), teacher.log_softmax(1), log_target=True, reduction="batchmean")
 
 
-FIRST_ORDER = Darts(Training(batch=128, weight_decay=3e-4, nesterov=False))
-SHALLOW_TO_DEEP, SMD = Hierarchy(), MutualDistillation()
+BASE, SHALLOW_TO_DEEP, SMD = base_of("hep"), Hierarchy(), MutualDistillation()
 
 
 @dataclass(frozen=True)
@@ -134,7 +133,7 @@ class HepNas(Partition):
     version: ClassVar[int] = 3
     grouping: Grouping = MATCHING
     edges: EdgeChoice = SHALLOW_TO_DEEP
-    base: OneShot = FIRST_ORDER
+    base: OneShot = BASE
     levels: tuple[int, ...] = (10, 10, 10)
     tuning: int = 10
     final: int = 0
@@ -152,3 +151,6 @@ VARIANTS = {
     "hep-reversed": replace(HEP, edges=Hierarchy("reversed")),
     "hep-random-order": replace(HEP, edges=Hierarchy("random")),
 }
+TWO_NODES = {label: replace(search, levels=(10, 10)) for label, search in VARIANTS.items()}
+EDGEWISE = replace(VARIANTS["hep-edgewise"], levels=(5,) * 3)
+SETTINGS = {"toy": {**TWO_NODES, "hep-edgewise": EDGEWISE}}
