@@ -151,6 +151,7 @@ VARIANTS = {
     "hep-reversed": replace(HEP, edges=Hierarchy("reversed")),
     "hep-random-order": replace(HEP, edges=Hierarchy("random")),
 }
+# The toy space has two nodes and three edges.
 TWO_NODES = {label: replace(search, levels=(10, 10)) for label, search in VARIANTS.items()}
 EDGEWISE = replace(VARIANTS["hep-edgewise"], levels=(5,) * 3)
 SETTINGS = {"toy": {**TWO_NODES, "hep-edgewise": EDGEWISE}}

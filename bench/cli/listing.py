@@ -52,12 +52,13 @@ def rows(what: What, folder: Path) -> list[Row]:
         return [_run_row(r, code_digest()) for r in _all(Results(folder))]
     if what == "methods":
         import methods
+        from bench.spaces import SPACES
 
         return [
             {
                 "method": label,
                 "file": v.file,
-                "settings for": [methods.STATED, *v.elsewhere],
+                "spaces": [space for space in SPACES if v.has_settings_for(space)],
                 "about": _first_sentence(v.module),
                 "settings": dict(_settings(v.method)),
                 "elsewhere": {space: _changes(v.method, method) for space, method in v.elsewhere.items()},
@@ -98,7 +99,7 @@ def _readable(row: Row, everything: bool) -> Row:
     if "settings" not in row:
         return row
     shown = {name: value for name, value in row.items() if name not in ("settings", "elsewhere")}
-    shown["settings for"] = ", ".join(row["settings for"])
+    shown["spaces"] = ", ".join(row["spaces"])
     elsewhere = (f"; on {space}: {_typed(changes)}" for space, changes in row["elsewhere"].items())
     return {**shown, "settings": _typed(row["settings"]) + "".join(elsewhere)} if everything else shown
 
