@@ -82,20 +82,24 @@ def get(label: str, space: str = STATED) -> Any:
 
 def _offered_by(name: str, module: ModuleType) -> Iterator[tuple[str, Variant]]:
     named = _methods(name, "VARIANTS", getattr(module, "VARIANTS", {}))
-    settings = getattr(module, "SETTINGS", {})
+    settings = _settings(name, getattr(module, "SETTINGS", {}), named)
+    for label, method in named.items():
+        yield label, Variant(method, module, {space: own[label] for space, own in settings.items() if label in own})
+
+
+def _settings(name: str, settings: Any, named: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """What SETTINGS of the module holds, by space. Raises BadMethod where it fits neither the spaces nor VARIANTS."""
     if not isinstance(settings, Mapping):
         raise BadMethod(f"{_file(name)}: SETTINGS is no dictionary from spaces to printed names and methods")
+    others = [space for space in SPACES if space != STATED]
     for space, configured in settings.items():
-        place, others = f"SETTINGS[{space!r}]", sorted(SPACES.keys() - {STATED})
+        place = f"SETTINGS[{space!r}]"
         if space not in others:
-            raise BadMethod(
-                f"{_file(name)}: {place} is for no space other than {STATED}; those are {', '.join(others)}"
-            )
+            raise BadMethod(f"{_file(name)}: {place} is for no space other than {STATED}: {', '.join(others)}")
         for label, method in _methods(name, place, configured).items():
             if type(method) is not type(named.get(label)):
                 raise BadMethod(f"{_file(name)}: {label!r} in {place} is no {label!r} of VARIANTS with other settings")
-    for label, method in named.items():
-        yield label, Variant(method, module, {s: own[label] for s, own in settings.items() if label in own})
+    return settings
 
 
 def _methods(name: str, place: str, named: Any) -> Mapping[str, Any]:
