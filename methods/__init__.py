@@ -1,29 +1,43 @@
 """The searches, one file each, found by file name. Nothing is imported until a method is asked for.
 
 A module offers `VARIANTS`: the names under which its configurations are run and printed, each with the configured
-method. To add a method, add a file. A module without `VARIANTS` holds what methods are made of.
+method. Its settings are those of NAS-Bench-201; `SETTINGS` holds, by space and name, those that differ elsewhere. To
+add a method, add a file. A module without `VARIANTS` holds what methods are made of.
 """
 
 from __future__ import annotations
 
 import pkgutil
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass, is_dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from bench.errors import BadMethod, UnknownName
+from bench.spaces import SPACES
+
+STATED = "nb201"
+"""The space whose settings stand in `VARIANTS`."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """A configured method and the module that offers it."""
+    """A configured method, the module that offers it, and the method as configured for other spaces, by space."""
 
     method: Any
     module: ModuleType
+    elsewhere: Mapping[str, Any]
+
+    def on(self, space: str) -> Any:
+        """The method as configured for that space, or on the settings of `STATED` where it has none of its own."""
+        return self.elsewhere.get(space, self.method)
+
+    def has_settings_for(self, space: str) -> bool:
+        """Whether its settings are those of that space; a method without settings has them for every one."""
+        return space == STATED or space in self.elsewhere or not fields(self.method)
 
     @property
     def file(self) -> str:
@@ -43,16 +57,7 @@ def offered() -> dict[str, Variant]:
     """
     found: dict[str, Variant] = {}
     for name in modules():
-        module = _imported(name)
-        named = getattr(module, "VARIANTS", {})
-        if not isinstance(named, Mapping):
-            raise BadMethod(f"{_file(name)}: VARIANTS is no dictionary from printed names to methods")
-        for label, method in named.items():
-            here = Variant(method, module)
-            if not (is_dataclass(method) and hasattr(method, "search") and not isinstance(method, type)):
-                raise BadMethod(
-                    f"{here.file}: {label!r} in VARIANTS is no method, a dataclass with `search`, but {method!r}"
-                )
+        for label, here in _offered_by(name, _imported(name)):
             if label in found:
                 raise BadMethod(
                     f"{found[label].file} and {here.file} both offer a method {label!r}; rename one of them"
@@ -66,12 +71,47 @@ def variants() -> dict[str, Any]:
     return {label: variant.method for label, variant in offered().items()}
 
 
-def get(label: str) -> Any:
-    """The configured method of that printed name. Raises UnknownName with the nearest one, BadMethod."""
-    known = variants()
+def get(label: str, space: str = STATED) -> Any:
+    """The method of that printed name as configured for that space, or on the settings of `STATED` where it has none
+    of its own. Raises UnknownName with the nearest one, BadMethod."""
+    known = offered()
     if label not in known:
         raise UnknownName("method", label, known)
-    return known[label]
+    return known[label].on(space)
+
+
+def _offered_by(name: str, module: ModuleType) -> Iterator[tuple[str, Variant]]:
+    named = _methods(name, "VARIANTS", getattr(module, "VARIANTS", {}))
+    settings = _settings(name, getattr(module, "SETTINGS", {}), named)
+    for label, method in named.items():
+        yield label, Variant(method, module, {space: own[label] for space, own in settings.items() if label in own})
+
+
+def _settings(name: str, settings: Any, named: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+    """What SETTINGS of the module holds, by space. Raises BadMethod where it fits neither the spaces nor VARIANTS."""
+    if not isinstance(settings, Mapping):
+        raise BadMethod(f"{_file(name)}: SETTINGS is no dictionary from spaces to printed names and methods")
+    others = [space for space in SPACES if space != STATED]
+    for space, configured in settings.items():
+        place = f"SETTINGS[{space!r}]"
+        if space not in others:
+            raise BadMethod(f"{_file(name)}: {place} is for no space other than {STATED}: {', '.join(others)}")
+        for label, method in _methods(name, place, configured).items():
+            if type(method) is not type(named.get(label)):
+                raise BadMethod(f"{_file(name)}: {label!r} in {place} is no {label!r} of VARIANTS with other settings")
+    return settings
+
+
+def _methods(name: str, place: str, named: Any) -> Mapping[str, Any]:
+    """What stands in `place` of the module. Raises BadMethod where it is not a dictionary of methods."""
+    if not isinstance(named, Mapping):
+        raise BadMethod(f"{_file(name)}: {place} is no dictionary from printed names to methods")
+    for label, method in named.items():
+        if not (is_dataclass(method) and hasattr(method, "search") and not isinstance(method, type)):
+            raise BadMethod(
+                f"{_file(name)}: {label!r} in {place} is no method, a dataclass with `search`, but {method!r}"
+            )
+    return named
 
 
 def _imported(name: str) -> ModuleType:

@@ -7,125 +7,113 @@ teachers and all comparisons count like the weights' own. What a base spends on 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TypeVar
 
 from bench.errors import BadSpec
 from bench.search.task import Task
+from methods.loop import Loop, Plan, Work
 
-if TYPE_CHECKING:
-    from methods.partition import Partition
+L = TypeVar("L", bound=Loop)
 
 TOLERANCE = 0.1
 """How far the cost of a fair search may be from that of its base; phases are whole steps, and one at least."""
 
 
 @dataclass(frozen=True)
-class Plan:
-    """The epochs that are trained: scaled, and of a fair search as many parts of an epoch as there are steps to it."""
+class Paper:
+    """A supernet on paper."""
 
-    levels: tuple[float, ...]
-    tuning: float
-    final: float
+    teachers: int = 0
+
+
+class Count(Work[Paper]):
+    """The loop's work in images, before anything is trained; and how many leaves there are in the end."""
+
+    def __init__(self, search: Loop, task: Task) -> None:
+        self.search, self.task = search, task
+        self.training = self.cuts = 0
+        self.choosing = 0  # at most: comparing children and leaves, and the choice
+        self.leaves = 0
 
     @property
-    def turns(self) -> list[float]:
-        """Tuning, in turns of an epoch at most."""
-        whole = int(self.tuning)
-        return [1.0] * whole + ([self.tuning - whole] if self.tuning > whole else [])
+    def before_choosing(self) -> int:
+        """Training and cuts."""
+        return self.training + self.cuts
 
     @property
-    def path(self) -> float:
-        """The epochs behind a leaf at the end, those of its ancestors included."""
-        return sum(self.levels) + len(self.levels) * self.tuning + self.final
+    def total(self) -> int:
+        """All of it."""
+        return self.before_choosing + self.choosing
 
-    def times(self, factor: float, steps: int) -> Plan:
-        """Every phase that there is, `factor` times as long, in whole steps, `steps` to an epoch; one at least."""
+    def root(self) -> Paper:
+        """Costs nothing to make."""
+        return Paper()
 
-        def shrunk(epochs: float) -> float:
-            return max(1, round(epochs * factor * steps)) / steps if epochs else 0
+    def train(self, supernet: Paper, epochs: float, alpha: bool, taught: bool = False, alone: bool = False) -> None:
+        """Whole steps; every teacher passes forward once."""
+        passes = self.search.base.passes if alpha else 2
+        steps = round(epochs * (len(self.task.images.train) // self._batch))
+        self.training += steps * self._batch * (passes + (supernet.teachers if taught else 0))
 
-        return Plan(tuple(map(shrunk, self.levels)), shrunk(self.tuning), shrunk(self.final))
+    def cut(self, parent: Paper, level: int) -> list[Paper]:
+        """Every candidate is grouped; a child for every combination of groups."""
+        grouping, edges, teaching = self.search.grouping, self.search.edges, self.search.teaching
+        self.cuts += sum(grouping.passes(self.task, n) for n in edges.compared(self.task, level)) * self._batch
+        children = math.prod(grouping.parts(n) for n in edges.cut_sizes(self.task, level))
+        return [Paper(0 if teaching is None else teaching.count(children))] * children
 
-    def note(self) -> dict[str, Any]:
-        """What the record keeps."""
-        return {"levels": list(self.levels), "tuning": self.tuning, "final": self.final}
+    def best(self, children: Sequence[Paper]) -> Paper:
+        """Every child as a mixture, once over the validation images."""
+        self.choosing += len(children) * len(self.task.images.valid)
+        return children[0]
 
+    def choose(self, leaves: Sequence[Paper]) -> None:
+        """The choices of the base on every leaf and, where leaves are compared so, its mixture."""
+        self.leaves = len(leaves)
+        each = self.search.base.choices + self.search.by_mixture(len(leaves))
+        self.choosing += len(leaves) * each * len(self.task.images.valid)
 
-def written(search: Partition, task: Task) -> Plan:
-    """The epochs of the paper, scaled."""
-    return Plan(
-        tuple(_scaled(task, e) for e in search.levels), _scaled(task, search.tuning), _scaled(task, search.final)
-    )
-
-
-def planned(search: Partition, task: Task, plan: Plan) -> tuple[int, int]:
-    """Images that training and the cuts will take, before anything is trained."""
-    base, batch = search.base, search.base.training.batch
-    steps = len(task.images.train) // batch
-
-    def images(epochs: float) -> int:
-        return round(epochs * steps) * batch
-
-    before = 2 if search.alpha_waits else base.passes  # per training image, until the last cut
-    cut, leaves = _tree(search, task)
-    training, cuts = leaves * images(plan.final) * base.passes, 0
-    for level, (epochs, (supernets, children)) in enumerate(zip(plan.levels, cut, strict=True)):
-        training += supernets * images(epochs) * before
-        cuts += supernets * sum(search.grouping.passes(task, n) for n in search.edges.compared(task, level)) * batch
-        teachers = 0 if search.teaching is None else search.teaching.count(children)
-        training += supernets * children * sum(map(images, plan.turns)) * (before + teachers)
-    return training, cuts
+    @property
+    def _batch(self) -> int:
+        return self.search.base.training.batch
 
 
-def compared(search: Partition, task: Task) -> int:
-    """Images, at most, that comparing children and leaves and choosing will take."""
-    cut, leaves = _tree(search, task)
-    mixtures = sum(supernets * children for supernets, children in cut) if search.keep == "best" else 0
-    judged = leaves > 1 and search.judge == "mixture" and search.base.trains_alpha
-    return (mixtures + leaves * (search.base.choices + judged)) * len(task.images.valid)
+def counted(search: Loop, task: Task, plan: Plan) -> Count:
+    """What the loop will cost for the epochs of `plan`."""
+    count = Count(search, task)
+    search.run(plan, count)
+    return count
 
 
-def fair(search: Partition, task: Task) -> tuple[Partition, Plan]:
+def fair(search: L, task: Task) -> tuple[L, Plan]:
     """The search and its epochs so that it costs what `base.training.epochs` of its base on one supernet cost: all
     phases, and the batches of gradient matching, shrunk or grown by one factor.
 
     Raises BadSpec where they cannot shrink so far.
     """
-    training, plan = search.base.training, written(search, task)
+    training, plan = search.base.training, search.written(task)
     steps = len(task.images.train) // training.batch
     if not steps:
-        return replace(search, protocol="paper"), plan  # it is refused when the first supernet is made
-    budget = _scaled(task, training.epochs) * steps * training.batch * search.base.passes
+        return search, plan  # it is refused when the first supernet is made
+    budget = task.scale.epochs_of(training.epochs) * steps * training.batch * search.base.passes
     budget += search.base.choices * len(task.images.valid)
-    shrunk = replace(
-        search,
-        protocol="paper",
-        grouping=search.grouping.times(budget / (sum(planned(search, task, plan)) + compared(search, task))),
-        base=search.base.shared_out(_tree(search, task)[1]),
-    )
-    (whole, cuts), rest = planned(shrunk, task, plan), compared(shrunk, task)
-    plan = plan.times(max(0.0, (budget - cuts - rest) / whole), steps)
-    cost = sum(planned(shrunk, task, plan)) + rest
+    whole = counted(search, task, plan)
+    grouping, base = search.grouping.times(budget / whole.total), search.base.shared_out(whole.leaves)
+    shrunk = replace(search, grouping=grouping, base=base)
+    count = counted(shrunk, task, plan)
+    plan = plan.times(max(0.0, (budget - count.cuts - count.choosing) / count.training), steps)
+    cost = counted(shrunk, task, plan).total
     if abs(cost / budget - 1) > TOLERANCE:
-        least = f"do not buy this search: at the shortest it takes {cost}"
-        nearest = f"are not met by whole steps of this search: at the nearest it takes {cost}"
-        raise BadSpec(
-            f"the images of its base, {budget}, {least if cost > budget else nearest}; choose a larger scale or "
-            "protocol=paper"
-        )
+        raise BadSpec(_missed(cost, budget))
     return shrunk, plan
 
 
-def _tree(search: Partition, task: Task) -> tuple[list[tuple[int, int]], int]:
-    """For each level the supernets that are cut and the children of each; and how many leaves there are in the end."""
-    cut, supernets = [], 1
-    for level in range(len(search.levels)):
-        children = math.prod(search.grouping.parts(n) for n in search.edges.cut_sizes(task, level))
-        cut.append((supernets, children))
-        supernets *= children if search.keep == "all" else 1
-    return cut, supernets
-
-
-def _scaled(task: Task, epochs: int) -> int:
-    return task.scale.epochs_of(epochs) if epochs else 0
+def _missed(cost: int, budget: int) -> str:
+    least = f"do not buy this search: at the shortest it takes {cost}"
+    nearest = f"are not met by whole steps of this search: at the nearest it takes {cost}"
+    return (
+        f"the images of its base, {budget}, {least if cost > budget else nearest}; choose a larger scale or "
+        "protocol=paper"
+    )

@@ -27,14 +27,12 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from bench.errors import BadSpec
-from bench.search.learner import Learner, Training
+from bench.search.learner import Learner
 from bench.search.task import Task
-from methods.darts import Darts
+from methods.bases import base_of
 from methods.oneshot import OneShot
 from methods.partition import Partition
 from methods.parts import EdgeChoice, Grouping, Split
-from methods.rsps import Rsps
-from methods.snas import Snas
 
 
 @dataclass(frozen=True)
@@ -81,10 +79,7 @@ class GivenEdges(EdgeChoice):
         return list(self.edges)
 
 
-SCRATCH = Training(batch=48)  # learning rate 0.025 to 0.001, weight decay 5e-4, clip 5: as on NAS-Bench-201
-ONE_SHOT = Training(epochs=250, batch=48, weight_decay=1e-4, clip=0.0)
-BASE, PATHS, SAMPLED = Darts(SCRATCH, order=2), Rsps(ONE_SHOT), Snas(Training(batch=48, alpha_start=0.01))
-EVERY, FIRST = Exhaustive(), GivenEdges()
+BASE, EVERY, FIRST = base_of("fewshot"), Exhaustive(), GivenEdges()
 
 
 @dataclass(frozen=True)
@@ -102,6 +97,6 @@ class FewShot(Partition):
 
 VARIANTS = {
     "fewshot": FewShot(),
-    "fewshot-snas": FewShot(base=SAMPLED, judge="proposal"),
-    "fewshot-rsps": FewShot(base=PATHS, levels=(600,), final=300, inherit="weights"),
+    "fewshot-snas": FewShot(base=base_of("fewshot-snas"), judge="proposal"),
+    "fewshot-rsps": FewShot(base=base_of("fewshot-rsps"), levels=(600,), final=300, inherit="weights"),
 }

@@ -26,15 +26,13 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from bench.errors import BadSpec
-from bench.search.learner import Learner, Training
+from bench.search.learner import Learner
 from bench.search.task import Task
-from methods.darts import Darts
+from methods.bases import base_of
 from methods.matching import Matching, RandomGroups
 from methods.oneshot import OneShot
 from methods.partition import Partition
 from methods.parts import EdgeChoice, Grouping, Split
-from methods.rsps import Rsps
-from methods.snas import Snas
 
 
 @dataclass(frozen=True)
@@ -74,9 +72,7 @@ class OneEdge(EdgeChoice):
         return [max(score, key=lambda edge: score[edge])]
 
 
-SECOND = Darts(Training(batch=48), order=2)
-PATHS = Rsps(Training(epochs=250, batch=48, weight_decay=1e-4), candidates=200)
-SAMPLED = Snas(Training(batch=48, alpha_start=0.01))
+BASE = base_of("gm-darts")
 MATCHING, RANDOM, LARGEST_CUT, ANY_EDGE = Matching(), RandomGroups(), OneEdge(), OneEdge("random")
 
 
@@ -87,7 +83,7 @@ class GmNas(Partition):
     version: ClassVar[int] = 2
     grouping: Grouping = MATCHING
     edges: EdgeChoice = LARGEST_CUT
-    base: OneShot = SECOND
+    base: OneShot = BASE
     levels: tuple[int, ...] = (15, 15)
     final: int = 30
     restart: bool = True
@@ -96,11 +92,11 @@ class GmNas(Partition):
     period: Literal["chain", "levels", "all"] = "all"
 
 
-OF_PATHS = GmNas(base=PATHS, levels=(20, 20), final=50)
+OF_PATHS = GmNas(base=base_of("gm-rsps"), levels=(20, 20), final=50)
 
 VARIANTS = {
     "gm-darts": GmNas(),
-    "gm-snas": GmNas(base=SAMPLED, judge="proposal"),
+    "gm-snas": GmNas(base=base_of("gm-snas"), judge="proposal"),
     "gm-rsps": OF_PATHS,
     "gm-darts-random": GmNas(grouping=RANDOM, edges=ANY_EDGE),
     "gm-rsps-random": replace(OF_PATHS, grouping=RANDOM, edges=ANY_EDGE),

@@ -24,20 +24,20 @@ has no script for it. `hep-random-order` draws an order that is neither of the o
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
+import numpy as np
 import torch.nn.functional as F
 from torch import Tensor
 
 from bench.errors import BadSpec
 from bench.images.batches import Batch
-from bench.search.learner import Learner, Lesson, Training
+from bench.search.learner import Learner, Lesson
 from bench.search.task import Task
 from bench.spaces.space import Region, Space
-from methods.darts import Darts
+from methods.bases import base_of
 from methods.gmnas import LARGEST_CUT, MATCHING
 from methods.oneshot import OneShot
 from methods.partition import Partition
@@ -77,13 +77,17 @@ class Hierarchy(EdgeChoice):
     def node(self, task: Task, level: int) -> list[int]:
         """The edges into the node whose turn it is."""
         nodes = hierarchies(task.space, task.region)
-        ascending = list(range(len(nodes)))
-        order = ascending[::-1] if self.order == "reversed" else ascending
-        if self.order == "random":
-            rng = task.stream("order")
-            drawn = (rng.permutation(ascending).tolist() for _ in itertools.count())
-            order = next(one for one in drawn if len(nodes) < 3 or one not in (ascending, ascending[::-1]))
-        return nodes[order[level]]
+        orders = {"sequential": nodes, "reversed": nodes[::-1]}
+        order = _another(nodes, task.stream("order")) if self.order == "random" else orders[self.order]
+        return order[level]
+
+
+def _another(nodes: list[list[int]], rng: np.random.Generator) -> list[list[int]]:
+    """An order that is drawn until it is neither this one nor its reverse, where there are others."""
+    while True:
+        order = [nodes[k] for k in rng.permutation(len(nodes))]
+        if len(nodes) < 3 or order not in (nodes, nodes[::-1]):
+            return order
 
 
 @dataclass(frozen=True)
@@ -119,8 +123,7 @@ def divergence(teacher: Tensor, student: Tensor) -> Tensor:
     return F.kl_div(student.log_softmax(1), teacher.log_softmax(1), log_target=True, reduction="batchmean")
 
 
-FIRST_ORDER = Darts(Training(batch=128, weight_decay=3e-4, nesterov=False))
-SHALLOW_TO_DEEP, SMD = Hierarchy(), MutualDistillation()
+BASE, SHALLOW_TO_DEEP, SMD = base_of("hep"), Hierarchy(), MutualDistillation()
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,7 @@ class HepNas(Partition):
     version: ClassVar[int] = 3
     grouping: Grouping = MATCHING
     edges: EdgeChoice = SHALLOW_TO_DEEP
-    base: OneShot = FIRST_ORDER
+    base: OneShot = BASE
     levels: tuple[int, ...] = (10, 10, 10)
     tuning: int = 10
     final: int = 0
@@ -148,3 +151,7 @@ VARIANTS = {
     "hep-reversed": replace(HEP, edges=Hierarchy("reversed")),
     "hep-random-order": replace(HEP, edges=Hierarchy("random")),
 }
+# The toy space has two nodes and three edges.
+TWO_NODES = {label: replace(search, levels=(10, 10)) for label, search in VARIANTS.items()}
+EDGEWISE = replace(VARIANTS["hep-edgewise"], levels=(5,) * 3)
+SETTINGS = {"toy": {**TWO_NODES, "hep-edgewise": EDGEWISE}}

@@ -12,17 +12,20 @@ from methods.fewshot import VARIANTS as FEW_SHOT
 from methods.fewshot import FewShot
 from methods.oneshot import OneShot
 
-SUB_SUPERNETS = 5  # one per operation of an edge of NAS-Bench-201
 
-
-def longer(search: FewShot, leaves: int = SUB_SUPERNETS) -> OneShot:
+def longer(search: FewShot, leaves: int) -> OneShot:
     """The base of `search` on one supernet, for the epochs of its parent and of `leaves` sub-supernets."""
     epochs = sum(search.levels) + leaves * (search.tuning + search.final)
     return replace(search.base, training=replace(search.base.training, epochs=epochs))
 
 
-VARIANTS = {
-    "darts-2nd-longer": longer(FEW_SHOT["fewshot"]),
-    "snas-longer": longer(FEW_SHOT["fewshot-snas"]),
-    "rsps-longer": longer(FEW_SHOT["fewshot-rsps"]),
-}
+def rivals(leaves: int) -> dict[str, OneShot]:
+    """Those of all Few-Shot searches with so many sub-supernets: one per operation of an edge."""
+    return {
+        "darts-2nd-longer": longer(FEW_SHOT["fewshot"], leaves),
+        "snas-longer": longer(FEW_SHOT["fewshot-snas"], leaves),
+        "rsps-longer": longer(FEW_SHOT["fewshot-rsps"], leaves),
+    }
+
+
+VARIANTS, SETTINGS = rivals(5), {"toy": rivals(3)}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.search.learner import Learner
+from bench.search.learner import Learner, Lesson
 from bench.search.task import Estimator
 from bench.spaces.space import Genotype
 
@@ -21,6 +21,7 @@ class Node:
     learner: Learner
     depth: int
     parent: str | None
+    lesson: Lesson | None = None  # while it is tuned
     kept: bool = True
     trained: bool = False
     accuracy: float | None = None  # of the mixture on validation images [0, 1], where children were compared

@@ -188,8 +188,9 @@ def test_methods_are_listed_by_file_and_subject(capsys: pytest.CaptureFixture[st
     assert main(["list", "methods"]) == 0
     plain = capsys.readouterr().out
     (line,) = (line for line in plain.splitlines() if line.startswith("fewshot-rsps "))
-    assert line.split(maxsplit=2)[1:] == [
+    assert line.split(maxsplit=3)[1:] == [
         "methods/fewshot.py",
+        "nb201",
         "Few-Shot NAS (Zhao, Wang, Tian, Fonseca & Guo, ICML 2021, arXiv 2006.06863).",
     ]
     assert "learning_rate" not in plain
@@ -201,6 +202,40 @@ def test_methods_are_listed_by_file_and_subject(capsys: pytest.CaptureFixture[st
     rows = {row["method"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["darts-2nd"]["settings"]["order"] == 2
     assert rows["gm-darts-random"]["settings"]["grouping"] == "RandomGroups"
+
+
+def test_settings_for_other_spaces_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    """By what differs from those of NAS-Bench-201."""
+    assert main(["list", "methods", "--all"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("hep "))
+    assert " nb201, toy " in line
+    assert " levels=10,10,10 " in line
+    assert line.endswith("; on toy: levels=10,10")
+    assert main(["list", "methods", "--json"]) == 0
+    rows = {row["method"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["hep-edgewise"]["elsewhere"] == {"toy": {"levels": [5, 5, 5]}}
+    assert (rows["darts"]["spaces"], rows["darts"]["elsewhere"]) == (["nb201"], {})
+
+
+def test_a_run_names_the_methods_without_settings_for_its_space(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One that cannot run on those of NAS-Bench-201 is refused in one line, with nothing trained."""
+    from methods import hepnas
+
+    monkeypatch.setattr(hepnas, "SETTINGS", {})
+    assert _run(results, "--space", "toy", "--methods", "largest", "parameters", "hep") == 1
+    lines = capsys.readouterr().out.splitlines()
+    (said,) = (line for line in lines if "no settings for toy" in line)
+    assert said.startswith("parameters, hep have ")  # `largest` has nothing to set
+    assert said.endswith("nb201")
+    (refused,) = (line for line in lines if "failed" in line)
+    assert "toy has 2" in refused
+    (failure,) = Results(results).failures()
+    assert failure.cost["forward_images"] == 0
+    monkeypatch.undo()
+    assert _run(results, "--space", "nb201", "--methods", "largest", "parameters") == 0
+    assert "no settings" not in capsys.readouterr().out
 
 
 def test_a_probe_of_everything_is_all(capsys: pytest.CaptureFixture[str]) -> None:

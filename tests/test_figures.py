@@ -37,8 +37,9 @@ from analysis.load import load, settings
 from analysis.output import Drawn
 from bench.adapters.naslib import SCALE as TABLE_SCALE
 from bench.errors import BadRecord
-from bench.runs.study import BASES, SWITCHES
+from bench.runs.study import SWITCHES
 from bench.spaces.nb201 import CONV1, CONV3, NONE, POOL, SKIP
+from bench.store.bases import BASES
 from bench.store.record import Results
 from bench.store.spec import SCALES, plain
 from methods.hyper import factors

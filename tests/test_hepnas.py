@@ -21,6 +21,7 @@ from methods.darts import Darts
 from methods.fewshot import Exhaustive
 from methods.hepnas import HepNas, Hierarchy, MutualDistillation, divergence, hierarchies
 from methods.matching import RandomGroups
+from methods.partition import Growth
 from methods.rsps import Rsps
 from tests import tiny
 
@@ -65,9 +66,10 @@ def test_of_two_nodes_a_random_order_is_either() -> None:
 def test_children_are_the_product_of_the_groups(grouping: Any, sizes: tuple[int, ...]) -> None:
     task = tiny.task(NB201)
     search = HepNas(grouping=grouping, base=Darts(SHORT))
+    tree = Growth(search, task, search.written(task))
     parent: Any = SimpleNamespace(region=NB201.region, name="0")
     for level, size in enumerate(sizes):
-        regions, _ = search.cut(task, parent, level)
+        regions, _ = tree.regions(parent, level)
         assert len({r.lists for r in regions}) == len(regions) == size
         assert sum(r.size for r in regions) == parent.region.size
         parent = SimpleNamespace(region=regions[0], name="0")  # children keep what was cut before

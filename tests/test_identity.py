@@ -79,6 +79,6 @@ def test_every_committed_record_is_found_by_its_spec() -> None:
         base, bracket, inside = record.label.partition("(")
         settings = dict(part.split("=", 1) for part in inside[:-1].split(", ")) if bracket else {}
         scale = Scale(**record.identity["scale"])
-        method = with_settings(methods.get(base), settings)
         place = (record.identity["space"], record.identity["dataset"], record.identity["seed"])
+        method = with_settings(methods.get(base, place[0]), settings)
         assert RunSpec(record.label, method, *place, scale).key == record.key == path.stem, record.label

@@ -21,13 +21,14 @@ from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.space import Genotype, Region
 from bench.spaces.toy import SPACE as TOY
 from bench.store.spec import SCALES, Scale, canonical, plain, with_settings
-from methods.budget import Plan, compared, fair, planned, written
+from methods.budget import counted, fair
 from methods.darts import Darts
 from methods.fewshot import Exhaustive, FewShot, GivenEdges
 from methods.gmnas import GmNas, OneEdge
 from methods.hepnas import HepNas, Hierarchy, MutualDistillation
+from methods.loop import Plan
 from methods.matching import Matching, RandomGroups
-from methods.partition import Partition
+from methods.partition import Growth, Partition
 from methods.rsps import PathPerCell, Rsps
 from methods.snas import Snas
 from methods.tree import Node, deepest
@@ -54,9 +55,10 @@ def _hep(**fields: Any) -> HepNas:
 
 def _grown(search: Partition, level: int, task: Task) -> tuple[Node, list[Node]]:
     """A trained parent and its children, fresh from the cut."""
-    root = Node(task.learner(search.base, search.base.training), 0, None)
+    tree = Growth(search, task, search.written(task))
+    root = tree.root()
     root.learner.fit(2)
-    return root, search._children(task, written(search, task), root, level)
+    return root, tree.cut(root, level)
 
 
 def _same(a: Learner, b: Learner) -> bool:
@@ -127,10 +129,10 @@ def test_a_sibling_changes_no_stream_of_another() -> None:
         for teaching in (None, silent):
             task = tiny.task(scale=UNSCALED)
             search = _few(base=base, tuning=2, teaching=teaching)
-            root, children = _grown(search, 0, task)
-            lesson = search.lesson(children, root)
+            _, children = _grown(search, 0, task)
             for _, child in itertools.product(range(2), children):
-                child.learner.fit(1, lesson)
+                assert (child.lesson is None) == (teaching is None)
+                child.learner.fit(1, child.lesson)
             ends.append(children)
         assert all(_same(a.learner, b.learner) for a, b in zip(*ends, strict=True))
 
@@ -163,7 +165,7 @@ def test_children_train_in_turn_an_epoch_each(monkeypatch: pytest.MonkeyPatch) -
 def test_planned_epochs(search: Partition, spans: list[Any]) -> None:
     """The epochs of the cosine and, where they are others, those of the temperature."""
     task = tiny.task(NB201, scale=UNSCALED)
-    plan = written(search, task)
+    plan = search.written(task)
     found = [search.spans(plan, cut) for cut in range(-1, len(search.levels))]
     assert found == [span if isinstance(span, tuple) else (span, span) for span in spans]
 
@@ -297,7 +299,7 @@ def test_few_shot_leaves_partition_the_space(edges: tuple[int, ...], leaves: int
     search = _few(edges=GivenEdges(edges), levels=(0,), inherit="nothing", final=1)
     task = tiny.task(NB201)
     root = task.learner(search.base, search.base.training)
-    regions, note = search.cut(task, root, 0)
+    regions, note = Growth(search, task, search.written(task)).regions(root, 0)
     assert len(regions) == leaves
     assert sum(r.size for r in regions) == NB201.size
     assert len({r.lists for r in regions}) == leaves
@@ -496,7 +498,7 @@ BUDGETED = [
 def test_the_plan_is_what_the_meter_reads_and_progress_follows_it_to_the_end(search: Partition) -> None:
     """Progress is told after every epoch of every supernet, never falls, and ends at the whole."""
     task, told, epochs = tiny.task(scale=UNSCALED), list[float](), 0
-    training, cuts = planned(search, task, written(search, task))
+    count = counted(search, task, search.written(task))
     original = Learner._epoch
 
     def counting(self: Learner, *rest: Any) -> int:
@@ -513,8 +515,8 @@ def test_the_plan_is_what_the_meter_reads_and_progress_follows_it_to_the_end(sea
     assert 0 < told[0] < 1
     assert told[-1] == 1
     spent = {k: c.forward_images + c.backward_images for k, c in task.meter.phases.items()}
-    assert cuts == spent["cut"]
-    assert training == sum(v for k, v in spent.items() if k not in ("cut", "compare", "choose"))
+    assert count.cuts == spent["cut"]
+    assert count.training == sum(v for k, v in spent.items() if k not in ("cut", "compare", "choose"))
 
 
 FAIR = {label: replace(methods.get(label), protocol="fair") for label in study.PARTITION}
@@ -544,10 +546,11 @@ def test_a_fair_search_costs_what_its_base_costs(label: str, scale: str) -> None
         comparing += children if search.keep == "best" else 0
         parents, whole = (parents * children if search.keep == "all" else 1), whole[len(cut) :]
     spent += parents * final[0] * passes
-    assert sum(planned(shrunk, task, plan)) == spent * batch
+    count = counted(shrunk, task, plan)
+    assert count.before_choosing == spent * batch
     judged = isinstance(search.base, Darts) and parents > 1
     comparing += parents * (-(-choosing // parents) + judged)
-    assert compared(shrunk, task) == comparing * 256
+    assert (count.leaves, count.choosing) == (parents, comparing * 256)
     assert spent * batch + comparing * 256 == pytest.approx(one, rel=0.1)
 
 
@@ -592,7 +595,7 @@ def test_a_fair_search_may_be_a_tenth_off_its_budget(epochs: int, steps: int, bo
     words = "do not buy" if cost > budget else "are not met by whole steps of"
     if bought:
         shrunk, plan = fair(search, task)
-        assert sum(planned(shrunk, task, plan)) + compared(shrunk, task) == cost
+        assert counted(shrunk, task, plan).total == cost
     else:
         with pytest.raises(BadSpec, match=f"{budget}, {words} this search.* {cost};"):
             fair(search, task)

@@ -92,6 +92,7 @@ def test_longer_epochs_on_nas_bench_201() -> None:
     known = methods.variants()
     assert known["darts-2nd-longer"].training.epochs == 5 * 60
     assert known["rsps-longer"].training.epochs == 600 + 5 * 300
+    assert methods.get("rsps-longer", "toy").training.epochs == 600 + 3 * 300  # it has three operations
     assert known["rsps-longer"].training.batch == known["fewshot-rsps"].base.training.batch == 48
 
 

@@ -12,16 +12,20 @@ import pytest
 
 import methods
 from analysis.tables import ablations
+from bench import spaces
 from bench.cli.commands import main
 from bench.errors import BadMethod, BadSpec, UnknownName
 from bench.nets.cell import Norm
-from bench.runs.study import BASES, PARTITION, STUDIES, changed, study_named
+from bench.runs.study import PARTITION, STUDIES, changed, study_named
 from bench.search.learner import Training
+from bench.store.bases import BASES
 from methods.darts import Darts
 from methods.fewshot import FIRST
 from methods.gmnas import OneEdge
 from methods.matching import RandomGroups
 from methods.partition import Partition
+from methods.rsps import Rsps
+from methods.snas import Snas
 from tests import tiny
 
 
@@ -65,12 +69,41 @@ def test_the_large_study_has_every_variant_and_both_protocols_of_every_partition
     assert len(study.seeds) >= 5
 
 
+ALONE = {
+    "fewshot": Darts(Training(batch=48), order=2),
+    "fewshot-snas": Snas(Training(batch=48, alpha_start=0.01)),
+    "fewshot-rsps": Rsps(Training(epochs=250, batch=48, weight_decay=1e-4, clip=0.0)),
+    "gm-darts": Darts(Training(batch=48), order=2),
+    "gm-snas": Snas(Training(batch=48, alpha_start=0.01)),
+    "gm-rsps": Rsps(Training(epochs=250, batch=48, weight_decay=1e-4), candidates=200),
+    "hep": Darts(Training(batch=128, weight_decay=3e-4, nesterov=False)),
+}
+"""The bases of partition searches, as the authors' code sets them."""
+
+
 def test_the_base_of_a_partition_search_is_what_its_name_says() -> None:
-    """Built from the name alone, it equals the base that the search holds."""
+    """A search of its own, built from the name alone, and the base that the search holds."""
     named = {spec.label: spec.method for spec in changed(study_named("nb201"), methods=tuple(BASES.values())).specs()}
-    assert set(BASES) == set(PARTITION)
-    for label, base in BASES.items():
-        assert named[base] == methods.get(label).base
+    assert {label: named[base] for label, base in BASES.items()} == ALONE
+    assert {label: methods.get(label).base for label in PARTITION} == ALONE
+
+
+def test_a_space_has_settings_of_its_own_or_those_of_nas_bench_201() -> None:
+    study = changed(study_named("nb201"), methods=("hep", "hep-edgewise", "darts"), space="toy", seeds=(0,))
+    hep, edgewise, darts = (spec.method for spec in study.specs())
+    assert (hep, edgewise.levels) == (replace(methods.get("hep"), levels=(10, 10)), (5, 5, 5))
+    assert darts == methods.get("darts") == methods.get("darts", "toy")
+    assert methods.get("hep").levels == methods.get("hep", "nb201").levels == (10, 10, 10)
+    (changed_hep,) = changed(study, methods=("hep(levels=3,3)",)).specs()
+    assert changed_hep.method == replace(hep, levels=(3, 3))
+
+
+@pytest.mark.parametrize("space", spaces.SPACES)
+def test_partition_searches_can_be_done_on_every_space(space: str) -> None:
+    for label in methods.variants():
+        method = methods.get(label, space)
+        if isinstance(method, Partition):
+            method.check(tiny.task(spaces.get(space)))
 
 
 def test_the_large_study_has_every_run_that_ablations_are_read_from() -> None:
@@ -96,6 +129,9 @@ def test_a_choice_that_there_is_not_is_refused_in_a_method_made_in_python_too(me
     """As `--set` refuses it: `protocol="fairly"` would else run as `fair`, with a key of its own."""
     with pytest.raises(UnknownName, match=message):
         tiny.spec(method)
+
+
+ODD = "from methods.darts import Darts\nVARIANTS = {'odd': Darts()}\n"
 
 
 @pytest.fixture
@@ -129,6 +165,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             "from methods.snas import Snas\nVARIANTS = {'darts': Snas()}\n",
             "methods/darts.py and methods/odd.py both offer a method 'darts'",
         ),
+        ("SETTINGS = 3\n", "methods/odd.py: SETTINGS is no dictionary"),
+        (f"{ODD}SETTINGS = {{'toyy': {{'odd': Darts()}}}}\n", "methods/odd.py: SETTINGS['toyy'] is for no space"),
+        (f"{ODD}SETTINGS = {{'nb201': {{'odd': Darts()}}}}\n", "methods/odd.py: SETTINGS['nb201'] is for no space"),
+        (f"{ODD}SETTINGS = {{'toy': 3}}\n", "methods/odd.py: SETTINGS['toy'] is no dictionary"),
+        (f"{ODD}SETTINGS = {{'toy': {{'odd': Darts}}}}\n", "methods/odd.py: 'odd' in SETTINGS['toy'] is no method"),
+        (f"{ODD}SETTINGS = {{'toy': {{'od': Darts()}}}}\n", "methods/odd.py: 'od' in SETTINGS['toy'] is no 'od' of"),
     ],
 )
 def test_a_file_that_offers_no_methods_as_it_should_is_named(

@@ -13,7 +13,7 @@ from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, as_frame, write_figure
-from bench.runs.study import BASES
+from bench.store.bases import BASES
 from bench.store.record import Results
 
 if TYPE_CHECKING:

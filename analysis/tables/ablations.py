@@ -18,7 +18,7 @@ from analysis.tables.beside import VERDICTS, beside, legend
 from analysis.tables.columns import RUNS, Column, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
-from bench.runs.study import BASES
+from bench.store.bases import BASES
 from bench.store.record import Results
 
 

@@ -102,6 +102,8 @@ class Run(Common):
             highlight=False,
             soft_wrap=True,
         )
+        if borrowed := study.borrowed():
+            console.print(borrowed, highlight=False, soft_wrap=True)
         known = {index: old for index, spec in enumerate(specs) if (old := finished(spec, results)) is not None}
         left = [index for index in range(len(specs)) if index not in known]  # no process starts for the others
         jobs = [partial(make, specs[index], settings, debug=self.debug) for index in left]

@@ -52,9 +52,17 @@ def rows(what: What, folder: Path) -> list[Row]:
         return [_run_row(r, code_digest()) for r in _all(Results(folder))]
     if what == "methods":
         import methods
+        from bench.spaces import SPACES
 
         return [
-            {"method": label, "file": v.file, "about": _first_sentence(v.module), "settings": dict(_settings(v.method))}
+            {
+                "method": label,
+                "file": v.file,
+                "spaces": [space for space in SPACES if v.has_settings_for(space)],
+                "about": _first_sentence(v.module),
+                "settings": dict(_settings(v.method)),
+                "elsewhere": {space: _changes(v.method, method) for space, method in v.elsewhere.items()},
+            }
             for label, v in methods.offered().items()
         ]
     if what == "studies":
@@ -90,9 +98,10 @@ def _readable(row: Row, everything: bool) -> Row:
         return {**row, "probe": row["probe"] or "all"}
     if "settings" not in row:
         return row
-    shown = {name: value for name, value in row.items() if name != "settings"}
-    settings = " ".join(f"{name}={_as_typed(value)}" for name, value in row["settings"].items())
-    return {**shown, "settings": settings} if everything else shown
+    shown = {name: value for name, value in row.items() if name not in ("settings", "elsewhere")}
+    shown["spaces"] = ", ".join(row["spaces"])
+    elsewhere = (f"; on {space}: {_typed(changes)}" for space, changes in row["elsewhere"].items())
+    return {**shown, "settings": _typed(row["settings"]) + "".join(elsewhere)} if everything else shown
 
 
 def _settings(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -105,6 +114,16 @@ def _settings(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
             yield from _settings(value, f"{name}.")
         else:
             yield name, type(value).__name__
+
+
+def _changes(usual: Any, other: Any) -> dict[str, Any]:
+    """What can be set in `other` and is not as in `usual`."""
+    known = dict(_settings(usual))
+    return {name: value for name, value in _settings(other) if name not in known or known[name] != value}
+
+
+def _typed(settings: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={_as_typed(value)}" for name, value in settings.items())
 
 
 def _as_typed(value: Any) -> str:

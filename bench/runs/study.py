@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 from bench import spaces
 from bench.errors import BadSpec, UnknownName
+from bench.store.bases import BASES
+from bench.store.labels import parsed, printed
 from bench.store.spec import RunSpec, scale_named, with_settings
 
 BASELINES = ("random", "largest", "random-best-of-10")
 ONE_SHOT = ("rsps", "darts", "darts-2nd", "snas")
 SAMPLING = ("rsps-per-cell",)
-PARTITION = ("fewshot", "fewshot-snas", "fewshot-rsps", "gm-darts", "gm-snas", "gm-rsps", "hep")
+PARTITION = tuple(BASES)
 FAIR = tuple(f"{label}(protocol=fair)" for label in PARTITION)
 RANKING = ("fade", "bayes")
 FREE = ("parameters", "multiply-adds")
@@ -26,17 +28,6 @@ ABLATIONS = (
 )
 SWITCHES = ("gm-darts(edges.by=random)",)
 """Ablations that are one setting of a named method."""
-_SECOND, _SAMPLED = "darts-2nd(training.batch=48)", "snas(training.alpha_start=0.01, training.batch=48)"
-BASES = {
-    "fewshot": _SECOND,
-    "fewshot-snas": _SAMPLED,
-    "fewshot-rsps": "rsps(training.batch=48, training.clip=0.0, training.weight_decay=0.0001)",
-    "gm-darts": _SECOND,
-    "gm-snas": _SAMPLED,
-    "gm-rsps": "rsps(candidates=200, training.batch=48, training.weight_decay=0.0001)",
-    "hep": "darts(training.batch=128, training.nesterov=false, training.weight_decay=0.0003)",
-}
-"""What each partition search is at no cut: its base as a search of its own, the other side of the fair protocol."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -61,34 +52,23 @@ class Study:
             raise BadSpec(f"seeds {list(self.seeds)} repeat; every seed is run once")
         spaces.get(self.space)
         scale = scale_named(self.scale)
-        changes = {name: {**_named(name)[1], **(settings or {})} for name in self.methods}
-        configured = {
-            _label(_named(name)[0], change): with_settings(methods.get(_named(name)[0]), change)
-            for name, change in changes.items()
-        }
+        changes = [(name, {**own, **(settings or {})}) for name, own in map(parsed, self.methods)]
+        configured = {printed(name, new): with_settings(methods.get(name, self.space), new) for name, new in changes}
         return [
             RunSpec(label, method, self.space, self.dataset, seed, scale)
             for seed in self.seeds
             for label, method in configured.items()
         ]
 
+    def borrowed(self) -> str:
+        """One line that names the methods without settings for this space; empty where there are none."""
+        import methods
 
-def _named(name: str) -> tuple[str, dict[str, str]]:
-    """A method's name and the settings in brackets behind it: `darts(order=2, training.epochs=10)`. Raises BadSpec."""
-    base, bracket, inside = name.partition("(")
-    if bracket and not inside.endswith(")"):
-        raise BadSpec(f"method {name!r}: settings stand in one pair of brackets, as in darts(order=2)")
-    pairs = [part.partition("=") for part in inside[:-1].split(", ") if part]
-    if not all(equals for _, equals, _ in pairs):
-        raise BadSpec(f"method {name!r}: settings are FIELD=VALUE, parted by a comma and a space")
-    return base, {field: value for field, _, value in pairs}
-
-
-def _label(label: str, settings: Mapping[str, str]) -> str:
-    """The printed name of a method, with what was changed in it."""
-    if not settings:
-        return label
-    return f"{label}({', '.join(f'{k}={v}' for k, v in sorted(settings.items()))})"
+        known, names = methods.offered(), dict.fromkeys(parsed(label)[0] for label in self.methods)
+        without = [name for name in names if not known[name].has_settings_for(self.space)]
+        have, run = ("has", "it runs") if len(without) == 1 else ("have", "they run")
+        said = f"{', '.join(without)} {have} no settings for {self.space}: {run} on those of {methods.STATED}"
+        return said if without else ""
 
 
 STUDIES: dict[str, Study] = {

@@ -27,14 +27,12 @@ KINDS = list({type(methods.get(label)): label for label in reversed(LABELS)}.val
 SPACES = sorted(spaces.SPACES)
 
 
-def smaller(method: Any, space: str) -> Any:
-    """The method with less to do, and no more cuts than the space has nodes."""
+def smaller(method: Any) -> Any:
+    """The method with less to do."""
     method = with_settings(method, dict(_less(method, "")))
     if getattr(method, "first", 0) > getattr(method, "networks", 0):
-        method = dataclasses.replace(method, first=method.networks)
-    nodes = len({(edge.cell, edge.target) for edge in spaces.get(space).edges})
-    levels = getattr(method, "levels", ())
-    return dataclasses.replace(method, levels=levels[:nodes]) if len(levels) > nodes else method
+        return dataclasses.replace(method, first=method.networks)
+    return method
 
 
 def _less(part: Any, path: str) -> Any:

@@ -27,7 +27,7 @@ COUNTS = [f.name for f in fields(Cost) if f.name not in ("wall_s", "device_s", "
 
 
 def _spec(label: str, space: str, seed: int = 0, scale: Scale = contract.SCALE) -> RunSpec:
-    return tiny.spec(contract.smaller(methods.get(label), space), seed, space, scale, label)
+    return tiny.spec(contract.smaller(methods.get(label, space)), seed, space, scale, label)
 
 
 def _run(spec: RunSpec, folder: Path) -> Record:

@@ -1,0 +1,20 @@
+"""The bases of partition searches, made from their labels in `bench/store/bases.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bench.store.bases import BASES
+from bench.store.labels import parsed
+from bench.store.spec import with_settings
+from methods import darts, rsps, snas
+from methods.oneshot import OneShot
+
+ALONE: Mapping[str, OneShot] = {**darts.VARIANTS, **rsps.VARIANTS, **snas.VARIANTS}
+
+
+def base_of(label: str) -> OneShot:
+    """The base of the partition search `label`."""
+    name, settings = parsed(BASES[label])
+    base: OneShot = with_settings(ALONE[name], settings)
+    return base
