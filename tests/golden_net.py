@@ -5,8 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.nets.cell import Norm
-from bench.nets.supernet import Shape, Supernet
+from bench.nets import nb201
+from bench.nets.operations import Norm
+from bench.nets.supernet import Supernet
+from bench.spaces.layout import Shape
 from bench.spaces.nb201 import SPACE
 
 REGION = SPACE.region
@@ -18,7 +20,7 @@ def _draw(seed: int, *shape: int) -> Tensor:
 
 def network() -> Supernet:
     """C = 4, one cell per stage, double precision."""
-    return Supernet(SPACE, Shape(4, 1, 10, 3, 8), Norm(), seed=11).double()
+    return nb201.NB201(SPACE, Shape(4, 1, 10, 3, 8), Norm(), seed=11).double()
 
 
 def batch() -> tuple[Tensor, Tensor]:

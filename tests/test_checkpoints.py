@@ -16,13 +16,13 @@ import pytest
 import torch
 
 from bench.errors import BadRecord, Diverged
-from bench.nets.cell import Norm
+from bench.nets.operations import Norm
 from bench.runs.run import Settings, execute
 from bench.search import checkpoints
 from bench.search.checkpoints import Checkpoints, read, to_bytes
 from bench.search.learner import Learner, Relaxation, Training
 from bench.search.steps import Captured
-from bench.spaces.rows import chain
+from bench.spaces.rows import rows_of
 from bench.spaces.space import Region, Space
 from bench.spaces.toy import SPACE as TOY
 from bench.store.record import Record
@@ -247,7 +247,7 @@ def test_a_search_that_goes_another_way_leaves_what_was_kept(change: str, tmp_pa
         learner.fit(1)
         return keeper
 
-    first, second = (chain(TOY, [cells] * 3) for cells in ([(1, 1, 2), (2, 2, 2)], [(1, 0, 2), (2, 2, 2)]))
+    first, second = (rows_of(TOY, [cells] * 3) for cells in ([(1, 1, 2), (2, 2, 2)], [(1, 0, 2), (2, 2, 2)]))
     part = Region.of([{0}, {0, 1}, {0, 1}])
     fitted(first)
     assert fitted(first).stops == 1

@@ -16,13 +16,16 @@ from scipy.stats import norm
 import methods
 from bench.errors import BadGenotype, BadSpec
 from bench.metrics import random_best_of_n
-from bench.nets.cell import Gates, Norm
-from bench.nets.rows import ChainSupernet, supernet_of
-from bench.nets.supernet import Shape, Supernet
+from bench.nets import nb201
+from bench.nets.mixture import Gates
+from bench.nets.operations import Norm
+from bench.nets.rows import Rowed
+from bench.nets.supernet import supernet_of
 from bench.search.learner import Learner, Training
 from bench.search.task import Task
+from bench.spaces.layout import Shape
 from bench.spaces.nb201 import SPACE as NB201
-from bench.spaces.rows import chain
+from bench.spaces.rows import rows_of
 from bench.spaces.space import Region
 from bench.spaces.toy import SPACE as TOY
 from methods.bayes import Bayes, expected_improvement
@@ -35,7 +38,7 @@ from tests import tiny
 
 SHAPE = Shape(4, 2, 10, 3, 8)
 CELLS = ((3, 1, 0, 2, 4, 3), (1, 0, 3, 3, 1, 2), (0, 2, 1, 4, 3, 1))
-THREE = chain(NB201, [CELLS] * 3)
+THREE = rows_of(NB201, [CELLS] * 3)
 SHORT = Training(epochs=50, batch=32, alpha_rate=3e-3)
 UNSCALED = replace(tiny.SCALE, epochs=1.0)
 
@@ -49,10 +52,10 @@ def _fade(**fields: Any) -> Fade:
 
 def test_a_chain_reads_what_it_writes() -> None:
     assert THREE.size == 27
-    for genotype in THREE.region.genotypes():
+    for genotype in THREE.population:
         assert THREE.parse(THREE.show(genotype)) == genotype
     assert THREE.path((2, 0, 1)) == (CELLS[2], CELLS[0], CELLS[1])
-    assert len({THREE.shared_class(g) for g in THREE.region.genotypes()}) == 27
+    assert len(THREE.functions(list(THREE.population))[1]) == 27
 
 
 @pytest.mark.parametrize(
@@ -66,12 +69,12 @@ def test_a_chain_reads_what_it_writes() -> None:
 )
 def test_bad_rows_are_refused(cells: Any, words: str) -> None:
     with pytest.raises(BadSpec, match=words):
-        chain(NB201, cells)
+        rows_of(NB201, cells)
 
 
 def test_foreign_cells_are_refused() -> None:
     with pytest.raises(BadGenotype):
-        chain(NB201, [((0, 1, 2, 3, 4, 5),)])
+        rows_of(NB201, [((0, 1, 2, 3, 4, 5),)])
     with pytest.raises(BadGenotype, match="takes 3"):
         THREE.parse(NB201.show(CELLS[0]))
     other = " > ".join(NB201.show((0,) * 6) for _ in range(3))
@@ -82,15 +85,15 @@ def test_foreign_cells_are_refused() -> None:
 # The network
 
 
-def _net(space: Any = THREE, shape: Shape = SHAPE) -> ChainSupernet:
+def _net(space: Any = THREE, shape: Shape = SHAPE) -> Rowed:
     net = supernet_of(space, shape, Norm(), 3, "weights/0")
-    assert isinstance(net, ChainSupernet)
+    assert isinstance(net, Rowed)
     return net
 
 
 def test_a_path_of_one_cell_is_the_network_of_that_cell() -> None:
     """The chain (c, c, c) against the ordinary supernet on one architecture, with the same weights put in."""
-    net, plain = _net(), Supernet(NB201, SHAPE, Norm(), 5, lean=False)
+    net, plain = _net(), nb201.NB201(NB201, SHAPE, Norm(), 5, lean=False)
     images = torch.randn(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     for c, cell in enumerate(CELLS):
         own = dict(net.state_dict())
@@ -116,9 +119,10 @@ def test_a_row_is_the_weighted_sum_of_its_cells() -> None:
     row = net.stages[0][0]  # type: ignore[index]
     x = torch.randn(5, 4, 8, 8)
     weights = torch.tensor([0.2, 0.3, 0.5])
-    parts = [row(x, None, Region.of([{c}] * 3)) for c in range(3)]
+    parts = [row((x,), None, Region.of([{c}] * 3))[0] for c in range(3)]
     wanted = sum(w * part for w, part in zip(weights, parts, strict=True))
-    assert torch.allclose(row(x, Gates(weights.expand(3, 3), x.dtype), THREE.region), wanted, atol=1e-5)
+    (found,) = row((x,), Gates(weights.expand(3, 3), x.dtype), THREE.region)
+    assert torch.allclose(found, wanted, atol=1e-5)
 
 
 def test_cells_share_no_weights_and_hold_no_others() -> None:
@@ -134,7 +138,7 @@ def test_cells_share_no_weights_and_hold_no_others() -> None:
 
 @pytest.mark.parametrize(("rows", "stages"), [(1, [1, 0, 0]), (2, [1, 1, 0]), (3, [1, 1, 1]), (5, [2, 2, 1])])
 def test_rows_are_spread_over_the_stages(rows: int, stages: list[int]) -> None:
-    net = _net(chain(TOY, [((2, 1, 0), (1, 2, 2))] * rows))
+    net = _net(rows_of(TOY, [((2, 1, 0), (1, 2, 2))] * rows))
     assert [len(stage) for stage in net.stages] == stages  # type: ignore[arg-type]
     assert net(torch.zeros(2, 3, 8, 8), None, net.space.region).shape == (2, 10)
 

@@ -30,6 +30,7 @@ from methods.darts import Darts
 from methods.gmnas import OneEdge
 from methods.hepnas import HepNas, MutualDistillation
 from methods.matching import Matching, parted
+from methods.partition import Growth
 from methods.parts import Split
 from tests import golden_net, tiny
 
@@ -142,7 +143,8 @@ def test_groups_and_cuts_are_the_authors(matching: Matching, pairs: list[tuple[i
 
 def test_the_masks_of_a_hierarchy_are_the_authors() -> None:
     """Node 2: the product of the groups of edges 1 and 2."""
-    regions, _ = HepNas(grouping=_Fixed()).cut(tiny.task(NB201), _Learner(), 1)  # type: ignore[arg-type]
+    search, task = HepNas(grouping=_Fixed()), tiny.task(NB201)
+    regions, _ = Growth(search, task, search.written(task)).regions(_Learner(), 1)  # type: ignore[arg-type]
     assert [region.mask(5)[1:3].astype(int).tolist() for region in regions] == MASKS
 
 

@@ -17,14 +17,15 @@ import torch
 import torch.nn.functional as F
 
 import methods
-from bench.nets.cell import Norm, weighted_sum
 from bench.nets.convolve import average_pool, convolve
+from bench.nets.mixture import weighted_sum
+from bench.nets.operations import Norm
 from bench.nets.precision import arithmetic
 from bench.runs.run import Settings, execute
 from bench.search.learner import Learner, Relaxation, Training
 from bench.search.steps import Captured, Steps, stepper_for
 from bench.spaces.nb201 import SPACE as NB201
-from bench.spaces.rows import chain
+from bench.spaces.rows import rows_of
 from bench.spaces.space import Region, Space
 from bench.spaces.toy import SPACE as TOY
 from bench.store.record import Record, Results
@@ -44,7 +45,7 @@ ROUNDING = 1e-9  # of six steps in double precision, where sums are taken in ano
 TRAINING = Training(batch=32, alpha_start=0.5)
 RUNNING = Training(batch=32, alpha_start=0.5, norm=Norm("running", affine=True))
 CUT = Region.of([{0, 1, 3}, {2, 3, 4}, {1, 2}, {0, 1, 2, 3, 4}, {3}, {1, 4}])
-CHAIN = chain(NB201, [[(3, 1, 0, 2, 1, 0), (1, 2, 3, 0, 0, 4)]] * 3)
+CHAIN = rows_of(NB201, [[(3, 1, 0, 2, 1, 0), (1, 2, 3, 0, 0, 4)]] * 3)
 KINDS: dict[str, tuple[Relaxation, Space, Region | None]] = {
     "darts": (Darts(TRAINING), NB201, None),
     "darts on a region": (Darts(TRAINING), NB201, CUT),

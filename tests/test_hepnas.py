@@ -12,7 +12,7 @@ import pytest
 import torch
 from scipy.special import log_softmax
 
-from bench.nets.cell import Norm
+from bench.nets.operations import Norm
 from bench.search.learner import Learner, Training
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.space import Region

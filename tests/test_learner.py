@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.func import functional_call
 
 from bench.errors import BadSpec, Diverged
-from bench.nets.cell import Norm
+from bench.nets.operations import Norm
 from bench.search.learner import Learner, Training
 from bench.search.meter import Cost, Meter
 from bench.spaces.nb201 import SPACE as NB201
@@ -204,7 +204,7 @@ def test_weight_steps_are_sgd_with_clipping_and_a_cosine() -> None:
     learner, twin = (tiny.learner(Rsps(training), training) for _ in range(2))
     rates: list[float] = []
     optimiser = torch.optim.SGD(twin.weights, lr=0.025, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    planned = learner.epochs * 3
+    planned = learner.schedule.epochs * 3
     for step, batch in enumerate(twin.train.epoch()):
         rate = 0.001 + (0.025 - 0.001) * (1 + np.cos(np.pi * step / planned)) / 2
         rates.append(rate)
@@ -251,7 +251,7 @@ def test_snas_samples_sharpen_with_training() -> None:
     def peak() -> float:
         return float(np.mean([method.theta(learner)[0].detach().amax(-1).mean() for _ in range(200)]))
 
-    steps = learner.epochs * len(learner.train)
+    steps = learner.schedule.epochs * len(learner.train)
     peaks = []
     for learner.steps in (0, steps // 2, steps):
         peaks.append(peak())
@@ -291,9 +291,9 @@ def test_theta_and_choice_stay_within_the_region() -> None:
         assert theta.detach()[~learner.allowed].abs().max() == 0
         torch.testing.assert_close(theta.sum(-1), torch.ones(6))
         learner.fit(1)
-        assert region.admits(method.choose(learner)[0])
+        assert region.holds(method.choose(learner)[0])
     learner = task.learner(Rsps(TRAINING), TRAINING, region)
-    assert region.admits(Rsps(TRAINING, candidates=3).choose(learner)[0])
+    assert region.holds(Rsps(TRAINING, candidates=3).choose(learner)[0])
 
 
 def test_rsps_keeps_the_best_of_its_candidates() -> None:
@@ -309,10 +309,10 @@ def test_rsps_keeps_the_best_of_its_candidates() -> None:
 def test_a_path_for_every_cell_is_drawn_apart_and_paid_for() -> None:
     learner = tiny.learner(PathPerCell(TRAINING), TRAINING, NB201)
     drawn = [learner.relaxation.theta(learner) for _ in range(50)]
-    assert all(theta is None and len(paths) == 3 for theta, paths in drawn)
-    assert all(path.size == 1 for _, paths in drawn for path in paths)
+    assert all(theta is None and len(paths.cells) == 3 for theta, paths in drawn)
+    assert all(path.size == 1 for _, paths in drawn for path in paths.cells)
     assert len({paths for _, paths in drawn}) == 50
-    assert sum(len(set(paths)) == 3 for _, paths in drawn) > 40
+    assert sum(len(set(paths.cells)) == 3 for _, paths in drawn) > 40
     with learner.meter.phase("weights"):
         learner.fit(1)
     cost = learner.meter.total()

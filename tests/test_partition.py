@@ -73,7 +73,7 @@ def test_children_inherit_everything_and_share_no_memory() -> None:
     for child in (c.learner for c in children):
         assert _same(parent.learner, child)
         assert torch.equal(parent.learner.alpha, child.alpha)
-        assert (child.steps, child.epochs) == (parent.learner.steps, parent.learner.epochs)
+        assert (child.steps, child.schedule) == (parent.learner.steps, parent.learner.schedule)
         for theirs, own in zip(parent.learner.weights, child.weights, strict=True):
             a, b = (
                 learner.optimiser.state[w]["momentum_buffer"] for learner, w in ((parent.learner, theirs), (child, own))
@@ -179,7 +179,7 @@ def test_the_temperature_of_leaves_that_start_anew_falls_to_the_end(
     theta = Snas.theta
 
     def recorded(self: Snas, learner: Learner) -> Any:
-        if learner.steps < learner.horizon * STEPS:  # not when the trained leaves are compared
+        if learner.steps < learner.schedule.horizon * STEPS:  # not when the trained leaves are compared
             seen.setdefault(learner.name, []).append(learner.progress)
         return theta(self, learner)
 
@@ -231,7 +231,7 @@ class _Fixed:
         self.asked: list[int | None] = []  # on how many images
 
     def estimates(self, genotypes: list[Genotype], images: int | None) -> np.ndarray[Any, Any]:
-        assert all(self.region.admits(g) for g in genotypes)
+        assert all(self.region.holds(g) for g in genotypes)
         self.asked.append(images)
         return np.full((len(genotypes), 2), self.value)
 
@@ -247,7 +247,7 @@ def test_the_deepest_trained_supernet_estimates() -> None:
         Node(_Fixed(right.narrowed(1, {0, 1}), 0.5), 2, None, trained=True),  # type: ignore[arg-type]
         Node(_Fixed(right.narrowed(2, {2}), 0.7), 2, None, trained=True),  # type: ignore[arg-type]
     ]
-    genotypes = list(whole.genotypes())
+    genotypes = list(whole.combinations())
     estimated = deepest(nodes)(genotypes, 32)
     assert [n.learner.asked for n in nodes] == [[32], [], [32], [32], [32]]  # type: ignore[attr-defined]
     for genotype, value in zip(genotypes, estimated[:, 0], strict=True):

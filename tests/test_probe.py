@@ -14,7 +14,7 @@ from bench.errors import BadRecord
 from bench.runs import probe
 from bench.runs.run import Settings, execute
 from bench.search.learner import Learner, Training
-from bench.spaces.dag import CellSpace, shared_form
+from bench.spaces.dag import Dag
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.space import Genotype
 from bench.spaces.toy import SPACE as TOY
@@ -72,12 +72,12 @@ def test_the_probe_set_is_that_of_the_committed_estimates() -> None:
 
 
 @pytest.mark.parametrize("space", [TOY, NB201], ids=lambda space: str(space.name))
-def test_blocks_hold_every_row_once_and_every_function_whole(space: CellSpace) -> None:
+def test_blocks_hold_every_row_once_and_every_function_whole(space: Dag) -> None:
     genotypes = probe.probe_set(space, 300)
     found = probe.blocks(space, genotypes)
     assert sorted(np.concatenate(found)) == list(range(len(genotypes)))
     names: dict[Hashable, int] = {}
-    forms = [{shared_form(space, genotypes[row], names) for row in rows} for rows in found]
+    forms = [{space.shared_form(genotypes[row], names) for row in rows} for rows in found]
     assert [len(some) for some in forms[:-1]] == [5] * (len(forms) - 1)
     assert 1 <= len(forms[-1]) <= 5
     assert sum(map(len, forms)) == len(set().union(*forms))

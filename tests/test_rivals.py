@@ -17,10 +17,11 @@ from bench.metrics import tau_b
 from bench.search.learner import Training
 from bench.search.task import Task
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.space import Sizes
 from bench.spaces.toy import SPACE as TOY
 from bench.store.spec import with_settings
 from methods.fewshot import FewShot
-from methods.free import Size, multiply_adds, parameters
+from methods.free import Size
 from methods.longer import longer
 from methods.rsps import Rsps
 from tests import tiny
@@ -33,11 +34,11 @@ README = Path(__file__).parent.parent / "methods" / "README.md"
 
 
 def test_sizes_by_hand() -> None:
-    """3x3 counts 9, 1x1 counts 1; an edge from which no way leads to the output costs no multiply-add."""
-    assert parameters(NB201, (3, 2, 1, 0, 4, 3)) == 19
-    assert multiply_adds(NB201, (3, 2, 1, 0, 4, 3)) == 19
-    assert multiply_adds(NB201, (3, 3, 3, 1, 0, 0)) == 0  # the output is the input
-    assert parameters(NB201, (3, 3, 3, 1, 0, 0)) == 27
+    """Of one channel, then two and four, at 32, 16 and 8 pixels: 3x3 counts 9, 1x1 counts 1, each 1 + 4 + 16 times; an
+    edge from which no way leads to the output costs no multiply-add."""
+    all_stages, pixels = 1 + 2**2 + 4**2, 32**2 + 2**2 * 16**2 + 4**2 * 8**2
+    assert NB201.sizes((3, 2, 1, 0, 4, 3)) == Sizes(19 * all_stages, 19 * pixels)
+    assert NB201.sizes((3, 3, 3, 1, 0, 0)) == Sizes(27 * all_stages, 0)  # the output is the input
 
 
 @pytest.mark.parametrize("of", ["parameters", "multiply-adds"])

@@ -12,12 +12,12 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.nets.cell import Norm
+from bench.nets.operations import Norm
 from bench.search.learner import Learner, Relaxation, Training
 from bench.search.meter import Meter
 from bench.search.steps import Captured, Feeds, Stepper, _kept, computed, maskable, stepper_for
 from bench.spaces.nb201 import SPACE as NB201
-from bench.spaces.rows import chain
+from bench.spaces.rows import rows_of
 from bench.spaces.space import Region, Space
 from bench.spaces.toy import SPACE as TOY
 from methods.darts import Darts
@@ -96,7 +96,7 @@ def test_what_is_computed_of_a_path(path: tuple[int, ...]) -> None:
 
 def test_fade_and_its_joint_form_are_captured_too() -> None:
     """A chain of whole cells; the penalty's factors change with progress."""
-    space = chain(NB201, [[(3, 1, 0, 2, 1, 0), (1, 2, 3, 0, 0, 4)]] * 3)
+    space = rows_of(NB201, [[(3, 1, 0, 2, 1, 0), (1, 2, 3, 0, 0, 4)]] * 3)
     for joint in (False, True):
         plain, captured = _pair(HyperDarts(TRAINING, joint=joint), None, space)
         lesson = HyperDarts(TRAINING, joint=joint).lesson()

@@ -15,7 +15,7 @@ from analysis.tables import ablations
 from bench import spaces
 from bench.cli.commands import main
 from bench.errors import BadMethod, BadSpec, UnknownName
-from bench.nets.cell import Norm
+from bench.nets.operations import Norm
 from bench.runs.study import PARTITION, STUDIES, changed, study_named
 from bench.search.learner import Training
 from bench.store.bases import BASES

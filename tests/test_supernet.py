@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from bench.nets.cell import Gates, Group, Norm
-from bench.nets.supernet import Shape, Supernet
+from bench.nets import nb201
+from bench.nets.mixture import Gates, Group
+from bench.nets.operations import Norm
+from bench.nets.supernet import Supernet
+from bench.spaces.layout import Shape
 from bench.spaces.nb201 import SPACE as NB201
-from bench.spaces.space import Genotype, Region, Space
+from bench.spaces.space import EachCell, Genotype, Region, Space
 from bench.spaces.toy import SPACE as TOY
 
 SHAPE = Shape(channels=3, cells=1, classes=5, image_channels=2, image_size=8)
@@ -24,8 +27,8 @@ NORMS = [Norm(s, a) for s in ("batch", "running") for a in (False, True)]  # typ
 
 def _nets(space: Space, norm: Norm, shape: Shape = SHAPE) -> tuple[Supernet, Supernet]:
     """The lean and the plain form with equal weights, in float64, affine parameters moved off their start."""
-    lean = Supernet(space, shape, norm, seed=1, lean=True).double()
-    plain = Supernet(space, shape, norm, seed=1, lean=False).double()
+    lean = nb201.NB201(space, shape, norm, seed=1, lean=True).double()
+    plain = nb201.NB201(space, shape, norm, seed=1, lean=False).double()
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for a, b in zip(lean.parameters(), plain.parameters(), strict=True):
@@ -197,7 +200,7 @@ def test_operations_outside_the_region_are_not_computed() -> None:
 def test_multiply_adds_are_those_of_torchs_counter(space: Space) -> None:
     """FlopCounterMode counts two operations per multiply-add of convolutions and matrix products. The plain form is
     counted at 8 pixels, where pooling is no convolution."""
-    net = Supernet(space, Shape(4, 2, 10, 3, 8), Norm(), seed=0, lean=False)
+    net = nb201.NB201(space, Shape(4, 2, 10, 3, 8), Norm(), seed=0, lean=False)
     full = [set(range(len(space.ops)))] * len(space.edges)
     half = [{len(space.ops) - 1}] + [{1, 2}] * (len(space.edges) - 1)
     drawn = np.random.default_rng(0).choice(space.size, 12, replace=False)
@@ -213,9 +216,9 @@ def test_multiply_adds_are_those_of_torchs_counter(space: Space) -> None:
 
 def test_a_weight_starts_the_same_whatever_else_exists() -> None:
     """The toy space has other edges and operations, yet stem, reductions and head start equal."""
-    a = Supernet(NB201, SHAPE, Norm(), seed=4)
-    b = Supernet(TOY, SHAPE, Norm(), seed=4)
-    c = Supernet(NB201, SHAPE, Norm(), seed=5)
+    a = nb201.NB201(NB201, SHAPE, Norm(), seed=4)
+    b = nb201.NB201(TOY, SHAPE, Norm(), seed=4)
+    c = nb201.NB201(NB201, SHAPE, Norm(), seed=5)
     named = dict(b.named_parameters())
     for name, value in a.named_parameters():
         if not name.startswith("stages"):
@@ -226,7 +229,7 @@ def test_a_weight_starts_the_same_whatever_else_exists() -> None:
 
 
 def test_initial_kernels_are_spread_as_torchs_own() -> None:
-    net = Supernet(NB201, Shape(16, 1, 10, 3, 8), Norm(), seed=0)
+    net = nb201.NB201(NB201, Shape(16, 1, 10, 3, 8), Norm(), seed=0)
     theirs = nn.Conv2d(16, 32, 3, bias=False).weight
     ours = net.reductions[0].first
     assert float(ours.detach().abs().max()) <= 1 / (16 * 9) ** 0.5
@@ -234,7 +237,7 @@ def test_initial_kernels_are_spread_as_torchs_own() -> None:
 
 
 def test_parameters_of_an_edge_and_the_rest() -> None:
-    net = Supernet(NB201, SHAPE, Norm(), seed=0)
+    net = nb201.NB201(NB201, SHAPE, Norm(), seed=0)
     for edge in range(6):
         own, shared = net.of_edge(edge), net.shared_by(edge)
         assert len(own) == 3 * 2  # three cells, two weighted operations
@@ -256,22 +259,22 @@ def test_a_disconnected_cell_gives_constant_logits() -> None:
 
 def test_every_cell_can_have_a_region_of_its_own() -> None:
     """Three paths in three cells: the cells one by one, by hand, and the meter's count of their multiply-adds."""
-    net = Supernet(NB201, Shape(4, 1, 10, 3, 8), Norm(), seed=0).double()
+    net = nb201.NB201(NB201, Shape(4, 1, 10, 3, 8), Norm(), seed=0).double()
     cells = ((3, 1, 3, 2, 4, 1), (2, 4, 1, 3, 3, 2), (4, 0, 3, 0, 4, 2))
     paths = tuple(Region.of([{op} for op in cell]) for cell in cells)
     nothing = Region.of([{0}] * 6)
     images = torch.randn(6, 3, 8, 8, dtype=torch.float64)
     x = net.stem_norm(F.conv2d(images, net.stem, padding=1))
     for stage, ((cell,), path) in enumerate(zip(net.stages, paths, strict=True)):
-        x = cell(net.reductions[stage - 1](x) if stage else x, None, path)
+        (x,) = cell((net.reductions[stage - 1](x) if stage else x,), None, path)
     expected = net.head(F.relu(net.head_norm(x)).mean((2, 3)))
-    torch.testing.assert_close(net(images, None, paths), expected, rtol=0, atol=1e-12)
-    alike = [net(images, None, form) for form in (paths[0], (paths[0],) * 3)]
+    torch.testing.assert_close(net(images, None, EachCell.together(paths)), expected, rtol=0, atol=1e-12)
+    alike = [net(images, None, form) for form in (paths[0], EachCell.together([paths[0]] * 3))]
     torch.testing.assert_close(*alike, rtol=0, atol=0)
     free = net.multiply_adds(nothing)
-    inside = [net.multiply_adds((one, nothing, nothing)) - free for one in paths]
+    inside = [net.multiply_adds(EachCell.together([one, nothing, nothing])) - free for one in paths]
     assert [3 * cell for cell in inside] == [net.multiply_adds(one) - free for one in paths]  # stages cost alike
-    assert net.multiply_adds(paths) - free == sum(inside)
+    assert net.multiply_adds(EachCell.together(paths)) - free == sum(inside)
 
 
 @pytest.mark.parametrize("lean", [True, False])
@@ -279,7 +282,7 @@ def test_bf16_is_for_training_alone(lean: bool) -> None:
     """Training passes are near those in single precision and not equal, gradients too and in single precision;
     evaluation is the same to the bit."""
     one, other = (
-        Supernet(NB201, Shape(8, 1, 10, 3, 8), Norm(), seed=0, lean=lean, precision=precision)
+        nb201.NB201(NB201, Shape(8, 1, 10, 3, 8), Norm(), seed=0, lean=lean, precision=precision)
         for precision in ("fp32", "bf16")
     )
     images, labels = torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(64) % 10
@@ -290,7 +293,9 @@ def test_bf16_is_for_training_alone(lean: bool) -> None:
         logits = net(images, theta, NB201.region)
         assert logits.dtype == torch.float32
         found.append(
-            torch.autograd.grad(F.cross_entropy(logits, labels), [theta, net.stem, net.stages[0][0].conv(3, 3).kernel])
+            torch.autograd.grad(
+                F.cross_entropy(logits, labels), [theta, net.stem, net.stages[0][0].weighted["3/3"].kernel]
+            )
         )  # type: ignore[index, union-attr]
     for a, b in zip(*found, strict=True):
         assert a.dtype == b.dtype == torch.float32

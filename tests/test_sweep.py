@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from bench.images.batches import Batch
-from bench.nets import sweep
-from bench.nets.cell import Norm
-from bench.nets.supernet import Shape, Supernet
+from bench.nets import nb201, nb201_sweep, sweep
+from bench.nets.operations import Norm
+from bench.nets.supernet import Supernet
 from bench.nets.sweep import scores
 from bench.search.learner import Training
-from bench.spaces.dag import distinct, shared_form
+from bench.spaces.layout import Shape
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.space import Genotype, Region, Space
 from bench.spaces.toy import SPACE as TOY
@@ -38,7 +38,7 @@ DEAD: list[Genotype] = [
 
 def _net(space: Space, norm: Norm, channels: int = 2, cells: int = 1, size: int = 8, seed: int = 0) -> Supernet:
     """In float64 and evaluation mode; affine parameters and running statistics moved off their start."""
-    net = Supernet(space, Shape(channels, cells, 5, 2, size), norm, seed).double()
+    net = nb201.NB201(space, Shape(channels, cells, 5, 2, size), norm, seed).double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in net.parameters():
@@ -123,7 +123,7 @@ def test_a_slice_of_the_space_in_another_order() -> None:
 
 
 def test_single_precision_is_within_1e5_of_the_supernet() -> None:
-    net = Supernet(NB201, Shape(8, 1, 10, 3, 8), Norm(), seed=0).eval()
+    net = nb201.NB201(NB201, Shape(8, 1, 10, 3, 8), Norm(), seed=0).eval()
     batches = _batches(net, (200,))
     genotypes = [NB201.region.draw(np.random.default_rng(seed)) for seed in range(40)]
     ours, naive = scores(net, batches, genotypes), _naive(net, batches, genotypes)
@@ -140,7 +140,7 @@ def test_a_sub_supernet_uses_nothing_outside_its_region() -> None:
                 for e in range(6):
                     for op in {2, 3} - region.allowed[e]:
                         cell.conv(e, op).kernel.fill_(torch.nan)
-    batches, genotypes = _batches(net), list(region.genotypes())
+    batches, genotypes = _batches(net), list(region.combinations())
     np.testing.assert_allclose(scores(net, batches, genotypes), _naive(net, batches, genotypes), rtol=0, atol=1e-12)
 
 
@@ -148,12 +148,12 @@ def test_distinct_functions_of_nb201() -> None:
     """7,548: coarser than the classes by live edges, finer than those of training alone, where weights lose their
     names; and a representative computes no more than its class needs."""
     genotypes = list(NB201.population)
-    rows, chosen = distinct(NB201, genotypes)
+    rows, chosen = NB201.functions(genotypes)
     assert len(chosen) == 7_548
     assert chosen == sorted(chosen)
     by_live: dict[object, set[int]] = {}
     for row, genotype in zip(rows, genotypes, strict=True):
-        by_live.setdefault(NB201.shared_class(genotype), set()).add(row)
+        by_live.setdefault(NB201.live(genotype), set()).add(row)
     assert len(by_live) == 9_445
     assert all(len(forms) == 1 for forms in by_live.values())
     for at in range(0, len(genotypes), 97):
@@ -174,7 +174,7 @@ def test_distinct_functions_of_nb201() -> None:
 )
 def test_what_is_one_function_on_shared_weights(one: Genotype, other: Genotype, same: bool) -> None:
     names: dict[object, int] = {}
-    assert (shared_form(NB201, one, names) == shared_form(NB201, other, names)) == same
+    assert (NB201.shared_form(one, names) == NB201.shared_form(other, names)) == same
     net = _net(NB201, Norm())
     first, second = _naive(net, _batches(net), [one, other])
     assert (abs(first[1] - second[1]) < 1e-10) == same
@@ -186,15 +186,15 @@ def test_no_more_is_kept_than_allowed(limit: int, monkeypatch: pytest.MonkeyPatc
     net = _net(NB201, Norm())
     batches, genotypes = _batches(net), [NB201.population.at(row) for row in range(7_000, 7_300)]
     held: list[int] = []
-    output = sweep._Tree.output
+    output = nb201_sweep._Tree.output
 
-    def watched(tree: sweep._Tree, genotype: Genotype) -> sweep.Value:
+    def watched(tree: nb201_sweep._Tree, genotype: Genotype) -> nb201_sweep.Value:
         value = output(tree, genotype)
         tensors = [t for kept in tree.kept for term in kept.values() for t in term]
         held.append(sum(t.numel() * t.element_size() for t in tensors))
         return value
 
-    monkeypatch.setattr(sweep._Tree, "output", watched)
+    monkeypatch.setattr(nb201_sweep._Tree, "output", watched)
     bounded = scores(net, batches, genotypes, kept_bytes=limit)
     assert max(held) <= limit
     held.clear()
@@ -226,7 +226,7 @@ def test_estimates_are_charged_once_per_function() -> None:
 def test_a_supernet_of_another_kind_is_called_one_by_one() -> None:
     """Nothing is assumed of a subclass; its own hooks count, and nothing is charged beside them."""
 
-    class Other(Supernet):
+    class Other(nb201.NB201):
         pass
 
     net = Other(TOY, Shape(2, 1, 5, 2, 8), Norm(), seed=0).double().eval()
@@ -248,10 +248,10 @@ def test_nothing_asked_is_nothing_found() -> None:
 def test_progress_adds_up_to_one_for_every_batch(kind: str) -> None:
     """More than one batch and more heads than are computed together."""
 
-    class Other(Supernet):
+    class Other(nb201.NB201):
         pass
 
-    net = (Supernet if kind == "swept" else Other)(NB201, Shape(2, 1, 5, 2, 8), Norm(), seed=0).double().eval()
+    net = (nb201.NB201 if kind == "swept" else Other)(NB201, Shape(2, 1, 5, 2, 8), Norm(), seed=0).double().eval()
     shares: list[float] = []
     scores(net, _batches(net), [NB201.population.at(row) for row in range(3_000, 4_000, 8)], tell=shares.append)
     assert len(shares) > 4

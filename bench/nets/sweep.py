@@ -56,7 +56,7 @@ def scores(
                 parts.append(_right_and_nats(logits, batch.labels))
                 tell(len(logits) / len(chosen))
             images = len(batch.labels)
-            total += torch.cat(parts).cpu()
+            total += torch.cat(parts).cpu() if parts else 0
             count += images
             charge(images * len(chosen), images * multiply_adds)
     means: NDArray[np.float64] = (total / max(count, 1)).numpy()

@@ -45,6 +45,7 @@ class Place:
         return self.stream or self.name
 
 
+@dataclass(frozen=True)
 class Layout(ABC):
     """The skeleton of one kind of network. network: the module and the class that compute it, `bench.nets.nb201:NB201`;
     it is imported when a network is wanted."""
@@ -62,11 +63,12 @@ class Layout(ABC):
         convolution of one pixel, whose `affine` counts its bias and the normalisation before it."""
 
 
+@dataclass(frozen=True)
 class ResidualStages(Layout):
     """NAS-Bench-201 (Dong & Yang, ICLR 2020, section 2.1): a 3x3 stem; stages of N cells at C, 2C and 4C channels; a
     residual block of stride 2 before stages 2 and 3; normalisation, ReLU, average pooling and a linear head."""
 
-    network = "bench.nets.nb201:NB201"
+    network: ClassVar[str] = "bench.nets.nb201:NB201"
 
     def places(self, shape: Shape) -> tuple[Place, ...]:
         """N cells a stage."""
@@ -89,26 +91,17 @@ class ResidualStages(Layout):
         return {**found, "head": Kernel(shape.classes, width, 1, 1, affine=shape.classes + 2 * width)}
 
 
+@dataclass(frozen=True)
 class TwoInputCells(Layout):
     """DARTS (Liu et al., ICLR 2019, section 3 and its code): a 3x3 stem to 3C; N normal cells, a reduction cell, N, a
     reduction, N: L = 3N + 2 cells; every cell sees the two before it, brought to its width and side by 1x1
     convolutions; average pooling and a linear head. A reduction doubles the channels.
-
-    nodes: that a cell concatenates.
     """
 
-    network = "bench.nets.darts:Darts"
+    network: ClassVar[str] = "bench.nets.darts:Darts"
     normal: ClassVar[str] = "normal"
     reduction: ClassVar[str] = "reduce"
-
-    def __init__(self, nodes: int) -> None:
-        self.nodes = nodes
-
-    def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and vars(other) == vars(self)
-
-    def __hash__(self) -> int:
-        return hash((type(self), self.nodes))
+    nodes: int  # that a cell concatenates
 
     def places(self, shape: Shape) -> tuple[Place, ...]:
         """In all stages but the first a reduction cell comes first."""

@@ -13,8 +13,10 @@ import torch
 import torch.nn.functional as F
 
 from bench.errors import BadSpec
-from bench.nets.cell import Norm
-from bench.nets.supernet import Precision, Shape, Supernet
+from bench.nets import nb201
+from bench.nets.operations import Norm
+from bench.nets.supernet import Precision
+from bench.spaces.layout import Shape
 from bench.spaces.nb201 import SPACE
 from bench.spaces.space import Region
 from tests.perf.interleaved import table, timed
@@ -28,7 +30,7 @@ def darts_step(
     The lean form has the layout and the optimiser that `Task` and `Learner` give it, the plain form torch's defaults.
     """
     generator = torch.Generator().manual_seed(0)
-    net = Supernet(SPACE, shape, Norm(), seed=0, lean=lean, precision=precision)
+    net = nb201.NB201(SPACE, shape, Norm(), seed=0, lean=lean, precision=precision)
     images = torch.randn(batch, shape.image_channels, shape.image_size, shape.image_size, generator=generator)
     if lean:
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -97,7 +99,7 @@ def main(rounds: int = 9, peer: Path | None = None) -> None:
         if peer is not None:
             forms[f"peer {peer.name}"] = peer_step(peer, shape, 64)
         print(table(f"DARTS step, {size}", timed(forms, rounds, calls), "plain"), flush=True)
-        base = Supernet(SPACE, shape, Norm(), seed=0)
+        base = nb201.NB201(SPACE, shape, Norm(), seed=0)
         regions = {"whole space": SPACE.region, "two operations an edge": HALVED}
         regions["one path"] = Region.of([{3}, {1}, {2}, {4}, {3}, {1}])
         shares = {

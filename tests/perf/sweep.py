@@ -16,10 +16,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from bench.images.batches import Batch
-from bench.nets.cell import Norm
-from bench.nets.supernet import Shape, Supernet
+from bench.nets import nb201
+from bench.nets.operations import Norm
+from bench.nets.supernet import Supernet
 from bench.nets.sweep import scores
-from bench.spaces.dag import distinct
+from bench.spaces.layout import Shape
 from bench.spaces.nb201 import SPACE
 from bench.spaces.space import Genotype, Region
 from tests.perf.interleaved import table, timed
@@ -60,10 +61,10 @@ def main(rounds: int = 3, share: int = 20) -> None:
     """Print two numbers of images."""
     space = list(SPACE.population)
     live = [genotype for genotype in space if SPACE.live(genotype) == genotype]
-    _, chosen = distinct(SPACE, space)
+    _, chosen = SPACE.functions(space)
     shape = Shape(8, 1, 10, 3, 8)
     for images in (500, 64):
-        net = Supernet(SPACE, shape, Norm(), seed=0).eval()
+        net = nb201.NB201(SPACE, shape, Norm(), seed=0).eval()
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         generator = torch.Generator().manual_seed(0)
         pixels = torch.randn(images, shape.image_channels, shape.image_size, shape.image_size, generator=generator)
