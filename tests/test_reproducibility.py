@@ -28,6 +28,7 @@ import pytest
 from analysis import published, stats
 from analysis.load import load, settings
 from analysis.output import csv_text
+from analysis.pairs import joined, sides
 from analysis.tables import ablations, claims, cost, fade, gains, nb201, protocol, ranking, selection
 from analysis.tables import main as main_table
 from analysis.tables.columns import Column
@@ -254,7 +255,8 @@ def test_a_committed_record_is_scored_as_it_was(label: str, tmp_path: Path) -> N
     assert ours.keys() == theirs.keys()
     told = {at: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value for at, value in theirs.items()}
     assert not [at for at, value in told.items() if ours[at] != value]
-    ours, theirs = (pq.read_table(r.pairs_path(key, truth.name, "patches")).to_pydict() for r in (new, old))
+    named = (key, truth.name, "patches", truth.checksum)
+    ours, theirs = (joined(sides(r, *named)).to_dict("list") for r in (new, old))
     assert ours.keys() == theirs.keys()
     for column, values in theirs.items():
         assert ours[column] == pytest.approx(values, nan_ok=True), column
@@ -302,8 +304,10 @@ def test_regret_and_rank_of_the_best_estimate_by_hand_from_the_committed_pairs()
 
 def pairs_of(row: dict[str, Any]) -> dict[int, tuple[float, float]]:
     """The estimate [0, 1] and the test accuracy (percent) of every cell of a committed probe, by position."""
-    table = pq.read_table(RESULTS / "pairs" / row["pairs"]).to_pydict()
-    return dict(zip(table["position"], zip(table["estimate"], table["test"], strict=True), strict=True))
+    estimates = pq.read_table(RESULTS / "estimates" / f"{row['key']}.parquet").to_pydict()
+    truths = pq.read_table(RESULTS / "truths" / row["pairs"]).to_pydict()
+    test = dict(zip(truths["position"], truths["test"], strict=True))
+    return {at: (a, test[at]) for at, a in zip(estimates["position"], estimates["accuracy"], strict=True)}
 
 
 SHEETS = (nb201, gains, ranking, selection, ablations, fade, cost, protocol, claims)

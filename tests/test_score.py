@@ -6,10 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
+from analysis.pairs import joined, sides
 from bench.errors import BadRecord
 from bench.runs import probe
 from bench.runs.run import Settings, execute
@@ -17,7 +19,7 @@ from bench.scoring.panel import DEFINITIONS
 from bench.scoring.score import named_by, score
 from bench.search.learner import Training
 from bench.spaces.toy import SPACE as TOY
-from bench.store.record import Candidate, Record, Results, read_scores
+from bench.store.record import Candidate, Record, Results, Score, read_scores
 from bench.truth.column import Column
 from bench.truth.table import Header, Table
 from bench.truth.tabular import TableTruth
@@ -38,6 +40,10 @@ def small_table(complete: bool = True) -> Table:
     }
     header = Header("made-up", "1", "toy", "a table for tests", "tests", complete)
     return Table(header, columns)
+
+
+def pairs_of(row: Score, results: Path) -> pd.DataFrame:
+    return joined(sides(Results(results), row.key, row.truth, row.target, row.truth_checksum))
 
 
 def _record(results: Path) -> Record:
@@ -67,9 +73,9 @@ def test_a_row_against_a_hand_count(results: Path) -> None:
     assert row.coverage == 1
     assert row.tau == pytest.approx(kendalltau(guess, np.arange(27)).statistic)
     assert row.spearman == pytest.approx(spearmanr(guess, np.arange(27)).statistic)
-    pairs = pq.read_table(Results(results).pairs_path(record.key, "made-up", "patches"))
-    np.testing.assert_allclose(pairs["test"].to_numpy(), 40.5 + 2 * np.arange(27))
-    np.testing.assert_array_equal(pairs["estimate"].to_numpy(), guess)
+    pairs = pairs_of(row, results)
+    np.testing.assert_allclose(pairs["test"], 40.5 + 2 * np.arange(27))
+    np.testing.assert_array_equal(pairs["estimate"], guess)
     assert read_scores(Results(results).score_path(record.key, "made-up")) == [row]
     assert row.curve[-1]["test"] == row.test
 
@@ -155,8 +161,8 @@ def test_a_row_of_a_sampled_probe_against_a_hand_count(results: Path) -> None:
 
 def test_the_pairs_of_a_sampled_probe_by_hand(results: Path) -> None:
     record = _sampled(results)
-    score(record, TableTruth(small_table(complete=False)), Results(results))
-    pairs = pq.read_table(Results(results).pairs_path(record.key, "made-up", "patches")).to_pydict()
+    (row,) = score(record, TableTruth(small_table(complete=False)), Results(results))
+    pairs = pairs_of(row, results).to_dict("list")
     assert pairs["position"] == list(SAMPLED)
     np.testing.assert_array_equal(pairs["estimate"], np.float32(list(SAMPLED.values())))
     np.testing.assert_array_equal(pairs["test"], [42.5, 48.5, 62.5, 66.5, 68.5, 76.5, 78.5, np.nan, np.nan])

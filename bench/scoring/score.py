@@ -6,28 +6,24 @@ table has grown, repeats no search.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Hashable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bench import metrics, spaces
+from bench import metrics
 from bench.errors import BadRecord, NoSuchEntry
-from bench.nets.cell import KERNELS
-from bench.nets.supernet import taps
 from bench.runs import probe
+from bench.scoring import sizes, truths
 from bench.scoring.panel import Choice, Ranking, panel
-from bench.spaces.space import Genotype, Region
-from bench.store.files import write_atomically
+from bench.spaces.space import Genotype
 from bench.store.record import Record, Results, Score
 from bench.truth import GroundTruth
 
 
 def score(record: Record, truth: GroundTruth, results: Results) -> list[Score]:
-    """One row per data set that the truth can score; written to `results` with the (estimate, truth) pairs.
+    """One row per data set that the truth can score; written to `results`, and the truth of all estimated
+    architectures with them (`truths.py`).
 
     Raises BadRecord where the record's space is not the truth's or its estimates are not those it names.
     """
@@ -155,12 +151,19 @@ def _agreement(
         return {**dict.fromkeys(names), "probe_n": 0, "panel": panel(None, choice)}
     positions, values = estimates
     accuracy, true = values[:, 0], test[positions]
-    path = results.pairs_path(record.key, truth.name, target)
-    write_atomically(path, _pairs(truth.space.name, positions, values, true))
+    path = results.truths_path(truth.name, target)
+    space = truth.space.name
+    whole = {
+        "test": test,
+        "cell_class": sizes.classes(space),
+        "parameters": sizes.parameters(space),
+        "multiply_adds": sizes.multiply_adds(space),
+    }
+    truths.extend(path, truth.checksum, positions, whole)
     both = np.isfinite(accuracy) & np.isfinite(true)
     guess, real, rows = accuracy[both], true[both], positions[both]
     entropy = values[both, 1]
-    ranking = Ranking(guess, entropy, real, _classes(truth.space.name)[rows], _parameters(truth.space.name)[rows])
+    ranking = Ranking(guess, entropy, real, whole["cell_class"][rows], whole["parameters"][rows])
     return {
         "tau": _or_none(metrics.tau_b(guess, real)),
         "spearman": _or_none(metrics.spearman(guess, real)),
@@ -172,47 +175,5 @@ def _agreement(
     }
 
 
-@lru_cache
-def _classes(space: str) -> NDArray[np.float64]:
-    """`[N]` for each architecture the number of its class: equal where they are equal when trained alone."""
-    known = spaces.get(space)
-    numbers: dict[Hashable, int] = {}
-    found = [numbers.setdefault(known.trained_class(genotype), len(numbers)) for genotype in known.region.genotypes()]
-    return np.array(found, dtype=np.float64)
-
-
-@lru_cache
-def _parameters(space: str) -> NDArray[np.float64]:
-    """`[N]` weights per pair of channels: they order architectures as their parameter counts do."""
-    known = spaces.get(space)
-    weights = [KERNELS.get(op, 0) ** 2 for op in known.ops]
-    return np.array([sum(weights[op] for op in g) for g in known.region.genotypes()], dtype=np.float64)
-
-
-@lru_cache
-def _multiply_adds(space: str) -> NDArray[np.float64]:
-    """`[N]` multiply-adds per pixel and pair of channels, of operations from which a way leads to the output."""
-    known = spaces.get(space)
-    return np.array([taps(known, Region.of([{op} for op in g])) for g in known.region.genotypes()], dtype=np.float64)
-
-
 def _or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _pairs(space: str, positions: NDArray[np.int32], values: NDArray[np.float64], true: NDArray[np.float64]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = {
-        "position": positions,
-        "estimate": values[:, 0].astype("f4"),
-        "cross_entropy": values[:, 1].astype("f4"),
-        "test": true.astype("f4"),
-        "cell_class": _classes(space)[positions].astype("i4"),
-        "parameters": _parameters(space)[positions].astype("i4"),
-        "multiply_adds": _multiply_adds(space)[positions].astype("i4"),
-    }
-    stream = io.BytesIO()
-    pq.write_table(pa.table(columns), stream, compression="zstd")
-    return stream.getvalue()
