@@ -16,7 +16,7 @@ from bench.errors import BadRecord
 from bench.runs import probe
 from bench.runs.run import Settings, execute
 from bench.scoring.panel import DEFINITIONS
-from bench.scoring.score import named_by, score
+from bench.scoring.score import named_by, score, scored
 from bench.search.learner import Training
 from bench.spaces.toy import SPACE as TOY
 from bench.store.record import Candidate, Record, Results, Score, read_scores
@@ -230,3 +230,43 @@ def test_estimates_that_were_changed_are_refused(results: Path) -> None:
     path.unlink()
     with pytest.raises(BadRecord, match="cannot read the estimates"):
         score(record, TableTruth(small_table()), Results(results))
+
+
+def _twice(results: Path) -> tuple[Record, Results]:
+    """A record whose choice the complete table knows, scored once."""
+    record, folder = _record(results), Results(results)
+    score(record, TableTruth(small_table()), folder)
+    return record, folder
+
+
+def test_what_is_scored_already_is_found_and_equal(results: Path) -> None:
+    record, truth, folder = _record(results), TableTruth(small_table()), Results(results)
+    assert scored(record, truth, folder) is None
+    rows = score(record, truth, folder)
+    assert scored(record, truth, folder) == rows
+
+
+def test_a_score_by_another_state_of_the_table_is_made_again(results: Path) -> None:
+    record, folder = _twice(results)
+    assert scored(record, TableTruth(small_table(complete=False)), folder) is None
+
+
+def test_a_score_without_the_truth_of_its_choice_is_made_again(results: Path) -> None:
+    record, truth, folder = _record(results), TableTruth(small_table(complete=False)), Results(results)
+    record = replace(record, genotype=TOY.at(26), candidates=(Candidate(TOY.at(26), 0.9),), trace=())
+    score(record, truth, folder)
+    assert scored(record, truth, folder) is None
+
+
+@pytest.mark.parametrize("lost", ["truths", "scores"])
+def test_a_score_that_lost_a_file_is_made_again(results: Path, lost: str) -> None:
+    record, folder = _twice(results)
+    (path,) = (results / lost).iterdir()
+    path.unlink()
+    assert scored(record, TableTruth(small_table()), folder) is None
+
+
+def test_a_score_that_cannot_be_read_is_made_again(results: Path) -> None:
+    record, folder = _twice(results)
+    folder.score_path(record.key, "made-up").write_text("[{}]")
+    assert scored(record, TableTruth(small_table()), folder) is None

@@ -12,6 +12,7 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,6 +90,15 @@ def _lined_up(positions: NDArray[np.int32], known: Estimates | None) -> tuple[ND
     return values, there
 
 
+_SMALL: dict[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 19,
+    "use_dictionary": ["accuracy"],  # shares of the same few images: few values
+    "column_encoding": {"position": "DELTA_BINARY_PACKED", "cross_entropy": "BYTE_STREAM_SPLIT"},
+}
+"""How the file is written: half the bytes of the usual way, read alike."""
+
+
 def to_bytes(estimates: Estimates, precision: str = "f4") -> bytes:
     """A Parquet file of columns `position`, `accuracy` ([0, 1]) and `cross_entropy` (nats)."""
     import pyarrow as pa
@@ -98,7 +108,7 @@ def to_bytes(estimates: Estimates, precision: str = "f4") -> bytes:
     accuracy, cross_entropy = values.astype(precision).T
     stream = io.BytesIO()
     columns = {"position": positions, "accuracy": accuracy, "cross_entropy": cross_entropy}
-    pq.write_table(pa.table(columns), stream, compression="zstd")
+    pq.write_table(pa.table(columns), stream, **_SMALL)
     return stream.getvalue()
 
 

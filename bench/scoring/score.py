@@ -15,9 +15,9 @@ from bench import metrics
 from bench.errors import BadRecord, NoSuchEntry
 from bench.runs import probe
 from bench.scoring import sizes, truths
-from bench.scoring.panel import Choice, Ranking, panel
+from bench.scoring.panel import DEFINITIONS, Choice, Ranking, panel
 from bench.spaces.space import Genotype
-from bench.store.record import Record, Results, Score
+from bench.store.record import Record, Results, Score, read_scores
 from bench.truth import GroundTruth
 
 
@@ -33,6 +33,35 @@ def score(record: Record, truth: GroundTruth, results: Results) -> list[Score]:
     rows = [_row(record, truth, target, estimates, results) for target in truth.targets()]
     results.save_scores(record.key, truth.name, rows)
     return rows
+
+
+def scored(record: Record, truth: GroundTruth, results: Results) -> list[Score] | None:
+    """The rows that `score` would write, where they are there already; None where the run is to be scored.
+
+    Scored again is a run whose rows are of another layout or checksum, lack the truth of an architecture that the
+    table may know by now, or whose estimates are not in the file of truths. Raises BadRecord for estimates that are
+    not the record's.
+    """
+    path = results.score_path(record.key, truth.name)
+    if not path.exists():
+        return None
+    try:
+        rows = read_scores(path)
+    except BadRecord:  # of an older layout, or damaged: it is written anew
+        return None
+    if {row.target for row in rows} != set(truth.targets()) or not all(_whole(row, truth.checksum) for row in rows):
+        return None
+    estimates = _estimates(record, results)
+    files = [results.truths_path(truth.name, row.target) for row in rows if row.pairs is not None]
+    there = estimates is None or all(truths.holds(file, truth.checksum, estimates[0]) for file in files)
+    return rows if there else None
+
+
+def _whole(row: Score, checksum: str) -> bool:
+    """Whether a row is by the truth of that checksum, and knows it of every architecture that it names."""
+    own = [] if row.architecture is None else [row.test]
+    others = [each["test"] for each in (*row.candidates, *row.visited, *row.curve)]
+    return row.truth_checksum == checksum and set(row.panel) == set(DEFINITIONS) and None not in own + others
 
 
 def named_by(record: Record, finalists: bool) -> list[Genotype]:

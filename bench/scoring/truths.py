@@ -59,6 +59,12 @@ def read(path: Path) -> Truths:
         raise BadRecord(f"{path} holds no truths ({reason}); remove it and run `python -m bench score` again") from None
 
 
+def holds(path: Path, checksum: str, positions: NDArray[np.int32]) -> bool:
+    """Whether the file is there, of the truth of that checksum, and knows these architectures. Raises BadRecord."""
+    found = read(path) if path.exists() else None
+    return found is not None and found.checksum == checksum and bool(np.isin(positions, found.positions).all())
+
+
 def extend(path: Path, checksum: str, positions: NDArray[np.int32], whole: Mapping[str, NDArray[np.float64]]) -> None:
     """Make the file hold these architectures, beside those that it holds already.
 

@@ -221,7 +221,8 @@ class Results:
     def save_scores(self, key: str, truth: str, scores: list[Score]) -> Path:
         """Write the scores of one run by one truth, replacing older ones: scoring again is free."""
         path = self.score_path(key, truth)
-        write_atomically(path, (json.dumps(to_json(scores), indent=1, allow_nan=False) + "\n").encode())
+        lines = (json.dumps(to_json(row), separators=(",", ":"), allow_nan=False) for row in scores)  # one for each row
+        write_atomically(path, ("[\n" + ",\n".join(lines) + "\n]\n").encode())
         return path
 
     def records(self) -> Iterator[Record]:
