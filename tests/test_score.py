@@ -97,6 +97,7 @@ def test_the_panel_against_scipy_and_hand_counts(results: Path) -> None:
     means = [[np.mean([v[TOY.position(g)] for g in group]) for group in groups] for v in (guess, truth)]
     assert row.panel["tau_unique"] == pytest.approx(kendalltau(*means).statistic)
     assert row.panel["random_mean"] == pytest.approx(66.5)
+    assert row.panel["random_median"] == pytest.approx(66.5)  # cell 13 of 0 to 26
     assert row.panel["optimum"] == pytest.approx(92.5)
     assert row.test is not None
     assert row.panel["relative_improvement"] == pytest.approx(100 * (row.test / 66.5 - 1))

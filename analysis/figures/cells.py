@@ -44,6 +44,9 @@ MEANING = (
     "seed, the test accuracy of the cell when trained alone and its rank in the truth."
 )
 
+READ = "Each graph is the cell that one run chose; numbers are its nodes, and pale edges cannot matter."
+"""How the figure is read, in a sentence."""
+
 
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     """One figure per space, image set, scale and truth, below `figures/`; truths are of the searched data set."""
