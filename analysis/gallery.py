@@ -61,7 +61,8 @@ def describe(file: Path, setting: Setting | None, module: Any) -> str:
     data = pd.read_csv(file.with_name(f"{file.stem}.csv"))
     sentences = [f"{_head(file)}.", "" if setting is None else _setting_said(setting, data)]
     chart: Chart | None = getattr(module, "CHART", None)
-    sentences.append(module.READ if chart is None else read(chart, data))
+    own = getattr(module, "READ", "")
+    sentences.append(own if own or chart is None else read(chart, data))
     return " ".join(filter(None, sentences))
 
 
@@ -106,7 +107,7 @@ def _distance(setting: Setting | None) -> int:
 
 
 def _setting_said(setting: Setting, data: pd.DataFrame) -> str:
-    text = f"{said(setting)[:1].upper()}{said(setting)[1:]}"
+    text = f"Setting: {said(setting)}"
     if "label" in data:
         text += f"; {counted(data['label'].nunique(), 'method')}"
     return text + "."

@@ -85,8 +85,8 @@ def table(rows: pd.DataFrame) -> str:
     for label in sorted(labels - set(NO_SEARCH), key=lambda label: (label != "random-best-of-10", order(label))):
         images = f"{_value(rows, label, 'images') / 1e6:.2f} M"
         lines.append((_name(label), _mean(rows, label, "test"), _rank(rows, label), _tau(rows, label), images))
-    text = [HEADS, ("---",) * len(HEADS), *lines]
-    return "\n".join(f"| {' | '.join(line)} |".replace("| --- | ---", "|---|---") for line in text)
+    head = [f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|"]
+    return "\n".join([*head, *(f"| {' | '.join(line)} |" for line in lines)])
 
 
 def reading(rows: pd.DataFrame) -> str:
@@ -102,7 +102,7 @@ def _choices(rows: pd.DataFrame) -> Iterator[str]:
         return
     ranked = rows["ranked"].iloc[0]
     above = [label for label in ranks if ranks[label] < (ranked + 1) / 2]
-    yield f"On average, {len(above)} of {counted(len(ranks), 'search')} choose above the median architecture."
+    yield f"On average, {len(above)} of {len(ranks)} searches choose above the median architecture."
     best = min(ranks, key=ranks.__getitem__)
     yield f"The best choice is that of {_name(best)}, at rank {ranks[best]:,.0f} of {ranked:,.0f}."
     if "largest" in set(rows["label"]):
@@ -136,7 +136,7 @@ def further_results(frame: pd.DataFrame) -> str:
     lines = []
     for setting, head in heads.items():
         rows = rows_of(setting, frame)
-        lines.append(f"- {head} (scale `{setting.scale}`): {_runs(rows)} {reading(rows)}")
+        lines.append(f"- **{head}** (scale `{setting.scale}`). {_runs(rows)} {reading(rows)}")
     return "\n".join(lines)
 
 
