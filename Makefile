@@ -15,7 +15,7 @@ PY := $(VENV)/bin/python
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 READY := $(VENV)/.ready
 
-.PHONY: help setup bench-nb201 smoke test test-all reproducibility check format figures table perf
+.PHONY: help setup bench-nb201 smoke test test-all reproducibility check format figures gallery table perf
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -58,8 +58,13 @@ format: $(READY) ## rewrite the sources in the project's format
 	$(VENV)/bin/ruff check --fix .
 	$(VENV)/bin/ruff format .
 
-figures: $(READY) ## tables, figures and report.html from what is in results/
-	$(PY) -m analysis --results $(RESULTS) --workers $(CORES)
+figures: $(READY) ## score what is not scored yet; tables, figures and report.html from what is in results/
+	$(PY) -m bench score --dataset patches --results $(RESULTS)
+	$(PY) -m analysis --results $(RESULTS) --workers $(CORES) $(if $(filter results,$(RESULTS)),--readme README.md)
+
+gallery: $(READY) ## the same, and one small picture of each kind of figure in docs/gallery
+	$(PY) -m bench score --dataset patches
+	$(PY) -m analysis --workers $(CORES) --gallery docs/gallery --readme README.md
 
 table: $(READY) ## train the embedded table, or go on with it (hours; stop it whenever you like)
 	$(PY) -m bench.truth.generate --workers $(CORES)

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import tyro
 
+from analysis import gallery, generated
 from analysis.drawings import all_drawn
 from analysis.load import load
 from analysis.report import page
@@ -36,6 +37,10 @@ class Options:
     missing: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Print a line for everything that is missing; by default for the first few. report.html in the same folder has
     them all."""
+    gallery: Path | None = None
+    """Also write one small picture of each kind of figure, and a page of them, into this folder."""
+    readme: Path | None = None
+    """Also write the generated parts of this Markdown file anew."""
 
 
 def draw_all(options: Options) -> int:
@@ -46,6 +51,10 @@ def draw_all(options: Options) -> int:
     written = [path for _, _, one in drawn for path in one.paths]
     missing = [*loaded.missing, *earlier(results.root, written), *(line for _, _, one in drawn for line in one.missing)]
     report = page.write(results, loaded, drawn, missing)
+    if options.gallery is not None:
+        gallery.write(options.gallery, drawn, loaded.frame)
+    if options.readme is not None:
+        generated.update(options.readme, loaded.frame)
     print_main(loaded.frame)
     shown = missing if options.missing else missing[:SHOWN]
     for line in shown:

@@ -136,7 +136,17 @@ def _row(score: Score, records: Mapping[str, Record], results: Results) -> dict[
     }
 
 
-_OF_THE_TRUTH = ("truth", "truth_checksum", "truth_coverage", "target", "ceiling", "ranked", "random_mean", "optimum")
+_OF_THE_TRUTH = (
+    "truth",
+    "truth_checksum",
+    "truth_coverage",
+    "target",
+    "ceiling",
+    "ranked",
+    "random_mean",
+    "random_median",
+    "optimum",
+)
 
 
 def _of_record(record: Record) -> dict[str, Any]:

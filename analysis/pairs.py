@@ -1,51 +1,88 @@
-"""The side files of scores: what a supernet estimated, beside the truth, architecture by architecture."""
+"""Pairs: what a supernet estimated, beside the truth, architecture by architecture. The estimates of a run are joined
+with the truths of its score when they are read."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet
 
 from analysis.load import RESCORE
 from bench.errors import BadRecord
+from bench.runs import probe
+from bench.scoring import truths
 from bench.scoring.panel import Ranking
+from bench.store.record import Results
 
 TREND_BINS = 20  # of the running median, equal in number of architectures
 LEAST_IN_BIN = 5
 DECIMALS = 4  # of a percentage; the files hold single precision
-_COLUMNS = ["position", "test", "estimate"]
 
 
-def read_pairs(path: Path, expected: int) -> pd.DataFrame:
-    """position, test (percent) and estimate (here percent too) of the architectures that have both.
+@dataclass(frozen=True)
+class Sides:
+    """Where the two sides of the pairs of a run lie, and the checksum of the truth that its score is by."""
 
-    Raises BadRecord where the file cannot be read, holds another number of pairs than `expected`, or an accuracy
+    estimates: Path
+    truths: Path
+    checksum: str
+
+    @property
+    def absent(self) -> tuple[Path, ...]:
+        """Those of the two files that are not at hand."""
+        return tuple(path for path in (self.estimates, self.truths) if not path.exists())
+
+
+def sides(results: Results, key: str, truth: str, target: str, checksum: str) -> Sides:
+    """The sides of the run `key` scored on `target` by `truth`."""
+    return Sides(results.estimates_path(key), results.truths_path(truth, target), checksum)
+
+
+def joined(of: Sides) -> pd.DataFrame:
+    """One row per probed architecture: architecture (position or notation), estimate ([0, 1]), cross_entropy (nats), test
+    (percent), cell_class, parameters, multiply_adds; NaN for no opinion, and for no truth.
+
+    Raises BadRecord where a file cannot be read, the truths are of another checksum, or lack an architecture.
+    """
+    keys, values = probe.read(of.estimates)
+    known = truths.read(of.truths)
+    if known.checksum != of.checksum:
+        raise BadRecord(
+            f"{of.truths} is of the truth {known.checksum}, a score of {of.checksum}; run {RESCORE} again for all runs"
+        )
+    try:
+        truth = known.at(keys)
+    except KeyError as error:
+        raise BadRecord(f"{of.truths} lacks architecture {error}; run {RESCORE} again") from None
+    accuracy, cross_entropy = values.astype(np.float32).T
+    estimates = {"architecture": keys, "estimate": accuracy, "cross_entropy": cross_entropy}
+    return pd.DataFrame({**estimates, **truth.columns})
+
+
+def read_pairs(of: Sides, expected: int) -> pd.DataFrame:
+    """architecture, test (percent) and estimate (here percent too) of the architectures that have both.
+
+    Raises BadRecord where the files cannot be joined, hold another number of pairs than `expected`, or an accuracy
     that is none.
     """
-    try:
-        pairs = pd.DataFrame(pyarrow.parquet.read_table(path, columns=_COLUMNS).to_pandas())[_COLUMNS]
-    except (OSError, ValueError, KeyError) as error:  # pyarrow's own errors are ValueErrors
-        raise BadRecord(f"{path} is no table of pairs ({str(error).splitlines()[0]}); run {RESCORE} again") from None
+    pairs = joined(of)[["architecture", "test", "estimate"]]
     pairs = pairs.dropna().astype({"test": "float64", "estimate": "float64"})  # NaN: no opinion, or no truth
+    names = f"{of.estimates} with {of.truths}"
     if len(pairs) != expected:
-        raise BadRecord(f"{path} holds {len(pairs)} pairs, its score says {expected}; run {RESCORE} again")
+        raise BadRecord(f"{names} makes {len(pairs)} pairs, the score says {expected}; run {RESCORE} again")
     if not (pairs["test"].between(0, 100).all() and pairs["estimate"].between(0, 1).all()):
-        raise BadRecord(f"{path} holds an accuracy out of range; run {RESCORE} again")
+        raise BadRecord(f"{names} holds an accuracy out of range; run {RESCORE} again")
     return pairs.assign(estimate=100 * pairs["estimate"]).round(DECIMALS)
 
 
-def read_ranking(path: Path, estimate: str = "estimate") -> Ranking:
+def read_ranking(of: Sides, estimate: str = "estimate") -> Ranking:
     """The pairs as what the panel is computed from; a size takes the place of the estimate where `estimate` names it:
     "parameters" or "multiply_adds". Of architectures without an opinion there is nothing in it. Raises BadRecord."""
     needed = (estimate, "cross_entropy", "test", "cell_class", "parameters")
-    columns = sorted(set(needed))
-    try:
-        table = pyarrow.parquet.read_table(path, columns=columns)
-        data = {name: np.asarray(table[name].to_numpy(), dtype=np.float64) for name in columns}
-    except (OSError, ValueError, KeyError) as error:
-        raise BadRecord(f"{path} is no table of pairs ({str(error).splitlines()[0]}); run {RESCORE} again") from None
+    pairs = joined(of)
+    data = {name: pairs[name].to_numpy(np.float64) for name in needed}
     known = np.isfinite(data[estimate]) & np.isfinite(data["test"])
     if estimate != "estimate":
         data["cross_entropy"] = np.full_like(data["test"], np.nan)  # a size has none
@@ -54,7 +91,7 @@ def read_ranking(path: Path, estimate: str = "estimate") -> Ranking:
 
 def running_median(pairs: pd.DataFrame) -> pd.DataFrame:
     """Medians of test and estimate in up to `TREND_BINS` bins of equal number, by true test accuracy."""
-    ordered = pairs.sort_values(["test", "position"])
+    ordered = pairs.sort_values(["test", "architecture"])
     bins = max(1, min(TREND_BINS, len(ordered) // LEAST_IN_BIN))
     bin_of = np.arange(len(ordered)) * bins // len(ordered)
     return ordered[["test", "estimate"]].groupby(bin_of).median()

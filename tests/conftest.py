@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from bench.store.record import Results
+
+COMMITTED = Path(__file__).parent.parent / "results"
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -27,6 +34,26 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
 def results(tmp_path: Path) -> Path:
     """An empty results folder."""
     return tmp_path / "results"
+
+
+@pytest.fixture(scope="session")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """The committed results, and the scores by the embedded table that go with them. They take some twenty seconds, so
+    tests that ask for them are slow."""
+    from bench.scoring.score import score
+    from bench.store.record import Results
+    from bench.truth import open_truth
+
+    root = tmp_path_factory.mktemp("everything")
+    for name in ("runs", "estimates"):
+        (root / name).symlink_to(COMMITTED / name)
+    for name in ("scores", "truths"):
+        shutil.copytree(COMMITTED / name, root / name, ignore=shutil.ignore_patterns("*patches-v1.*"))
+    results, truth = Results(root), open_truth("embedded")
+    for record in results.records():
+        if record.identity["dataset"] == "patches":
+            score(record, truth, results)
+    return results
 
 
 @pytest.fixture

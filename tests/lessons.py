@@ -1,6 +1,6 @@
 """The programs of docs/lessons.md and what they print: `python -m tests.lessons TABLE` writes the latter anew.
 
-TABLE is a converted official table, for the lesson that asks for one.
+TABLE is a converted official table, for the lesson that asks for one. The results must be scored (`make figures`).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def lessons(text: str) -> Iterator[re.Match[str]]:
     return _LESSON.finditer(text)
 
 
-def printed(code: str, official: Path | None, folder: Path) -> str:
+def printed(code: str, official: Path | None, folder: Path, results: Path = ROOT / "results") -> str:
     """What the program prints, run in `folder`, where it finds `results` and, if there is one, the official table."""
-    (folder / "results").symlink_to(ROOT / "results")
+    (folder / "results").symlink_to(results.absolute())
     if official is not None:
         (folder / OFFICIAL).symlink_to(official.absolute())
     out = io.StringIO()

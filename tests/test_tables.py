@@ -236,7 +236,7 @@ GM = {
 def test_lost_pairs_leave_a_gap_and_a_line(results: Results) -> None:
     for seed in range(3):
         made_up_run(results, "rsps", seed, pairs=some_pairs(60, seed), tau=0.5, coverage=1.0)
-    next((results.root / "pairs").iterdir()).unlink()
+    next((results.root / "estimates").iterdir()).unlink()
     drawn = ranking.draw(load(results).frame, results)
     assert any("1 runs lack their pairs" in said and "`python -m bench score`" in said for said in drawn.missing)
     others = cells(the_sheet(ranking, results).grids[2])

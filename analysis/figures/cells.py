@@ -13,7 +13,7 @@ from analysis.load import Setting
 from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import record_of, searched
 from bench import spaces
-from bench.spaces.dag import CellSpace
+from bench.spaces.cells import CellSpace
 from bench.spaces.space import Space
 from bench.store.record import Results
 
@@ -43,6 +43,9 @@ MEANING = (
     "edges lie on no path from input to output that carries anything, so they cannot matter. Below each name: the "
     "seed, the test accuracy of the cell when trained alone and its rank in the truth."
 )
+
+READ = "Each graph is the cell that one run chose; numbers are its nodes, and pale edges cannot matter."
+"""How the figure is read, in a sentence."""
 
 
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:
@@ -87,8 +90,8 @@ def middle(rows: pd.DataFrame) -> pd.Series:
 
 def _live(space: Space, genotype: tuple[int, ...]) -> list[bool]:
     """Which edges can matter."""
-    pruned = space.live(genotype) if isinstance(space, CellSpace) else genotype
-    return [a == b for a, b in zip(pruned, genotype, strict=True)]
+    leading = space.leading(genotype) if isinstance(space, CellSpace) else range(len(genotype))
+    return [op == space.absent or e in set(leading) for e, op in enumerate(genotype)]
 
 
 def paint(data: pd.DataFrame, partial: str) -> Figure:

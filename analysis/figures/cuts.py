@@ -41,6 +41,12 @@ MEANING = (
     "measured in the space that the stages before left."
 )
 
+READ = (
+    "Each matrix has the distances between the operations of one edge, dark where they are large; at the right stands "
+    "the cut score of each edge, a star where a run cut it."
+)
+"""How the figure is read, in a sentence, where its chart is another drawing."""
+
 CHART = Chart(
     x=Axis("edge", "edge", scale="category"),
     y=Axis("value", "cut score"),

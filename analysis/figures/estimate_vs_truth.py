@@ -14,7 +14,7 @@ from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, Setting, settings
 from analysis.output import Drawn, write_figure
-from analysis.pairs import read_pairs, running_median
+from analysis.pairs import read_pairs, running_median, sides
 from bench.store.record import Results
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ CHART = Chart(
     y=Axis("estimate", "estimate (%)"),
     marks=(("point", "dots"), ("trend", "trend"), ("choice", "star")),
     panel="label",
-    tell=("position",),
+    tell=("architecture",),
 )
 
 
@@ -99,16 +99,16 @@ def prepare(setting: Setting, rows: pd.DataFrame, results: Results, missing: lis
     for label in sorted(set(rows["label"]), key=style.order):
         of_label = rows[rows["label"] == label].sort_values(["tau", "seed"])
         files = {
-            int(row.seed): results.pairs_path(str(row.key), setting.truth, setting.target)
+            int(row.seed): sides(results, str(row.key), setting.truth, setting.target, str(row.truth_checksum))
             for row in of_label.itertuples()
         }
-        absent = [path for path in files.values() if not path.exists()]
+        absent = [path for of in files.values() for path in of.absent]
         if absent:
             missing.append(f"estimate_vs_truth {setting.slug}: {label} lacks {absent[0]}; {RESCORE} makes it again")
             continue
         score = of_label.iloc[(len(of_label) - 1) // 2]
         sizes = dict(zip(of_label["seed"], of_label["probe_n"], strict=True))
-        pairs = {seed: read_pairs(path, int(sizes[seed])) for seed, path in files.items()}
+        pairs = {seed: read_pairs(of, int(sizes[seed])) for seed, of in files.items()}
         trends = {seed: running_median(pairs[seed]) for seed in sorted(pairs)}
         seed = int(score["seed"])
         panels.append(Panel(label, seed, score, stats.mean_of(of_label["tau"]), pairs[seed], trends))
@@ -127,11 +127,12 @@ def plotted(panels: Sequence[Panel]) -> pd.DataFrame:
     parts = []
     for panel in panels:
         choice = pd.DataFrame([panel.choice], columns=["test", "estimate"])
-        kinds = [("point", panel.seed, panel.points), ("choice", panel.seed, choice)]
+        points = panel.points.assign(architecture=panel.points["architecture"].astype(str))
+        kinds = [("point", panel.seed, points), ("choice", panel.seed, choice)]
         kinds += [("trend", seed, trend) for seed, trend in panel.trends.items()]
         parts += [part.assign(label=panel.label, seed=seed, kind=kind) for kind, seed, part in kinds]
-    columns = ["label", "seed", "kind", "position", "test", "estimate"]
-    return pd.concat(parts, ignore_index=True)[columns].astype({"position": "Int64"})
+    columns = ["label", "seed", "kind", "architecture", "test", "estimate"]
+    return pd.concat(parts, ignore_index=True)[columns]
 
 
 def describe(

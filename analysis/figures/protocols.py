@@ -38,6 +38,12 @@ MEANING = (
     "architectures (dotted), the largest architecture (dash-dotted), the best known one (solid)."
 )
 
+READ = (
+    "The horizontal axis is true test accuracy (%); a marker is the mean choice of a method, and its arrow leads to "
+    "the best of its finalists by the truth."
+)
+"""How the figure is read, in a sentence, where its chart is another drawing."""
+
 CHART = Chart(
     x=Axis("images", "images passed, forward + backward", scale="log"),
     y=Axis("choice", "true test accuracy of the choice (%)", far=plots.FAR),

@@ -34,6 +34,12 @@ MEANING = (
     "one of them or none in its ablations."
 )
 
+READ = (
+    "The first panel has the architectures left after each stage; each other panel has the accuracy of the children of "
+    "one method, filled where they were kept."
+)
+"""How the figure is read, in a sentence, where its chart is another drawing."""
+
 CHART = Chart(
     x=Axis("stage", "stage"),
     y=Axis("accuracy", "accuracy of a child (%)"),

@@ -110,7 +110,7 @@ def _item(
 ) -> Item:
     kind = stem.parent.name.removesuffix("s")
     words = markup.read(paths[".md"].read_text(), lambda text: names.get(text.rstrip(MARKS), ""))
-    setting = _setting(stem.name, known)
+    setting = setting_in(stem.name, known)
     title = _where(stem.name, setting)
     links = tuple(
         (suffix[1:], paths[suffix].relative_to(root).as_posix())
@@ -134,7 +134,7 @@ def _slugs(setting: Setting, known: Iterable[Setting]) -> tuple[str, ...]:
     return tuple(sorted({one.slug for one in like}))
 
 
-def _setting(name: str, known: Mapping[str, Setting]) -> Setting | None:
+def setting_in(name: str, known: Mapping[str, Setting]) -> Setting | None:
     """The setting whose slug the file's name holds, the longest if several do."""
     fitting = [slug for slug in known if f"-{slug}-" in f"-{name}-"]
     return known[max(fitting, key=len)] if fitting else None

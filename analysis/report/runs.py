@@ -135,7 +135,7 @@ def _cell(space: Space | None, genotype: tuple[int, ...] | None) -> Markup:
 
 
 def _is_of(space: Space, genotype: tuple[int, ...]) -> bool:
-    return space.region.admits(genotype)
+    return len(genotype) == len(space.edges) and all(0 <= op < len(space.ops) for op in genotype)
 
 
 def _blocks(record: Record, scores: Sequence[Score], space: Space | None) -> Iterator[Block]:

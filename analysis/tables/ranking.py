@@ -13,7 +13,7 @@ from analysis import caption, published, stats
 from analysis.load import RESCORE, Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
-from analysis.pairs import read_ranking
+from analysis.pairs import Sides, read_ranking, sides
 from analysis.style import printed
 from analysis.tables.beside import VERDICTS, beside, legend
 from analysis.tables.columns import RUNS, Column, by_label, runs_cell, shared
@@ -79,7 +79,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
                 f"ranking {setting.slug}: no run has estimates of the probe; `python -m bench run` one, then {RESCORE}"
             )
             continue
-        absent = [path for path in pairs_of(setting, ranked, results) if not path.exists()]
+        absent = [of.absent[0] for of in pairs_of(setting, ranked, results) if of.absent]
         if absent:
             missing.append(f"ranking {setting.slug}: {len(absent)} runs lack their pairs, as {absent[0]}; {RESCORE}")
         paths += sheet(setting, rows, results).write(results.root)
@@ -132,21 +132,21 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
     return Sheet("ranking", setting, tuple(grids), words, pd.DataFrame(data))
 
 
-def pairs_of(setting: Setting, rows: pd.DataFrame, results: Results) -> list[Path]:
-    """The side files of the finished runs, by seed."""
+def pairs_of(setting: Setting, rows: pd.DataFrame, results: Results) -> list[Sides]:
+    """The sides of the pairs of the finished runs, by seed."""
     done = stats.done(rows)
     done = done[done["pairs"].notna()].sort_values(["seed", "key"])
-    files = zip(done["key"], done["target"], strict=True)
-    return [results.pairs_path(key, setting.truth, target) for key, target in files]
+    named = zip(done["key"], done["target"], done["truth_checksum"], strict=True)
+    return [sides(results, key, setting.truth, target, checksum) for key, target, checksum in named]
 
 
 def over_architectures(setting: Setting, rows: pd.DataFrame, results: Results) -> stats.Mean:
     """The mean tau of the finished runs, with its interval over the architectures that all of them rank; nothing
-    where a side file is not at hand."""
-    files = pairs_of(setting, rows, results)
-    if not all(path.exists() for path in files):
+    where a side is not at hand."""
+    pairs = pairs_of(setting, rows, results)
+    if any(of.absent for of in pairs):
         return stats.Mean(None, None, None, 0)
-    rankings = [read_ranking(path) for path in files]
+    rankings = [read_ranking(of) for of in pairs]
     return stats.tau_over_architectures([(r.estimate, r.truth) for r in rankings])
 
 
@@ -197,11 +197,11 @@ def _sizes(
     """A row for each size that was not run as a method, computed from the probe of any run: the same for all seeds.
     words: how many columns of words stand before the numbers; -1: neither these nor the runs."""
     some = rows[rows["coverage"] == 1]
-    files = [path for path in pairs_of(setting, some, results) if path.exists()]
+    pairs = [of for of in pairs_of(setting, some, results) if not of.absent]
     for label, column_of_pairs in SIZES.items():
-        if label in set(rows["label"]) or not files:
+        if label in set(rows["label"]) or not pairs:
             continue
-        ranking = read_ranking(files[0], column_of_pairs)
+        ranking = read_ranking(pairs[0], column_of_pairs)
         values = {
             **panel.ranked(ranking),
             "tau": metrics.tau_b(ranking.estimate, ranking.truth),

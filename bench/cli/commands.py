@@ -155,18 +155,20 @@ def _check_images(dataset: str, data: Path | None) -> None:
 
 @dataclass(frozen=True)
 class Score(Common):
-    """Join every record with ground truth: accuracy, regret, rank, rank correlation. Repeats no search."""
+    """Join every record with ground truth: accuracy, regret, rank, rank correlation. Repeats no search, nor a score
+    that is there already."""
 
     truth: str = "embedded"  # the embedded table, or the path of a converted one
     dataset: str | None = None  # only runs that searched this image set; all by default
     train_missing: bool = True  # train a chosen architecture that an incomplete embedded table lacks
     train_finalists: bool = False  # and all finalists, and cells trained together: selection, protocol and FaDE tables
+    again: bool = False  # score runs too that this table has scored already
 
     def __call__(self) -> int:
         from rich.console import Console
 
         from bench import images
-        from bench.scoring.score import named_by, score
+        from bench.scoring.score import named_by, score, scored
         from bench.store.record import Results
         from bench.truth import EMBEDDED, open_truth
 
@@ -195,7 +197,10 @@ class Score(Common):
         if self.truth == EMBEDDED and (self.train_missing or self.train_finalists):
             wanted = [genotype for record in records for genotype in named_by(record, self.train_finalists)]
             truth = _completed(truth, wanted, self.results, console)
-        rows = [row for record in records for row in score(record, truth, results)]
+        known = {} if self.again else {r.key: rows for r in records if (rows := scored(r, truth, results)) is not None}
+        rows = [row for r in records for row in known.get(r.key) or score(r, truth, results)]
+        if known:
+            out.append(f"{counted(len(known), 'run')} had been scored already; --again scores them anew")
         done = f"{counted(len(records), 'run')} scored by {truth.name} ({truth.checksum})"
         for line in (*out, f"{done}: {counted(len(rows), 'row')} in {self.results}/scores"):
             console.print(line, highlight=False, markup=False, soft_wrap=True)

@@ -117,6 +117,10 @@ def _choice() -> dict[str, tuple[str, Callable[[Choice], float]]]:
 
     found: dict[str, tuple[str, Callable[[Choice], float]]] = {
         "random_mean": ("the mean test accuracy of the known truths", lambda c: metrics.random_best_of_n(c.truth, 1)),
+        "random_median": (
+            "the median test accuracy of the known truths",
+            lambda c: float(np.median(c.truth)) if len(c.truth) else math.nan,
+        ),
         "optimum": ("the best known test accuracy", lambda c: float(c.truth.max()) if len(c.truth) else math.nan),
         "relative_improvement": (
             "100 (test - random mean) / random mean, percent",

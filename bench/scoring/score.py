@@ -6,28 +6,24 @@ table has grown, repeats no search.
 
 from __future__ import annotations
 
-import io
-from collections.abc import Hashable, Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from bench import metrics, spaces
+from bench import metrics
 from bench.errors import BadRecord, NoSuchEntry
-from bench.nets.cell import KERNELS
-from bench.nets.supernet import taps
 from bench.runs import probe
-from bench.scoring.panel import Choice, Ranking, panel
-from bench.spaces.space import Genotype, Region
-from bench.store.files import write_atomically
-from bench.store.record import Record, Results, Score
+from bench.scoring import sizes, truths
+from bench.scoring.panel import DEFINITIONS, Choice, Ranking, panel
+from bench.spaces.space import Genotype
+from bench.store.record import Record, Results, Score, read_scores
 from bench.truth import GroundTruth
 
 
 def score(record: Record, truth: GroundTruth, results: Results) -> list[Score]:
-    """One row per data set that the truth can score; written to `results` with the (estimate, truth) pairs.
+    """One row per data set that the truth can score; written to `results`, and the truth of all estimated
+    architectures with them (`truths.py`).
 
     Raises BadRecord where the record's space is not the truth's or its estimates are not those it names.
     """
@@ -37,6 +33,35 @@ def score(record: Record, truth: GroundTruth, results: Results) -> list[Score]:
     rows = [_row(record, truth, target, estimates, results) for target in truth.targets()]
     results.save_scores(record.key, truth.name, rows)
     return rows
+
+
+def scored(record: Record, truth: GroundTruth, results: Results) -> list[Score] | None:
+    """The rows that `score` would write, where they are there already; None where the run is to be scored.
+
+    Scored again is a run whose rows are of another layout or checksum, lack the truth of an architecture that the
+    table may know by now, or whose estimates are not in the file of truths. Raises BadRecord for estimates that are
+    not the record's.
+    """
+    path = results.score_path(record.key, truth.name)
+    if not path.exists():
+        return None
+    try:
+        rows = read_scores(path)
+    except BadRecord:  # of an older layout, or damaged: it is written anew
+        return None
+    if {row.target for row in rows} != set(truth.targets()) or not all(_whole(row, truth.checksum) for row in rows):
+        return None
+    estimates = _estimates(record, results)
+    files = [results.truths_path(truth.name, row.target) for row in rows if row.pairs is not None]
+    there = estimates is None or all(truths.holds(file, truth.checksum, estimates[0]) for file in files)
+    return rows if there else None
+
+
+def _whole(row: Score, checksum: str) -> bool:
+    """Whether a row is by the truth of that checksum, and knows it of every architecture that it names."""
+    own = [] if row.architecture is None else [row.test]
+    others = [each["test"] for each in (*row.candidates, *row.visited, *row.curve)]
+    return row.truth_checksum == checksum and set(row.panel) == set(DEFINITIONS) and None not in own + others
 
 
 def named_by(record: Record, finalists: bool) -> list[Genotype]:
@@ -153,14 +178,16 @@ def _agreement(
     if estimates is None:
         names = ("tau", "spearman", "estimates_measured", "coverage", "pairs")
         return {**dict.fromkeys(names), "probe_n": 0, "panel": panel(None, choice)}
-    positions, values = estimates
-    accuracy, true = values[:, 0], test[positions]
-    path = results.pairs_path(record.key, truth.name, target)
-    write_atomically(path, _pairs(truth.space.name, positions, values, true))
+    keys, values = estimates
+    path, space = results.truths_path(truth.name, target), truth.space.name
+    every = truths.made(truth.checksum, sizes.keys(space), {"test": test, **sizes.facts(space)})
+    truths.extend(path, keys, every)
+    known = every.at(keys).columns
+    accuracy, true = values[:, 0], known["test"]
     both = np.isfinite(accuracy) & np.isfinite(true)
-    guess, real, rows = accuracy[both], true[both], positions[both]
+    guess, real = accuracy[both], true[both]
     entropy = values[both, 1]
-    ranking = Ranking(guess, entropy, real, _classes(truth.space.name)[rows], _parameters(truth.space.name)[rows])
+    ranking = Ranking(guess, entropy, real, known["cell_class"][both], known["parameters"][both])
     return {
         "tau": _or_none(metrics.tau_b(guess, real)),
         "spearman": _or_none(metrics.spearman(guess, real)),
@@ -172,47 +199,5 @@ def _agreement(
     }
 
 
-@lru_cache
-def _classes(space: str) -> NDArray[np.float64]:
-    """`[N]` for each architecture the number of its class: equal where they are equal when trained alone."""
-    known = spaces.get(space)
-    numbers: dict[Hashable, int] = {}
-    found = [numbers.setdefault(known.trained_class(genotype), len(numbers)) for genotype in known.population]
-    return np.array(found, dtype=np.float64)
-
-
-@lru_cache
-def _parameters(space: str) -> NDArray[np.float64]:
-    """`[N]` weights per pair of channels: they order architectures as their parameter counts do."""
-    known = spaces.get(space)
-    weights = [KERNELS.get(op, 0) ** 2 for op in known.ops]
-    return np.array([sum(weights[op] for op in g) for g in known.population], dtype=np.float64)
-
-
-@lru_cache
-def _multiply_adds(space: str) -> NDArray[np.float64]:
-    """`[N]` multiply-adds per pixel and pair of channels, of operations from which a way leads to the output."""
-    known = spaces.get(space)
-    return np.array([taps(known, Region.of([{op} for op in g])) for g in known.population], dtype=np.float64)
-
-
 def _or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
-
-
-def _pairs(space: str, positions: NDArray[np.int32], values: NDArray[np.float64], true: NDArray[np.float64]) -> bytes:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = {
-        "position": positions,
-        "estimate": values[:, 0].astype("f4"),
-        "cross_entropy": values[:, 1].astype("f4"),
-        "test": true.astype("f4"),
-        "cell_class": _classes(space)[positions].astype("i4"),
-        "parameters": _parameters(space)[positions].astype("i4"),
-        "multiply_adds": _multiply_adds(space)[positions].astype("i4"),
-    }
-    stream = io.BytesIO()
-    pq.write_table(pa.table(columns), stream, compression="zstd")
-    return stream.getvalue()

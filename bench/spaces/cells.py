@@ -69,11 +69,14 @@ class CellSpace(Space):
 
     def sizes(self, genotype: Genotype) -> Sizes:
         """Of the network with one channel and one cell a stage."""
-        named = [() if op == self.absent else (op,) for op in genotype]
-        live = [e for kind in self.cells for e in leading(self, kind, named)]
         weights, costs = self._units
         parameters = sum(weights[e][op] for e, op in enumerate(genotype))
-        return Sizes(parameters, sum(costs[e][genotype[e]] for e in live))
+        return Sizes(parameters, sum(costs[e][genotype[e]] for e in self.leading(genotype)))
+
+    def leading(self, genotype: Genotype) -> list[int]:
+        """The edges of an architecture that lie on a way from an input to an output, so that they can matter."""
+        named = [() if op == self.absent else (op,) for op in genotype]
+        return [e for kind in self.cells for e in leading(self, kind, named)]
 
     @cached_property
     def weights(self) -> NDArray[np.int64]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bench.errors import BadSpace
-from bench.spaces.cells import CellSpace, leading
+from bench.spaces.cells import CellSpace
 from bench.spaces.operations import Identity, Pool
 from bench.spaces.space import Edge, Genotype
 
@@ -57,7 +57,7 @@ class Dag(CellSpace):
 
     def live(self, genotype: Genotype) -> Genotype:
         """The genotype with every edge off all input-output paths set to `none`."""
-        kept = set(leading(self, self.cells[0], [() if op == self.none else (op,) for op in genotype]))
+        kept = set(self.leading(genotype))
         return tuple(op if e in kept else self.none for e, op in enumerate(genotype))
 
     def trained_class(self, genotype: Genotype) -> Hashable:

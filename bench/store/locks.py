@@ -10,7 +10,7 @@ from __future__ import annotations
 import fcntl
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -26,12 +26,7 @@ def claimed(path: Path, what: str) -> Iterator[None]:
 
     Raises Busy, naming the process and its machine, where another holds it; BadRecord where the file cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        while not is_at(stream := _locked(path, what), path):  # its last holder removed the file meanwhile
-            stream.close()
-    except OSError as error:
-        raise BadRecord(f"cannot write {path}: {error.strerror}; choose another folder with --results") from None
+    stream = _held(path, lambda: _locked(path, what))
     try:
         stream.truncate(0)
         stream.write(f"process {os.getpid()} on host {socket.gethostname()} since {_now()}")  # goes with the claim
@@ -40,6 +35,35 @@ def claimed(path: Path, what: str) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         stream.close()
+
+
+@contextmanager
+def waiting(path: Path) -> Iterator[None]:
+    """Hold the lock file `path` while inside, after any other that holds it. Raises BadRecord where the file cannot be
+    written."""
+    stream = _held(path, lambda: _patient(path))
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        stream.close()
+
+
+def _held(path: Path, lock: Callable[[], IO[str]]) -> IO[str]:
+    """The locked file. Raises BadRecord where it cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while not is_at(stream := lock(), path):  # its last holder removed the file meanwhile
+            stream.close()
+        return stream
+    except OSError as error:
+        raise BadRecord(f"cannot write {path}: {error.strerror}; choose another folder with --results") from None
+
+
+def _patient(path: Path) -> IO[str]:
+    stream = path.open("a+")
+    fcntl.flock(stream, fcntl.LOCK_EX)
+    return stream
 
 
 def _now() -> str:

@@ -24,7 +24,7 @@ from bench.store.locks import claimed
 from bench.store.spec import canonical, key_of
 
 SCHEMA = 1
-SCORES = 3
+SCORES = 4
 """The schema of scores: they are made again at no cost, so their layout changes more freely than that of records."""
 MEASURED = frozenset({"wall_s", "device_s", "peak_bytes"})  # what differs from machine to machine and run to run
 
@@ -110,7 +110,7 @@ class Score:
     visited: tuple[Mapping[str, Any], ...] = ()  # the same for cells that a search trained together (`details.rounds`)
     cost: Mapping[str, Any] = field(default_factory=dict)  # the record's cost, phases included
     curve: tuple[Mapping[str, Any], ...] = ()  # the trace with test and regret_test (or None) for its genotype
-    pairs: str | None = None  # side file of (estimate, truth) per probed architecture, see `pairs_path`
+    pairs: str | None = None  # the file of truths that the run's estimates make pairs with, see `truths_path`
     schema: int = SCORES
 
 
@@ -183,11 +183,9 @@ class Results:
         """Where the scores of a run by one truth lie."""
         return self.root / "scores" / f"{key}.{truth}.json"
 
-    def pairs_path(self, key: str, truth: str, target: str) -> Path:
-        """Where the probe estimates of a run stand beside the truth: columns `position` (int32), `estimate`
-        (accuracy, [0, 1]), `cross_entropy` (nats), `test` (percent), `cell_class` (equal where cells are equal when
-        trained alone), `parameters` and `multiply_adds` (per pair of channels, and pixel)."""
-        return self.root / "pairs" / f"{key}.{truth}.{target}.parquet"
+    def truths_path(self, truth: str, target: str) -> Path:
+        """Where the truth of all architectures lies that scores by it have met (`bench.scoring.truths`)."""
+        return self.root / "truths" / f"{truth}.{target}.parquet"
 
     def failed_path(self, key: str) -> Path:
         """Where the record of a run that did not finish lies, to be tried again."""
@@ -223,7 +221,8 @@ class Results:
     def save_scores(self, key: str, truth: str, scores: list[Score]) -> Path:
         """Write the scores of one run by one truth, replacing older ones: scoring again is free."""
         path = self.score_path(key, truth)
-        write_atomically(path, (json.dumps(to_json(scores), indent=1, allow_nan=False) + "\n").encode())
+        lines = (json.dumps(to_json(row), separators=(",", ":"), allow_nan=False) for row in scores)  # one for each row
+        write_atomically(path, ("[\n" + ",\n".join(lines) + "\n]\n").encode())
         return path
 
     def records(self) -> Iterator[Record]:
