@@ -159,8 +159,8 @@ def test_settings_reach_nested_fields_and_faults_name_the_nearest() -> None:
         ({"ordr": "2"}, UnknownName, "did you mean 'order'"),
         ({"training.epoch": "2"}, UnknownName, "did you mean 'epochs'"),
         ({"order": "3"}, UnknownName, "unknown value of order '3'"),
-        ({"training.epochs": "many"}, BadSpec, "takes a number"),
-        ({"training.nesterov": "yes"}, BadSpec, "true or false"),
+        ({"training.epochs": "many"}, BadSpec, "takes a whole number"),
+        ({"training.nesterov": "maybe"}, BadSpec, "true or false"),
         ({"training": "x"}, BadSpec, "name one of its fields"),
     ):
         with pytest.raises(error, match=words):
