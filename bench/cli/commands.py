@@ -18,11 +18,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import Parameter
 
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.errors import BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
-from bench.store.typed import read, refused
+from bench.store.typed import parsed, program
 
 RESULTS = Path("results")
 
@@ -319,14 +319,10 @@ def _parsed(words: Sequence[str]) -> Callable[[], int] | None:
     """The command that the words ask for; None where help was asked for and given. Raises BadSpec, UnknownName."""
     if not words:
         raise BadSpec(f"name a command: {', '.join(COMMANDS)} (see --help)")
-    each = Parameter(converter=read, consume_multiple=(1, None), negative_iterable=())
-    app = App("supernet-bench", help=__doc__, version=_version, default_parameter=each, result_action="return_value")
+    app = program("supernet-bench", help=__doc__, version=_version)
     for place, (name, command) in enumerate(COMMANDS.items()):
         app.command(command, name=name, sort_key=place)
-    try:
-        asked: Callable[[], int] | None = app(words, exit_on_error=False, print_error=False)
-    except CycloptsError as error:
-        raise refused(error) from None
+    asked: Callable[[], int] | None = parsed(app, words)
     return asked
 
 

@@ -6,14 +6,16 @@ cyclopts reads it. pydantic does not: `2` is no `Literal[1, 2]` to it and `none`
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 from cyclopts import (
     App,
     CoercionError,
     CycloptsError,
+    Parameter,
     Token,
     UnknownCommandError,
     UnknownOptionError,
@@ -23,7 +25,33 @@ from cyclopts import (
 
 from bench.errors import BadSpec, BenchError, UnknownName
 
+T = TypeVar("T")
+
 _NOUNS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def program(name: str, **about: Any) -> App:
+    """A command line without commands yet: options take all words up to the next option, and return what is built."""
+    each = Parameter(converter=read, consume_multiple=(1, None), negative_iterable=())
+    return App(name, default_parameter=each, result_action="return_value", **about)
+
+
+def parsed(app: App, words: Sequence[str]) -> Any:
+    """What the words ask for; None where they ask for help or the version, which was given. Raises as `refused`."""
+    try:
+        return app(words, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        raise refused(error) from None
+
+
+def options(kind: type[T], name: str) -> T:
+    """The options of a program without commands, from the words behind its name. Raises BadSpec, UnknownName."""
+    app = program(name, version_flags=())
+    app.default(kind)
+    found: T | None = parsed(app, sys.argv[1:])
+    if found is None:  # help was given
+        sys.exit(0)
+    return found
 
 
 def read(kind: Any, tokens: Sequence[Token]) -> Any:
@@ -32,9 +60,11 @@ def read(kind: Any, tokens: Sequence[Token]) -> Any:
 
 
 def _read_one(kind: Any, text: str) -> Any:
-    """A value without parts, as cyclopts reads it, except that 1.5 is no whole number, which cyclopts rounds."""
+    """A value without parts, as cyclopts reads it, except that it takes 1 for true and rounds 1.5 to a whole number."""
     if kind is Path and not text:
         raise CoercionError(msg="an empty path; `.` is this folder")
+    if kind is bool and text.lower() not in ("true", "false"):
+        raise CoercionError(target_type=bool)
     if kind not in (int, float):
         return convert(kind, [text])
     value, limit = kind(text), 2**63 if kind is int else math.inf
