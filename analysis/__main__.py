@@ -32,8 +32,7 @@ class Options:
     workers: int = 1
     """Processes that draw at a time."""
     missing: bool = False
-    """Print a line for everything that is missing; by default for the first few. report.html in the same folder has
-    them all."""
+    """Print a line for everything that is missing, not for the first few alone; report.html has them all."""
 
 
 def draw_all(asked: Options) -> int:

@@ -14,7 +14,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -55,10 +54,15 @@ class Run(Common):
     """Instead of the study's: 0, 1, 2, …"""
     space: str | None = None
     """Instead of the study's: `python -m bench list spaces` names them."""
-    set: Annotated[tuple[str, ...], Parameter(consume_multiple=False)] = ()
-    """FIELD=VALUE, a setting of all the methods, once for each: --set order=2 --set training.epochs=10. The fields of
-    a part stand behind a dot, members of a list are parted by commas; `python -m bench list methods --all` shows what
-    there is to set."""
+    set: Annotated[
+        tuple[str, ...],
+        Parameter(
+            consume_multiple=False,
+            help="FIELD=VALUE, a setting of all the methods, once for each: --set order=2 --set training.epochs=10. "
+            "The fields of a part stand behind a dot, members of a list are parted by commas; "
+            "`python -m bench list methods --all` shows what there is to set.",
+        ),
+    ] = ()
     pool: Literal["serial", "processes"] = "serial"
     """One run after the other, or one per core."""
     workers: int | None = None
@@ -309,6 +313,8 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
 
 
 def _version() -> str:
+    from importlib import metadata
+
     try:
         return metadata.version("supernet-bench")
     except metadata.PackageNotFoundError:
