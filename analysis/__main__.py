@@ -6,11 +6,8 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
-
-import tyro
 
 from analysis import gallery, generated
 from analysis.drawings import all_drawn
@@ -19,44 +16,44 @@ from analysis.report import page
 from analysis.tables.main import print_main
 from bench.errors import BenchError, counted
 from bench.store.record import Results
+from bench.store.typed import options
 
 SHOWN = 5
 """Lines about missing runs that are printed unless all are asked for; records without a score come first."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """Draw every table and figure that the results allow."""
 
-    results: Path = Path("results")
+    results: Path = field(default=Path("results"), kw_only=False)
     """The folder with runs/ and scores/; tables/ and figures/ are written into it."""
-    partial: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    partial: bool = False
     """Draw although some records have no score yet."""
     workers: int = 1
     """Processes that draw at a time."""
-    missing: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
-    """Print a line for everything that is missing; by default for the first few. report.html in the same folder has
-    them all."""
+    missing: bool = False
+    """Print a line for everything that is missing, not for the first few alone; report.html has them all."""
     gallery: Path | None = None
     """Also write one small picture of each kind of figure, and a page of them, into this folder."""
     readme: Path | None = None
     """Also write the generated parts of this Markdown file anew."""
 
 
-def draw_all(options: Options) -> int:
+def draw_all(asked: Options) -> int:
     """Draw, say what was written and what is missing. 0 if anything was drawn. Raises BenchError."""
-    results = Results(options.results)
-    loaded = load(results, options.partial)
-    drawn = all_drawn(loaded.frame, results.root, options.workers)
+    results = Results(asked.results)
+    loaded = load(results, asked.partial)
+    drawn = all_drawn(loaded.frame, results.root, asked.workers)
     written = [path for _, _, one in drawn for path in one.paths]
     missing = [*loaded.missing, *earlier(results.root, written), *(line for _, _, one in drawn for line in one.missing)]
     report = page.write(results, loaded, drawn, missing)
-    if options.gallery is not None:
-        gallery.write(options.gallery, drawn, loaded.frame)
-    if options.readme is not None:
-        generated.update(options.readme, loaded.frame)
+    if asked.gallery is not None:
+        gallery.write(asked.gallery, drawn, loaded.frame)
+    if asked.readme is not None:
+        generated.update(asked.readme, loaded.frame)
     print_main(loaded.frame)
-    shown = missing if options.missing else missing[:SHOWN]
+    shown = missing if asked.missing else missing[:SHOWN]
     for line in shown:
         print(f"missing: {line}", file=sys.stderr)
     if len(shown) < len(missing):
@@ -75,9 +72,8 @@ def earlier(root: Path, written: Sequence[Path]) -> list[str]:
 
 def main() -> int:
     """The command line; errors that a person can act on are one line and exit code 2."""
-    options = tyro.cli(Options, prog="python -m analysis")
     try:
-        return draw_all(options)
+        return draw_all(options(Options, "python -m analysis"))
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -41,8 +41,8 @@ def sides(results: Results, key: str, truth: str, target: str, checksum: str) ->
 
 
 def joined(of: Sides) -> pd.DataFrame:
-    """One row per probed architecture: architecture (position or notation), estimate ([0, 1]), cross_entropy (nats), test
-    (percent), cell_class, parameters, multiply_adds; NaN for no opinion, and for no truth.
+    """One row per probed architecture: architecture (position or notation), estimate ([0, 1]), cross_entropy (nats),
+    test (percent), cell_class, parameters, multiply_adds; NaN for no opinion, and for no truth.
 
     Raises BadRecord where a file cannot be read, the truths are of another checksum, or lack an architecture.
     """

@@ -20,12 +20,13 @@ class BenchError(Exception):
 
 
 class UnknownName(BenchError):
-    """A name that stands for nothing here; offers the nearest one that does."""
+    """A name that stands for nothing here; offers the nearest one that does, whatever the case of its letters."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
-        near = get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}"
+        folded = {one.lower(): one for one in reversed(names)}
+        near = get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+        hint = f"did you mean {folded[near[0]]!r}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
 
     def __reduce__(self) -> tuple[type[BenchError], tuple[str]]:

@@ -23,8 +23,8 @@ Kind = Literal["one-hot", "summary"]
 @dataclass(frozen=True)
 class Embedding:
     """All architectures of a region as points. one-hot: E x O coordinates, every point another architecture. summary:
-    the number of weighted operations and of edges on the longest path of each cell type, in standard deviations of the region; many
-    architectures share a point, and a point stands for a bucket of them."""
+    the number of weighted operations and of edges on the longest path of each cell type, in standard deviations of the
+    region; many architectures share a point, and a point stands for a bucket of them."""
 
     space: Space
     region: Region

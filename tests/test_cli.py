@@ -7,12 +7,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from bench.cli.commands import main
+from bench.cli.commands import COMMANDS, main
 from bench.runs.pool import Job, Processes, Serial, Tick
 from bench.store.record import Results
 
@@ -90,7 +91,7 @@ def test_json_is_alone_on_standard_output(results: Path, capsys: pytest.CaptureF
         (["run", "smoke", "--threads", "0"], "--threads 0: a run has 1 thread or more"),
         (["run", "smoke", "--methods", "fewshot", "--set", "teaching.parent_weight=2"], "names a field of None"),
         (["run", "smoke", "--methods", "darts", "--set", "order.x=1"], "names a field of 1"),
-        (["run", "smoke", "--methods", "darts", "--set", "training.alpha_betas=0.5"], "takes 2 values"),
+        (["run", "smoke", "--methods", "darts", "--set", "training.alpha_betas=0.5"], "expected 2"),
         (["run", "smoke", "--methods", "darts", "--set", "training.epochs=-5"], "epochs must be 1 or more, got -5"),
         (["run", "smoke", "--methods", "darts", "--set", "training.batch=0"], "batch must be 1 or more, got 0"),
         (["list"], "there is no folder"),
@@ -260,8 +261,7 @@ def test_a_folder_without_runs_holds_none(tmp_path: Path, capsys: pytest.Capture
 
 
 def test_help_says_what_set_takes(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit):
-        main(["run", "--help"])
+    assert main(["run", "--help"]) == 0
     said = " ".join(capsys.readouterr().out.replace("│", " ").split())
     assert "--set order=2 --set training.epochs=10" in said
 
@@ -362,29 +362,120 @@ def test_results_that_cannot_be_written(capsys: pytest.CaptureFixture[str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("words", "message"),
+    ("words", "named"),
     [
-        (["run", "--seds", "3"], "unknown option '--seds'; did you mean '--seeds'?"),
-        (["run", "--studdy", "nb201"], "unknown option '--studdy'"),
-        (["run", "--study", "nb201"], "--study is no option: write `run STUDY`, without its name"),
-        (["list", "--what=methods"], "--what is no option: write `list WHAT`, without its name"),
-        (["show", "a", "b"], "'b' is one word too many"),
-        (["score", "--no-train-mising"], "did you mean '--no-train-missing'?"),
-        (["score", "--dataset", "patchs"], "unknown image set 'patchs'; did you mean 'patches'?"),
-        (["run", "--pool", "serail"], "invalid choice 'serail'"),
-        (["run", "--seeds", "1", "a"], "--seeds takes whole numbers, not 'a'"),
-        (["run", "--seeds=1.5"], "--seeds takes whole numbers, not '1.5'"),
-        (["run", "--workers", "many", "nb201"], "--workers takes a whole number, not 'many'"),
-        (["diff", "01aa"], "diff takes two keys; `python -m bench list` shows them"),
-        (["import"], "import takes an official file or folder"),
-        (["naslib"], "naslib takes a table of NAS-Bench-201"),
-        (["rum"], "unknown command 'rum'; did you mean 'run'?"),
-        (["--json", "list"], "--json stands before the command; options come after it, as in `list --json`"),
-        ([], "Expected one of {run, score, list, show, diff, import"),
+        ("", "run, score, list, show, diff, import"),
+        ("rum", "'run'"),
+        ("RUN", "'run'"),
+        ("help", "known: diff, fetch"),
+        ("--json list", "--json"),
+        ("--print-completion bash", "--print-completion"),
+        ("run --print-completion bash", "--print-completion"),
+        ("run --seds 3", "'--seeds'"),
+        ("run --SEEDS 3", "'--seeds'"),
+        ("run --studdy nb201", "'--study'"),
+        ("run -x", "'-x'"),
+        ("score --no-train-mising", "'--no-train-missing'"),
+        ("show a b", "'b'"),
+        ("run --pool serail", "'serial'"),
+        ("run --pool SERIAL", "'serial'"),
+        ("list method", "'methods'"),
+        ("list --what method", "'methods'"),
+        ("score --dataset patchs", "'patches'"),
+        ("run smoke --dataset CIFAR10-JPG", "'cifar10-jpeg'"),
+        ("run smoke --methods DARTS", "'darts'"),
+        ("run smoke --scale Smoke", "'smoke'"),
+        ("run --seeds 1 a", "--seeds takes a whole number, not 'a'"),
+        ("run --seeds=1.5", "--seeds takes a whole number, not '1.5'"),
+        ("run --seeds 99999999999999999999", "--seeds"),
+        ("run --seeds", "--seeds"),
+        ("run --workers many nb201", "--workers takes a whole number, not 'many'"),
+        ("run --workers", "--workers"),
+        ("run --json=maybe", "--json takes true or false"),
+        ("run --results=", "--results"),
+        ("score --results=", "--results"),
+        ("import", "source"),
+        ("naslib", "table"),
+        ("diff 01aa", "two keys"),
     ],
 )
-def test_words_that_make_no_sense(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert message in _fault(capsys, *words)
+def test_words_that_make_no_sense_name_what_does(words: str, named: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert named in _fault(capsys, *words.split())
+
+
+@pytest.mark.parametrize(
+    ("setting", "named"),
+    [
+        ("training.epcohs=3", "'epochs'"),
+        ("training.EPOCHS=3", "'epochs'"),
+        ("training.norm.statistic=batch", "'statistics'"),
+        ("training.norm.statistics=runing", "'running'"),
+        ("ordr=2", "'order'"),
+        ("order=3", "known: 1, 2"),
+        ("order=1.0", "order"),
+        ("order=true", "order"),
+        ("training.epochs=10^400", "training.epochs takes a whole number"),
+        ("training.epochs=1.0", "training.epochs takes a whole number"),
+        ("training.epochs=true", "training.epochs takes a whole number"),
+        ("training.epochs=9223372036854775808", "training.epochs"),
+        ("training.epochs=" + 5_000 * "9", "training.epochs"),
+        ("training.clip=1e400", "training.clip"),
+        ("training.clip=nan", "training.clip"),
+        ("training.clip=", "training.clip takes a number"),
+        ("training.nesterov=1", "training.nesterov takes true or false"),
+        ("training.alpha_betas=0.5", "training.alpha_betas"),
+        ("training.alpha_betas=0.5,x", "training.alpha_betas takes a number, not 'x'"),
+        ("training=3", "training.FIELD"),
+        ("order.x=1", "'order.x'"),
+    ],
+)
+def test_settings_that_make_no_sense_name_what_does(
+    setting: str, named: str, results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["run", "smoke", "--methods", "darts", "--set", setting, "--results", str(results)]
+    assert named in _fault(capsys, *words)
+    assert not results.exists()
+
+
+@pytest.mark.parametrize("words", ["--version", "run --version", "list runs --version --json"])
+def test_the_version_is_that_of_the_package(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 0
+    assert capsys.readouterr().out.strip() == metadata.version("supernet-bench")
+
+
+def test_sources_that_are_not_installed_have_no_version(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> str:
+        raise metadata.PackageNotFoundError(name)
+
+    monkeypatch.setattr(metadata, "version", absent)
+    assert "install" in _fault(capsys, "--version")
+
+
+@pytest.mark.parametrize("words", ["--help", "-h", *(f"{name} --help" for name in COMMANDS)])
+def test_help_is_no_fault(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words.split()) == 0
+    captured = capsys.readouterr()
+    assert words.split()[0].strip("-") in captured.out
+    assert not captured.err
+
+
+@pytest.mark.parametrize(
+    ("program", "words", "named"),
+    [
+        ("analysis", "--workrs 2", "'--workers'"),
+        ("bench.truth.sheet", "--ofical x", "'--official'"),
+        ("bench.truth.generate", "--limit 1.5", "--limit takes a whole number"),
+    ],
+)
+def test_the_other_programs_refuse_words_in_one_line_too(program: str, words: str, named: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", program, *words.split()], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert done.returncode == 2
+    assert named in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_failed_run_makes_the_exit_code_one(results: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -344,4 +344,4 @@ def test_the_command_lists_and_obeys(
     assert "cifar10         CIFAR-10\n" in capsys.readouterr().out
     monkeypatch.setenv(OFFLINE, "1")
     with pytest.raises(BadData, match=r"is set, so cifar-10-python\.tar\.gz is not fetched; put the file"):
-        Fetch("cifar10", tmp_path)()
+        Fetch("cifar10", data=tmp_path)()

@@ -416,7 +416,7 @@ def test_the_child_loads_nothing_but_what_reading_needs() -> None:
     """Every one of them takes memory, and it is there for reading alone."""
     code = "import sys, bench.truth.official.child; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert not {"pyarrow", "torch", "pandas", "scipy", "tyro"} & set(done.stdout.split())
+    assert not {"pyarrow", "torch", "pandas", "scipy", "cyclopts"} & set(done.stdout.split())
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")

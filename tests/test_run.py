@@ -15,6 +15,7 @@ from typing import ClassVar
 import pytest
 import torch
 
+import methods
 from bench.errors import BadRecord, BadSpec, UnknownName
 from bench.nets.streams import torch_stream
 from bench.runs import probe
@@ -152,6 +153,30 @@ def test_key_is_the_hash_of_canonical_json() -> None:
     assert key_of(json.loads(json.dumps(spec.identity))) == spec.key
 
 
+@pytest.mark.parametrize(
+    ("name", "path", "text", "value"),
+    [
+        ("darts", "order", "2", 2),
+        ("darts", "training.epochs", "7", 7),
+        ("darts", "training.clip", "7", 7.0),
+        ("darts", "training.clip", "-0.0", 0.0),
+        ("darts", "training.learning_rate", "1e-3", 0.001),
+        ("darts", "training.nesterov", "False", False),
+        ("darts", "training.precision", "bf16", "bf16"),
+        ("darts", "training.alpha_betas", "0,0.5", (0.0, 0.5)),
+        ("fewshot", "edges.edges", "0,2", (0, 2)),
+        ("fewshot", "edges.edges", "", ()),
+        ("hep", "teaching", "None", None),
+    ],
+)
+def test_a_setting_is_read_as_the_kind_of_its_field(name: str, path: str, text: str, value: object) -> None:
+    """The type counts as much as the value: 7 and 7.0, 0.0 and -0.0 are other texts, and so other keys."""
+    found = with_settings(methods.get(name), {path: text})
+    for part in path.split("."):
+        found = getattr(found, part)
+    assert repr(found) == repr(value)
+
+
 def test_settings_reach_nested_fields_and_faults_name_the_nearest() -> None:
     changed = with_settings(DARTS, {"order": "2", "training.epochs": "7", "training.norm.affine": "true"})
     assert (changed.order, changed.training.epochs, changed.training.norm.affine) == (2, 7, True)
@@ -160,7 +185,7 @@ def test_settings_reach_nested_fields_and_faults_name_the_nearest() -> None:
         ({"ordr": "2"}, UnknownName, "did you mean 'order'"),
         ({"training.epoch": "2"}, UnknownName, "did you mean 'epochs'"),
         ({"order": "3"}, UnknownName, "unknown value of order '3'"),
-        ({"training.epochs": "many"}, BadSpec, "takes a number"),
+        ({"training.epochs": "many"}, BadSpec, "takes a whole number"),
         ({"training.nesterov": "yes"}, BadSpec, "true or false"),
         ({"training": "x"}, BadSpec, "name one of its fields"),
     ):

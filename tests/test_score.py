@@ -166,11 +166,12 @@ def test_the_pairs_of_a_sampled_probe_by_hand(results: Path) -> None:
     record = _sampled(results)
     (row,) = score(record, TableTruth(small_table(complete=False)), Results(results))
     pairs = pairs_of(row, results).to_dict("list")
-    assert pairs["position"] == list(SAMPLED)
+    assert pairs["architecture"] == list(SAMPLED)
     np.testing.assert_array_equal(pairs["estimate"], np.float32(list(SAMPLED.values())))
     np.testing.assert_array_equal(pairs["test"], [42.5, 48.5, 62.5, 66.5, 68.5, 76.5, 78.5, np.nan, np.nan])
-    assert pairs["parameters"] == [0, 0, 9, 0, 9, 9, 9, 9, 18]
-    assert pairs["multiply_adds"] == [0, 0, 9, 0, 9, 0, 9, 9, 9]  # of 18 and 24 one convolution leads nowhere
+    every, one = (1 + 4 + 16) * 9, 3 * 9 * 32**2  # of a 3x3 convolution in three stages of 1, 2 and 4 channels
+    assert pairs["parameters"] == [every * n for n in (0, 0, 1, 0, 1, 1, 1, 1, 2)]
+    assert pairs["multiply_adds"] == [one * n for n in (0, 0, 1, 0, 1, 0, 1, 1, 1)]  # in 18 and 24 one leads nowhere
     # 1 and 18 are nothing; 4 is x; 11, 19 and 24 are f(x), 13 is x + x, 14 and 22 are x + f(x).
     alike = [list(pairs["cell_class"]).index(number) for number in pairs["cell_class"]]
     assert alike == [0, 1, 2, 3, 4, 0, 2, 4, 2]
@@ -258,7 +259,7 @@ def test_a_score_by_another_state_of_the_table_is_made_again(results: Path) -> N
 
 def test_a_score_without_the_truth_of_its_choice_is_made_again(results: Path) -> None:
     record, truth, folder = _record(results), TableTruth(small_table(complete=False)), Results(results)
-    record = replace(record, genotype=TOY.at(26), candidates=(Candidate(TOY.at(26), 0.9),), trace=())
+    record = replace(record, genotype=TOY.population.at(26), candidates=(Candidate(TOY.population.at(26), 0.9),), trace=())
     score(record, truth, folder)
     assert scored(record, truth, folder) is None
 

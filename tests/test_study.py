@@ -131,6 +131,12 @@ def test_a_choice_that_there_is_not_is_refused_in_a_method_made_in_python_too(me
         tiny.spec(method)
 
 
+def test_a_value_of_another_kind_is_refused_in_a_method_made_in_python_too() -> None:
+    with pytest.raises(BadSpec, match=r"^training\.nesterov: "):
+        tiny.spec(Darts(Training(nesterov="no")))  # type: ignore[arg-type]
+    assert tiny.spec(Darts(eps=1)).method.eps == 1  # a whole number is a number
+
+
 ODD = "from methods.darts import Darts\nVARIANTS = {'odd': Darts()}\n"
 
 

@@ -5,27 +5,23 @@ Only the parser is loaded before a command is known, so that `--help` answers at
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import io
-import itertools
 import json
 import os
-import re
 import sys
 import traceback
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-import tyro
-from tyro.conf import Positional, UseAppendAction, arg
+from cyclopts import Parameter
 
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.errors import BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
+from bench.store.typed import parsed, program
 
 RESULTS = Path("results")
 
@@ -34,36 +30,51 @@ RESULTS = Path("results")
 class Common:
     """Options of every command."""
 
-    results: Path = RESULTS  # folder of records, scores, tables and figures
-    json: bool = False  # machine-readable output on standard output
-    debug: bool = False  # tracebacks instead of one-line errors
+    results: Path = RESULTS
+    """Folder of records, scores, tables and figures."""
+    json: bool = False
+    """Machine-readable output on standard output."""
+    debug: bool = False
+    """Tracebacks instead of one-line errors."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run(Common):
     """Search: make the records of a study, or of the methods named. A record that exists is not made again."""
 
-    study: Positional[str] = "nb201"  # `python -m bench list studies` names them
-    methods: tuple[str, ...] = ()  # instead of the study's: `python -m bench list methods` names them
-    dataset: str | None = None  # instead of the study's: `python -m bench list datasets` names them
-    scale: str | None = None  # instead of the study's: smoke, quick, mini, small, wide or paper
-    seeds: tuple[int, ...] = ()  # instead of the study's
-    space: str | None = None  # instead of the study's
+    study: str = field(default="nb201", kw_only=False)
+    """The study: `python -m bench list studies` names them."""
+    methods: tuple[str, ...] = ()
+    """Instead of the study's: `python -m bench list methods` names them."""
+    dataset: str | None = None
+    """Instead of the study's: `python -m bench list datasets` names them."""
+    scale: str | None = None
+    """Instead of the study's: smoke, quick, mini, small, wide or paper."""
+    seeds: tuple[int, ...] = ()
+    """Instead of the study's: 0, 1, 2, …"""
+    space: str | None = None
+    """Instead of the study's: `python -m bench list spaces` names them."""
     set: Annotated[
-        UseAppendAction[tuple[str, ...]],
-        arg(
-            metavar="FIELD=VALUE",
-            help="a setting of all the methods, once for each: --set order=2 --set training.epochs=10. The fields of a "
-            "part stand behind a dot, members of a list are parted by commas; `python -m bench list methods --all` "
-            "shows what there is to set",
+        tuple[str, ...],
+        Parameter(
+            consume_multiple=False,
+            help="FIELD=VALUE, a setting of all the methods, once for each: --set order=2 --set training.epochs=10. "
+            "The fields of a part stand behind a dot, members of a list are parted by commas; "
+            "`python -m bench list methods --all` shows what there is to set.",
         ),
     ] = ()
-    pool: Literal["serial", "processes"] = "serial"  # one run after the other, or one per core
-    workers: int | None = None  # processes at a time; by default all cores, or 1 on a GPU
-    device: str = "auto"  # auto, cpu or cuda
-    threads: int = 1  # torch threads of one run; 1 is repeatable to the bit
-    data: Path | None = None  # folder of image files
-    steps: Literal["ordinary", "captured", "masked"] = "ordinary"  # of training; the others are meant for GPUs
+    pool: Literal["serial", "processes"] = "serial"
+    """One run after the other, or one per core."""
+    workers: int | None = None
+    """Processes at a time; by default all cores, or 1 on a GPU."""
+    device: str = "auto"
+    """`auto`, `cpu` or `cuda`."""
+    threads: int = 1
+    """Torch threads of one run; 1 is repeatable to the bit."""
+    data: Path | None = None
+    """Folder of image files."""
+    steps: Literal["ordinary", "captured", "masked"] = "ordinary"
+    """Steps of training; captured and masked ones are meant for GPUs."""
 
     def __call__(self) -> int:
         from rich.console import Console
@@ -153,16 +164,21 @@ def _check_images(dataset: str, data: Path | None) -> None:
         raise BadData(why)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Score(Common):
     """Join every record with ground truth: accuracy, regret, rank, rank correlation. Repeats no search, nor a score
     that is there already."""
 
-    truth: str = "embedded"  # the embedded table, or the path of a converted one
-    dataset: str | None = None  # only runs that searched this image set; all by default
-    train_missing: bool = True  # train a chosen architecture that an incomplete embedded table lacks
-    train_finalists: bool = False  # and all finalists, and cells trained together: selection, protocol and FaDE tables
-    again: bool = False  # score runs too that this table has scored already
+    truth: str = "embedded"
+    """The embedded table, or the path of a converted one."""
+    dataset: str | None = None
+    """Only runs that searched this image set; all by default."""
+    train_missing: bool = True
+    """Train a chosen architecture that an incomplete embedded table lacks."""
+    train_finalists: bool = False
+    """Train all finalists too, and cells trained together: selection, protocol and FaDE tables."""
+    again: bool = False
+    """Score runs too that this table has scored already."""
 
     def __call__(self) -> int:
         from rich.console import Console
@@ -238,7 +254,7 @@ def _unfit(record: Any, truth: Any, dataset: str | None) -> str:
     return "" if dataset in (None, images) else f"{images}, --dataset asks for {dataset}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class List(Common):
     """List runs, or what can be named: methods, studies, datasets, scales, spaces.
 
@@ -246,8 +262,10 @@ class List(Common):
     `older` speaks of the sources as a whole: what was changed since need not be what the run is made of.
     """
 
-    what: Positional[Literal["runs", "methods", "studies", "datasets", "scales", "spaces"]] = "runs"
-    all: bool = False  # of methods, all settings too, as --set takes them; --json has them always
+    what: Literal["runs", "methods", "studies", "datasets", "scales", "spaces"] = field(default="runs", kw_only=False)
+    """Runs, or what can be named."""
+    all: bool = False
+    """All settings of methods too, as --set takes them; --json has them always."""
 
     def __call__(self) -> int:
         from bench.cli import listing
@@ -256,11 +274,12 @@ class List(Common):
         return 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Show(Common):
     """Show one run: its configuration, choice, cost by phase and scores."""
 
-    key: Positional[str] = ""  # the key of a run, or its beginning
+    key: str = field(default="", kw_only=False)
+    """The key of a run, or its beginning."""
 
     def __call__(self) -> int:
         from bench.cli import listing
@@ -269,13 +288,16 @@ class Show(Common):
         return 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Diff(Common):
     """Compare two runs: settings, choice, candidates, cost by phase, place and scores, where they differ."""
 
-    a: Positional[str] = ""  # the key of a run, or its beginning
-    b: Positional[str] = ""  # the key of the other, or its beginning
-    all: bool = False  # what is the same, too
+    a: str = field(default="", kw_only=False)
+    """The key of a run, or its beginning."""
+    b: str = field(default="", kw_only=False)
+    """The key of the other, or its beginning."""
+    all: bool = False
+    """What is the same, too."""
 
     def __call__(self) -> int:
         from bench.cli import compare
@@ -286,95 +308,44 @@ class Diff(Common):
         return 0
 
 
-Command = (
-    Annotated[Run, tyro.conf.subcommand("run")]
-    | Annotated[Score, tyro.conf.subcommand("score")]
-    | Annotated[List, tyro.conf.subcommand("list")]
-    | Annotated[Show, tyro.conf.subcommand("show")]
-    | Annotated[Diff, tyro.conf.subcommand("diff")]
-    | Annotated[Import, tyro.conf.subcommand("import")]
-    | Annotated[Fetch, tyro.conf.subcommand("fetch")]
-    | Annotated[Naslib, tyro.conf.subcommand("naslib")]
-)
-
-
-_TAKES = {
-    "import": "an official file or folder, and where to write the table; docs/official.md tells of them",
-    "naslib": "a table of NAS-Bench-201, as `python -m bench import` writes it",
+COMMANDS: dict[str, type[Callable[[], int]]] = {
+    "run": Run,
+    "score": Score,
+    "list": List,
+    "show": Show,
+    "diff": Diff,
+    "import": Import,
+    "fetch": Fetch,
+    "naslib": Naslib,
 }
 
 
-def _parsed(words: list[str]) -> Callable[[], int]:
-    """The command that the words ask for. Raises BadSpec, UnknownName for words that make no sense."""
-    said = io.StringIO()
-    _require_sense(words)
+def _version() -> str:
+    from importlib import metadata
+
     try:
-        with contextlib.redirect_stderr(said):
-            command, unknown = tyro.cli(
-                Command, prog="supernet-bench", description=__doc__, args=words, return_unknown_args=True
-            )
-    except SystemExit as stop:
-        if stop.code == 0:  # --help
-            raise
-        lines = [line.strip("╭╮╰╯│─- ") for line in said.getvalue().splitlines()]
-        told = [line for line in lines if line and not line.startswith("For full helptext")]
-        reason = " ".join(told[1:])  # the first line is the title of a box
-        if reason.startswith("Missing from") and words[0] in _TAKES:
-            reason = f"{words[0]} takes {_TAKES[words[0]]}"
-        raise BadSpec(f"{reason} (see --help)") from None
-    if unknown:
-        if not unknown[0].startswith("-"):
-            raise BadSpec(f"{unknown[0]!r} is one word too many (see --help)")
-        raise UnknownName("option", unknown[0], _options(type(command)))
-    return command
+        return metadata.version("supernet-bench")
+    except metadata.PackageNotFoundError:
+        raise BenchError("only an installed package has a version; install this one: pip install -e .") from None
 
 
-def _options(command: type) -> list[str]:
-    """The options of a command, both forms of those that are on or off."""
-    named = [field for field in dataclasses.fields(command) if not _is_positional(field)]
-    switches = [f"--no-{field.name}" for field in named if field.type == "bool"]
-    return [name.replace("_", "-") for name in (*(f"--{field.name}" for field in named), *switches)]
-
-
-def _is_positional(field: dataclasses.Field[Any]) -> bool:
-    return str(field.type).startswith("Positional[")
-
-
-def _require_sense(words: Sequence[str]) -> None:
-    """Raises UnknownName, BadSpec for what the parser would refuse in many words, or in the wrong ones."""
-    kinds = {one.__metadata__[0].name: one.__origin__ for one in get_args(Command)}
-    if not words or words[0] in ("-h", "--help"):
-        return
-    if words[0] not in kinds:
-        if words[0].startswith("-"):
-            raise BadSpec(f"{words[0]} stands before the command; options come after it, as in `list {words[0]}`")
-        raise UnknownName("command", words[0], kinds)
-    for field in dataclasses.fields(kinds[words[0]]):
-        given = _given(words[1:], f"--{field.name}")
-        if given is not None and _is_positional(field):
-            raise BadSpec(f"--{field.name} is no option: write `{words[0]} {field.name.upper()}`, without its name")
-        if given and re.search(r"\bint\b", str(field.type)):
-            several = str(field.type).startswith("tuple")
-            strange = [text for text in (given if several else given[:1]) if not re.fullmatch(r"[+-]?\d+|None", text)]
-            if strange:
-                noun = "whole numbers" if several else "a whole number"
-                raise BadSpec(f"--{field.name} takes {noun}, not {strange[0]!r}")
-
-
-def _given(words: Sequence[str], option: str) -> list[str] | None:
-    """The words behind an option up to the next, or behind its `=`; None where it is not there."""
-    for at, word in enumerate(words):
-        name, equals, value = word.partition("=")
-        if name == option:
-            return [value] if equals else [*itertools.takewhile(lambda w: not w.startswith("--"), words[at + 1 :])]
-    return None
+def _parsed(words: Sequence[str]) -> Callable[[], int] | None:
+    """The command that the words ask for; None where help was asked for and given. Raises BadSpec, UnknownName."""
+    if not words:
+        raise BadSpec(f"name a command: {', '.join(COMMANDS)} (see --help)")
+    app = program("supernet-bench", help=__doc__, version=_version)
+    for place, (name, command) in enumerate(COMMANDS.items()):
+        app.command(command, name=name, sort_key=place)
+    asked: Callable[[], int] | None = parsed(app, words)
+    return asked
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. The exit code is 0; 1 where a run failed or diverged; 2 for a one-line error; 130 if stopped."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        return _parsed(words)()
+        command = _parsed(words)
+        return command() if command else 0
     except BenchError as error:
         if "--debug" in words:
             traceback.print_exc()

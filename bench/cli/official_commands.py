@@ -5,27 +5,32 @@ from __future__ import annotations
 import json as json_
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-
-from tyro.conf import Positional
 
 from bench.errors import counted
 
 _EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Import:
     """Turn official files of NAS-Bench-201, NATS-Bench or NASLib into the table that `score --truth` reads."""
 
-    source: Positional[Path]  # NATS-tss folder or .tar, .pickle.pbz2, .pth, nb201_*.pickle, or the extract as CSV
-    out: Positional[Path] = Path("nb201-official.parquet")
-    trust: bool = False  # open a pickle that no known hash vouches for: you know where it came from
-    partial: bool = False  # accept files that lack architectures, which stay missing
-    workers: int | None = None  # processes that read; all cores by default
-    json: bool = False  # machine-readable output on standard output
-    debug: bool = False  # tracebacks instead of one-line errors
+    source: Path = field(kw_only=False)
+    """NATS-tss folder or .tar, .pickle.pbz2, .pth, nb201_*.pickle, or the extract as CSV."""
+    out: Path = field(default=Path("nb201-official.parquet"), kw_only=False)
+    """The table."""
+    trust: bool = False
+    """Open a pickle that no known hash vouches for: you know where it came from."""
+    partial: bool = False
+    """Accept files that lack architectures, which stay missing."""
+    workers: int | None = None
+    """Processes that read; all cores by default."""
+    json: bool = False
+    """Machine-readable output on standard output."""
+    debug: bool = False
+    """Tracebacks instead of one-line errors."""
 
     def __call__(self) -> int:
         from bench.truth.official.importing import import_official
@@ -45,14 +50,18 @@ class Import:
         return 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Fetch:
     """Fetch files that the program can use but does not bring along, or say where to put them."""
 
-    what: Positional[str] = ""  # leave it out to see what there is
-    data: Path | None = None  # the folder to put them in; the folder of image files by default
-    json: bool = False  # machine-readable output on standard output
-    debug: bool = False  # tracebacks instead of one-line errors
+    what: str = field(default="", kw_only=False)
+    """Leave it out to see what there is."""
+    data: Path | None = None
+    """The folder to put them in; the folder of image files by default."""
+    json: bool = False
+    """Machine-readable output on standard output."""
+    debug: bool = False
+    """Tracebacks instead of one-line errors."""
 
     def __call__(self) -> int:
         from bench.images import sources
@@ -69,20 +78,30 @@ class Fetch:
         return 0
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Naslib:
     """Run NASLib's searches on a table, as baselines among the records. Needs a checkout, see docs/official.md."""
 
-    table: Positional[Path]  # an imported or converted table of NAS-Bench-201
-    checkout: Path | None = None  # of NASLib; $SUPERNET_BENCH_NASLIB by default
+    table: Path = field(kw_only=False)
+    """An imported or converted table of NAS-Bench-201."""
+    checkout: Path | None = None
+    """A checkout of NASLib; $SUPERNET_BENCH_NASLIB by default."""
     optimisers: tuple[str, ...] = ("RandomSearch", "RegularizedEvolution", "LocalSearch")
-    dataset: str = "cifar10"  # cifar10, cifar100 or imagenet16-120
+    """Searches of NASLib."""
+    dataset: str = "cifar10"
+    """The image set: cifar10, cifar100 or imagenet16-120."""
     seeds: tuple[int, ...] = (0,)
-    steps: int = 100  # architectures that a search asks for
-    epochs: int = 200  # of the trainings whose validation accuracy it is given
-    results: Path = Path("results")  # folder of records
-    json: bool = False  # machine-readable output on standard output
-    debug: bool = False  # tracebacks instead of one-line errors
+    """Of every search, a record for each."""
+    steps: int = 100
+    """Architectures that a search asks for."""
+    epochs: int = 200
+    """Length of the trainings whose validation accuracy a search is given."""
+    results: Path = Path("results")
+    """The folder of records."""
+    json: bool = False
+    """Machine-readable output on standard output."""
+    debug: bool = False
+    """Tracebacks instead of one-line errors."""
 
     def __call__(self) -> int:
         from bench.adapters.naslib import Search

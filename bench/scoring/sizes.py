@@ -1,4 +1,4 @@
-"""What a space says of the architectures of its population without any training: class and sizes, for scores to rank by."""
+"""What a space says of its population without any training: classes and sizes, for scores to rank by."""
 
 from __future__ import annotations
 

@@ -12,9 +12,8 @@ import dataclasses
 import hashlib
 import json
 import math
-import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -160,57 +159,40 @@ def require_range(owner: Any, low: float, *names: str, below: float = math.inf) 
 
 
 def check_choices(part: Any, path: str = "") -> None:
-    """Raises UnknownName where a field of a `Literal` kind, at any depth, holds none of its choices.
+    """Raises UnknownName where a field of a `Literal` kind, at any depth, holds none of its choices, BadSpec where one
+    of another kind holds what is not of that kind.
 
-    Settings that are typed are read as one of the choices; a dataclass made in Python takes whatever it is given.
+    Settings that are typed are read as their kind; a dataclass made in Python takes whatever it is given.
     """
-    if isinstance(part, (list, tuple)):
-        for item in part:
-            check_choices(item, path)
-    if not dataclasses.is_dataclass(part) or isinstance(part, type):
-        return
-    for one in dataclasses.fields(part):
-        name, value = f"{path}.{one.name}".lstrip("."), getattr(part, one.name)
-        kind = _kinds_with_choices(type(part)).get(one.name)
-        if kind is not None and not _is_of(kind, value):
-            raise UnknownName(f"value of {name}", str(value), map(str, _choices(kind)))
-        check_choices(value, name)
+    for item in part if isinstance(part, (list, tuple)) else (part,):
+        for one in dataclasses.fields(item) if _has_fields(item) else ():
+            name, value = f"{path}.{one.name}".lstrip("."), getattr(item, one.name)
+            _require_kind(_kinds(item.__class__).get(one.name, Any), value, name)
+            check_choices(value, name)
+
+
+def _require_kind(kind: Any, value: Any, name: str) -> None:
+    from typeguard import CollectionCheckStrategy, TypeCheckError, check_type  # pydantic takes True for 1
+
+    try:
+        check_type(value, kind, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+    except TypeCheckError as error:
+        if typing.get_origin(kind) is typing.Literal:
+            raise UnknownName(f"value of {name}", str(value), map(str, typing.get_args(kind))) from None
+        raise BadSpec(f"{name}: {error}") from None
+
+
+def _has_fields(part: Any) -> bool:
+    return dataclasses.is_dataclass(part) and not isinstance(part, type)
 
 
 @lru_cache
-def _kinds_with_choices(owner: type) -> Mapping[str, Any]:
-    """The fields of a dataclass whose kind is, or holds, a `Literal`."""
+def _kinds(owner: Hashable) -> Mapping[str, Any]:
+    """The kind of every field of a dataclass."""
     try:
-        kinds = typing.get_type_hints(owner)
+        return typing.get_type_hints(owner)
     except NameError:  # a name that only a type checker knows, or a class within a function: nothing is told of kinds
         return {}
-    return {f.name: kinds[f.name] for f in dataclasses.fields(owner) if [*_choices(kinds[f.name])]}
-
-
-def _choices(kind: Any) -> Iterator[Any]:
-    """All choices of the `Literal` that a kind is or holds."""
-    inner = typing.get_args(kind)
-    if typing.get_origin(kind) is typing.Literal:
-        yield from inner
-        return
-    for one in inner:
-        yield from _choices(one)
-
-
-def _is_of(kind: Any, value: Any) -> bool:
-    """Whether a value is one of a kind's choices; of kinds without choices nothing is asked. 1 is neither 1.0 nor
-    True: they would be other texts, and so other keys."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is typing.Literal:
-        return any(type(value) is type(option) and value == option for option in inner)
-    if origin in (typing.Union, types.UnionType):
-        return any(_is_of(one, value) for one in inner)
-    if kind is type(None):
-        return value is None
-    if origin is tuple and isinstance(value, tuple):
-        each = [inner[0]] * len(value) if Ellipsis in inner else inner
-        return len(each) == len(value) and all(map(_is_of, each, value))
-    return origin is not tuple
 
 
 def with_settings(method: Any, settings: Mapping[str, str]) -> Any:
@@ -224,41 +206,38 @@ def with_settings(method: Any, settings: Mapping[str, str]) -> Any:
 
 
 def _replaced(owner: Any, path: list[str], text: str, whole: str) -> Any:
-    head, *rest = path
-    if not dataclasses.is_dataclass(owner) or isinstance(owner, type):
+    name, *rest = path
+    if not _has_fields(owner):
         raise BadSpec(f"{whole!r} names a field of {owner!r}, which has none; set what stands before the last dot")
-    kinds = typing.get_type_hints(type(owner))
     names = [f.name for f in dataclasses.fields(owner)]
-    if head not in names:
-        raise UnknownName(f"setting of {type(owner).__name__}", whole, names)
-    value = _replaced(getattr(owner, head), rest, text, whole) if rest else _read(text, kinds[head], whole)
-    return dataclasses.replace(owner, **{head: value})
+    if name not in names:
+        raise UnknownName(f"setting of {type(owner).__name__}", name, names)
+    if rest:
+        value = _replaced(getattr(owner, name), rest, text, whole)
+    else:
+        value = _read(text, _kinds(owner.__class__).get(name, Any), whole)
+    return dataclasses.replace(owner, **{name: value})
 
 
 def _read(text: str, kind: Any, name: str) -> Any:
-    """The value of `text` as `kind`: bool, int, float, str, a Literal, an optional or a tuple of those."""
-    origin, inner = typing.get_origin(kind), typing.get_args(kind)
-    if origin is typing.Literal:
-        for option in inner:
-            if str(option) == text:
-                return option
-        raise UnknownName(f"value of {name}", text, map(str, inner))
-    if origin in (typing.Union, types.UnionType):
-        if text.lower() == "none" and type(None) in inner:
-            return None
-        return _read(text, next(k for k in inner if k is not type(None)), name)
-    if origin is tuple:
-        kinds, parts = inner[0] if inner else str, [part for part in text.split(",") if part]
-        if Ellipsis not in inner and len(parts) != len(inner):
-            raise BadSpec(f"{name} takes {len(inner)} values parted by commas, not {text!r}")
-        return tuple(_read(part, kinds, name) for part in parts)
-    if kind is bool:
-        if text.lower() in ("true", "false"):
-            return text.lower() == "true"
-        raise BadSpec(f"{name} is true or false, not {text!r}")
-    if kind in (int, float, str):
-        try:
-            return kind(text)
-        except ValueError:
-            raise BadSpec(f"{name} takes a number ({kind.__name__}), not {text!r}") from None
-    raise BadSpec(f"{name} cannot be set here; name one of its fields, as in {name}.FIELD=VALUE")
+    """The text as a value of the kind; members of a tuple are parted by commas."""
+    from cyclopts import CycloptsError, Token
+
+    from bench.store.typed import read, refused
+
+    if text.lower() == "none" and type(None) in typing.get_args(kind):
+        return None
+    if not _is_plain(kind):
+        raise BadSpec(f"{name} cannot be set here; name one of its fields, as in {name}.FIELD=VALUE")
+    several = any(typing.get_origin(one) is tuple for one in (kind, *typing.get_args(kind)))
+    try:
+        return read(kind, [Token(value=part) for part in text.split(",") if part] if several else [Token(value=text)])
+    except CycloptsError as error:
+        raise refused(error, name) from None
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether values of the kind are one word, or several."""
+    if typing.get_origin(kind) is typing.Literal or kind in (bool, int, float, str, type(None), ...):
+        return True
+    return bool(typing.get_args(kind)) and all(map(_is_plain, typing.get_args(kind)))

@@ -15,9 +15,9 @@ from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-import tyro
 
 from bench.errors import BadData, BadSpec, UnknownName
+from bench.store.typed import options
 from bench.truth.merge import merge
 from bench.truth.plan import Plan, class_order, load_images, series
 from bench.truth.shards import Series
@@ -45,7 +45,7 @@ PASSES: Mapping[str, Pass] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arguments:
     """Train the classes of NAS-Bench-201 cells alone on the image set `patches`."""
 
@@ -125,4 +125,4 @@ def main(arguments: Arguments) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(lambda: main(tyro.cli(Arguments))))
+    sys.exit(exit_code(lambda: main(options(Arguments, "python -m bench.truth.generate"))))

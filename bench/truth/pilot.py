@@ -19,7 +19,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import tyro
 from numpy.typing import NDArray
 
 from bench.errors import BadData, BadSpec, UnknownName
@@ -27,6 +26,7 @@ from bench.images import patches
 from bench.metrics import partial_tau, tau_b
 from bench.spaces import nb201
 from bench.spaces.space import Genotype
+from bench.store.typed import options
 from bench.truth.counts import Skeleton, parameters
 from bench.truth.plan import Plan, class_order, load_images, series
 from bench.truth.reliability import split_tau, stepped_up, tied_pairs, top_tau
@@ -53,7 +53,7 @@ CONFIGS: Mapping[str, Training] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arguments:
     """Try settings of stand-alone training on a sample of distinct cells."""
 
@@ -186,4 +186,4 @@ def main(arguments: Arguments, context: Context | None = None) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(lambda: main(tyro.cli(Arguments))))
+    sys.exit(exit_code(lambda: main(options(Arguments, "python -m bench.truth.pilot"))))

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import tyro
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 from tabulate import tabulate
@@ -23,6 +22,7 @@ from bench.errors import BadTable, BenchError
 from bench.metrics import partial_tau, share_tied, tau_b
 from bench.spaces import nb201
 from bench.store.files import write_atomically
+from bench.store.typed import options
 from bench.truth import EMBEDDED, open_truth
 from bench.truth.merge import DATASET
 from bench.truth.plan import trained_instead
@@ -37,7 +37,7 @@ RANKED = "cifar10"
 """The official data set whose ranks stand beside ours."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Arguments:
     """Measure a table made by `make table`."""
 
@@ -165,7 +165,7 @@ def main(arguments: Arguments) -> int:
 
 if __name__ == "__main__":
     try:
-        sys.exit(main(tyro.cli(Arguments)))
+        sys.exit(main(options(Arguments, "python -m bench.truth.sheet")))
     except BenchError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
