@@ -48,17 +48,22 @@ def draw_all(asked: Options) -> int:
     written = [path for _, _, one in drawn for path in one.paths]
     missing = [*loaded.missing, *earlier(results.root, written), *(line for _, _, one in drawn for line in one.missing)]
     report = page.write(results, loaded, drawn, missing)
+<<<<<<< HEAD
     if asked.gallery is not None:
         gallery.write(asked.gallery, drawn, loaded.frame)
     if asked.readme is not None:
         generated.update(asked.readme, loaded.frame)
+=======
+    also = [] if options.gallery is None else [*gallery.write(options.gallery, drawn, loaded.frame)]
+    also += [] if options.readme is None else [generated.update(options.readme, loaded.frame)]
+>>>>>>> light
     print_main(loaded.frame)
     shown = missing if asked.missing else missing[:SHOWN]
     for line in shown:
         print(f"missing: {line}", file=sys.stderr)
     if len(shown) < len(missing):
         print(f"missing: {len(missing) - len(shown)} more, listed in {report} and by --missing", file=sys.stderr)
-    files = Counter(path.parent for path in written)
+    files = Counter(path.parent for path in (*written, *also))
     print(*(f"{folder}: {counted(count, 'file')}" for folder, count in sorted(files.items())), report, sep="\n")
     return 0 if written else 2
 

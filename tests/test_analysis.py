@@ -875,7 +875,7 @@ def test_nothing_is_imported_that_searches_or_knows_the_truth() -> None:
     code = (
         "import sys, analysis.__main__, analysis.drawings as a; list(a.drawings()); "
         "bad = {'torch', 'methods', 'ray'} & {m.split('.')[0] for m in sys.modules}; "
-        "walled = tuple(f'bench.{m}' for m in 'truth score nets images learner task run'.split()); "
+        "walled = tuple(f'bench.{m}' for m in 'truth scoring.score nets images search runs.run'.split()); "
         "print(sorted(bad), [m for m in sys.modules if m.startswith(walled)])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -142,6 +142,28 @@ def test_scoring_nothing_says_what_to_do(results: Path, tmp_path: Path, capsys: 
     assert "it searched patches, --dataset asks for cifar10;" in _fault(capsys, *words, "--dataset", "cifar10")
 
 
+def test_a_run_is_scored_once_unless_it_is_asked_for_again(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tests.test_score import small_table
+
+    path = tmp_path / "table.parquet"
+    small_table().save(path)
+    words = ["score", "--truth", str(path), "--results", str(results)]
+    assert _run(results, "--methods", "random", "--space", "toy") == 0
+    assert main(words) == 0
+    (file,) = (results / "scores").iterdir()
+    states = [(file.read_bytes(), file.stat().st_mtime_ns)]
+    for more, said in (([], True), (["--again"], False)):
+        capsys.readouterr()
+        assert main([*words, *more]) == 0
+        assert ("--again" in capsys.readouterr().out) is said
+        states.append((file.read_bytes(), file.stat().st_mtime_ns))
+    (first, made), (second, kept), (third, anew) = states
+    assert first == second == third
+    assert made == kept < anew
+
+
 def test_show_prints_digits_that_mean_something(
     results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

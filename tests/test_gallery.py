@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from analysis import gallery
+from analysis.__main__ import Options, draw_all
 from analysis.chart import Axis, Chart
 from analysis.load import load
 from analysis.output import Drawn
@@ -94,6 +95,15 @@ def test_the_page_shows_every_picture(results: Results, tmp_path: Path) -> None:
     paths = gallery.write(tmp_path / "gallery", drawn_in(results), load(results).frame)
     assert sorted(path.name for path in paths) == ["README.md", "kind.png"]
     assert "(kind.png)" in paths[-1].read_text()
+
+
+def test_the_command_writes_gallery_and_readme_beside_what_it_draws(results: Results, tmp_path: Path) -> None:
+    page, folder = tmp_path / "page.md", tmp_path / "gallery"
+    page.write_text("No part of it is generated.\n")
+    assert draw_all(Options(results.root, gallery=folder, readme=page)) == 0
+    kinds = {path.stem.partition("-")[0] for path in (results.root / "figures").glob("*.png")}
+    assert {path.stem for path in folder.glob("*.png")} == kinds != set()
+    assert page.read_text() == "No part of it is generated.\n"
 
 
 def test_the_committed_gallery_is_light_and_whole() -> None:
