@@ -48,15 +48,8 @@ def draw_all(asked: Options) -> int:
     written = [path for _, _, one in drawn for path in one.paths]
     missing = [*loaded.missing, *earlier(results.root, written), *(line for _, _, one in drawn for line in one.missing)]
     report = page.write(results, loaded, drawn, missing)
-<<<<<<< HEAD
-    if asked.gallery is not None:
-        gallery.write(asked.gallery, drawn, loaded.frame)
-    if asked.readme is not None:
-        generated.update(asked.readme, loaded.frame)
-=======
-    also = [] if options.gallery is None else [*gallery.write(options.gallery, drawn, loaded.frame)]
-    also += [] if options.readme is None else [generated.update(options.readme, loaded.frame)]
->>>>>>> light
+    also = [] if asked.gallery is None else [*gallery.write(asked.gallery, drawn, loaded.frame)]
+    also += [] if asked.readme is None else [generated.update(asked.readme, loaded.frame)]
     print_main(loaded.frame)
     shown = missing if asked.missing else missing[:SHOWN]
     for line in shown:
