@@ -51,8 +51,7 @@ class Cell(nn.Module):
 
     def _build(self, edge: int, op: int, site: Site, draw: Draw) -> None:
         """Kernels of an operation have the name of the operation, and a number where there are several."""
-        operation = self.space.operations[op]
-        wanted = operation.kernels(site.channels, self.place.side, site.stride)
+        operation, wanted = self.space.operations[op], self.space.kernels_at(self.place, edge, op)
         name = f"{self.place.streams}/edge{edge}/op{op}"
         names = [name] if len(wanted) == 1 else [f"{name}/{k}" for k in range(len(wanted))]
         kernels = [draw(n, k.outputs, k.inputs // k.groups, k.size) for n, k in zip(names, wanted, strict=True)]
@@ -72,11 +71,10 @@ class Cell(nn.Module):
 
     @cached_property
     def _costs(self) -> dict[tuple[int, int], int]:
-        at, strides = self.place, self.space.strides
         return {
-            (e, op): sum(kernel.multiply_adds for kernel in operation.kernels(at.channels, at.side, strides[e]))
+            (e, op): sum(kernel.multiply_adds for kernel in self.space.kernels_at(self.place, e, op))
             for e, _ in self.edges
-            for op, operation in enumerate(self.space.operations)
+            for op in range(len(self.space.ops))
         }
 
     def forward(self, state: State, gates: Gates | None, region: Region) -> State:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadGenotype, BadSpace
-from bench.spaces.layout import UNIT, Layout, Shape
+from bench.spaces.layout import UNIT, Layout, Place, Shape
 from bench.spaces.operations import Kernel, Operation, operation
 from bench.spaces.space import CellType, Genotype, Region, Sizes, Space
 
@@ -93,8 +93,13 @@ class CellSpace(Space):
     def kernels(self, shape: Shape, edge: int, op: int) -> list[Kernel]:
         """The convolutions of an operation on an edge, in all cells of a network."""
         places = [place for place in self.layout.places(shape) if place.cell == self.edges[edge].cell]
-        operation, stride = self.operations[op], self.strides[edge]
-        return [kernel for place in places for kernel in operation.kernels(place.channels, place.side, stride)]
+        return [kernel for place in places for kernel in self.kernels_at(place, edge, op)]
+
+    def kernels_at(self, place: Place, edge: int, op: int) -> tuple[Kernel, ...]:
+        """The convolutions of an operation on an edge, in one cell."""
+        kind = self.cell(place.cell)
+        side = place.side if self.edges[edge].source < kind.inputs else place.side // kind.stride
+        return self.operations[op].kernels(place.channels, side, self.strides[edge])
 
     def show(self, genotype: Genotype) -> str:
         """Operation names in edge order, joined by commas."""
