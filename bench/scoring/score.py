@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench import metrics, spaces
-from bench.errors import BadRecord, NoSuchEntry
+from bench.errors import BadRecord
 from bench.nets.cell import KERNELS
 from bench.nets.supernet import taps
 from bench.runs import probe
@@ -23,7 +23,7 @@ from bench.scoring.panel import Choice, Ranking, panel
 from bench.spaces.space import Genotype, Region
 from bench.store.files import write_atomically
 from bench.store.record import Record, Results, Score
-from bench.truth import GroundTruth
+from bench.truth import GroundTruth, Scores
 
 
 def score(record: Record, truth: GroundTruth, results: Results) -> list[Score]:
@@ -103,14 +103,12 @@ def _row(
     )
 
 
-def _known(truth: GroundTruth, genotype: Genotype | None, target: str) -> Any:
+def _known(truth: GroundTruth, genotype: Genotype | None, target: str) -> Scores | None:
     """The truth's scores of a genotype, or None where it has none."""
     if genotype is None:
         return None
-    try:
-        return truth.scores(genotype, target)
-    except NoSuchEntry:
-        return None
+    valid, test = truth.scores([genotype], target)[0].tolist()
+    return None if np.isnan(test) else Scores(None if np.isnan(valid) else valid, test)
 
 
 def _judged(truth: GroundTruth, target: str, genotype: Genotype, estimate: float | None) -> dict[str, Any]:
