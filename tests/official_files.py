@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from nats_bench import pickle_save
 
+from bench.spaces.layout import Shape
 from bench.spaces.nb201 import SPACE
 from bench.truth import counts
 
@@ -25,8 +26,8 @@ SPLITS = {
 CURVES = {"cifar10-valid": "x-valid", "cifar10": "ori-test", "cifar100": "ori-test", "ImageNet16-120": "ori-test"}
 """The split that is evaluated after every epoch when the training has 200; the others after the last."""
 
-SKELETONS = {
-    dataset: counts.Skeleton(16, 5, 16 if dataset == "ImageNet16-120" else 32, 3, classes)
+SHAPES = {
+    dataset: Shape(16, 5, classes, 3, 16 if dataset == "ImageNet16-120" else 32)
     for dataset, classes in (("cifar10-valid", 10), ("cifar10", 10), ("cifar100", 100), ("ImageNet16-120", 120))
 }
 SEEDS = {12: {"cifar10-valid": (111, 777)}, 200: {}}
@@ -57,10 +58,10 @@ def results(index: int, package: Any, seeds: Sequence[int] = ALL[200]) -> tuple[
 def _training(
     rng: random.Random, arch: str, dataset: str, epochs: int, seed: int, package: Any, written: Written
 ) -> Any:
-    genotype, skeleton = SPACE.parse(arch), SKELETONS[dataset]
-    flops = counts.multiply_adds(genotype, skeleton) + skeleton.classes  # the official ones count the head's bias
-    parameters = counts.parameters(genotype, skeleton)
-    config = {"channel": 16, "num_cells": 5, "arch_str": arch, "class_num": skeleton.classes}
+    genotype, shape = SPACE.parse(arch), SHAPES[dataset]
+    flops = counts.multiply_adds(SPACE, genotype, shape) + shape.classes  # the official ones count the head's bias
+    parameters = counts.parameters(SPACE, genotype, shape)
+    config = {"channel": 16, "num_cells": 5, "arch_str": arch, "class_num": shape.classes}
     latency = [np.float64(rng.uniform(0.01, 0.03))]
     accuracies, losses, times = _curves(rng, epochs)
     sizes = np.float64(parameters / 1e6), flops / 1e6
@@ -141,7 +142,7 @@ def naslib_pickle(path: Path, accuracies: Mapping[int, float], dataset: str = "c
     content = {}
     for index, accuracy in accuracies.items():
         genotype = SPACE.from_index(index)
-        skeleton = SKELETONS[dataset]
+        shape = SHAPES[dataset]
         curve = [1.0] * 199
         content[SPACE.show(genotype)] = {
             dataset: {
@@ -150,8 +151,8 @@ def naslib_pickle(path: Path, accuracies: Mapping[int, float], dataset: str = "c
                 "eval_acc1es": [*curve, accuracy],
                 "eval_losses": [*curve, 0.5],
                 "cost_info": {
-                    "flops": (counts.multiply_adds(genotype, skeleton) + skeleton.classes) / 1e6,
-                    "params": counts.parameters(genotype, skeleton) / 1e6,
+                    "flops": (counts.multiply_adds(SPACE, genotype, shape) + shape.classes) / 1e6,
+                    "params": counts.parameters(SPACE, genotype, shape) / 1e6,
                     "latency": 0.02,
                     "train_time": 12.5,
                 },

@@ -16,6 +16,7 @@ import pytest
 
 from bench.errors import BadTable
 from bench.images.files import data_folder
+from bench.spaces.layout import Shape
 from bench.spaces.nb201 import SPACE
 from bench.truth import counts
 from bench.truth.column import Column
@@ -32,7 +33,7 @@ HEADING = (
     "in16_train_s_per_epoch"
 )
 
-SKELETON = counts.Skeleton(channels=16, cells=5, size=32, image_channels=3, classes=10)
+SHAPE = Shape(channels=16, cells=5, classes=10, image_channels=3, image_size=32)
 
 # What each column is, written down a second time: metric, dataset, split, epochs, seeds.
 MEANING = {
@@ -61,7 +62,7 @@ def lines() -> list[str]:
     for index in range(SPACE.size):
         accuracies = (f"{20 + 5 * column + index % 47 / 10:.1f}" for column in range(11))
         genotype = SPACE.from_index(index)
-        sizes = (f"{count(genotype, SKELETON) / 1e6}" for count in (counts.parameters, counts.multiply_adds))
+        sizes = (f"{count(SPACE, genotype, SHAPE) / 1e6}" for count in (counts.parameters, counts.multiply_adds))
         seconds = "7.5,8.5,9.5" if index % 2 else ",,"
         fields = [str(index), SPACE.show(genotype), *accuracies, *sizes, seconds]
         made.append(",".join(fields))
@@ -261,12 +262,12 @@ def test_the_published_optima_and_reference_cells(real: Table) -> None:
     """NAS-Bench-201 (ICLR 2020), Table 5: optimal 94.37 / 73.51 / 47.31; the cell of skips, which DARTS finds there,
     54.30 / 15.61 / 16.32; ResNet 93.97 / 70.86 / 43.63, a training of its own, so only nearly."""
     found = TableTruth(real)
-    best = [found.best(dataset).test for dataset in ("cifar10", "cifar100", "imagenet16-120")]
+    best = [found.reference(dataset).best.test for dataset in ("cifar10", "cifar100", "imagenet16-120")]
     assert best == pytest.approx([94.37, 73.51, 47.31], abs=0.005)
-    skips = [found.scores((1,) * 6, dataset).test for dataset in ("cifar10", "cifar100", "imagenet16-120")]
+    skips = [found.scores([(1,) * 6], dataset)[0, 1] for dataset in ("cifar10", "cifar100", "imagenet16-120")]
     assert skips == pytest.approx([54.30, 15.61, 16.32], abs=0.005)
     resnet = SPACE.parse("|nor_conv_3x3~0|+|none~0|nor_conv_3x3~1|+|skip_connect~0|none~1|skip_connect~2|")
-    near = [found.scores(resnet, dataset).test for dataset in ("cifar10", "cifar100", "imagenet16-120")]
+    near = [found.scores([resnet], dataset)[0, 1] for dataset in ("cifar10", "cifar100", "imagenet16-120")]
     assert near == pytest.approx([93.97, 70.86, 43.63], abs=0.7)
 
 
@@ -279,7 +280,7 @@ def test_validation_is_offered_only_where_every_architecture_has_it(real: Table)
         "cifar100": None,
         "imagenet16-120": None,
     }
-    assert {name: found.coverage(name) for name in found.targets()} == dict.fromkeys(found.targets(), 1.0)
+    assert {name: found.reference(name).coverage for name in found.targets()} == dict.fromkeys(found.targets(), 1.0)
 
 
 @needs_extract

@@ -24,24 +24,25 @@ from bench.errors import BadData, UnknownName
 from bench.spaces import nb201
 from bench.truth import generate
 from bench.truth.column import Column
-from bench.truth.generate import FIRST, PASSES, SHARDS, Pass, shards_of
+from bench.truth.generate import shards_of
 from bench.truth.merge import merge
-from bench.truth.plan import Plan, class_order, load_images, representative, series, train_class, trained_instead
-from bench.truth.shards import COLUMNS, Row, Series
-from bench.truth.standalone import Training
+from bench.truth.passes import FIRST, NB201, SHARDS, Embedded, Pass
+from bench.truth.plan import Plan, class_order, load_images, series, train_class, trained_instead
+from bench.truth.recipe import Recipe
+from bench.truth.shards import COLUMNS, Series, Trained
 from bench.truth.table import Table
 from bench.truth.verify import Verdict, compare, verify
 from bench.truth.workers import run, work
 
 TINY = Plan(
-    Training(channels=4, cells=1, images=96, batch=32, learning_rate=0.05),
+    Recipe(channels=4, cells=1, images=96, batch=32, learning_rate=0.05),
     seeds=(0, 1),
     train_images=96,
     valid_images=32,
     test_images=48,
     block=6,
 )
-CLASSES = class_order()
+CLASSES = class_order(nb201.SPACE)
 COUNT = 30
 
 
@@ -141,10 +142,10 @@ def test_every_point_of_interruption_resumes(unbroken: Series, tmp_path: Path) -
         shards.shard(0).unlink()
 
 
-def _rows(shards: Series, block: int) -> list[Row]:
+def _rows(shards: Series, block: int) -> list[Trained]:
     table = shards.read(block).to_pandas()
     return [
-        Row(position, {name: part[name].tolist() for name in COLUMNS}, 1.0)
+        Trained(position, {name: part[name].tolist() for name in COLUMNS}, 1.0)
         for position, part in table.groupby("position", sort=False)
     ]
 
@@ -221,13 +222,13 @@ def test_the_command_stops_when_told(number: signal.Signals, tmp_path: Path) -> 
     _, said = process.communicate(timeout=120)
     assert process.returncode == 128 + number
     assert "Traceback" not in said
-    claimed = shards_of(FIRST, tmp_path, PASSES).claim(0)
+    claimed = shards_of(FIRST, tmp_path, NB201.passes).claim(0)
     assert claimed is not None, "a worker lives on and holds its block"
     claimed.close()
 
 
 def test_other_settings_are_refused(unbroken: Series, tmp_path: Path) -> None:
-    other = dataclasses.replace(TINY, training=dataclasses.replace(TINY.training, batch=16))
+    other = dataclasses.replace(TINY, recipe=dataclasses.replace(TINY.recipe, batch=16))
     shards = series(other, unbroken.folder, "no digest", CLASSES[:COUNT])
     with pytest.raises(BadData, match=r"0000\.parquet was made with other settings \(training\.batch is 32 there, 16"):
         run(other, shards, range(5), workers=1)
@@ -274,7 +275,7 @@ def test_a_diverged_seed_is_missing(tmp_path: Path) -> None:
     shards = tiny(tmp_path, 1)
     journal = shards.claim(0)
     assert journal is not None
-    journal.append(Row(CLASSES[0], {name: [None, 2.5] for name in COLUMNS}, 1.0))
+    journal.append(Trained(CLASSES[0], {name: [None, 2.5] for name in COLUMNS}, 1.0))
     journal.close()
     journal = shards.claim(0)
     assert journal is not None
@@ -294,7 +295,7 @@ def test_verify(unbroken: Series, tmp_path: Path, context: ForkServerContext) ->
         values = {name: list(each) for name, each in row.values.items()}
         if row.position == CLASSES[4]:
             values["valid_cross_entropy"][1] += 1e-3  # type: ignore[operator]
-        journal.append(Row(row.position, values, 1.0))
+        journal.append(Trained(row.position, values, 1.0))
     tampered.seal(0, journal)
     verdict = verify(TINY, tampered, 6, rng, 2, context)
     assert not verdict.good
@@ -313,7 +314,7 @@ def test_verify_judges_classes_of_several_types_of_machine_one_by_one() -> None:
         """The first class off by `first` everywhere, the second by `second`, and one of its numbers by `one` more."""
         again = stored + np.array([first, second])[:, None, None]
         again[1, 0, 0] += one
-        return compare(stored, again, limit, [0, 1], (0, 1, 2))
+        return compare(stored, again, limit, ["one", "other"], (0, 1, 2))
 
     assert verdict(0.0, 0.0).good
     assert verdict(0.5, 0.0).good  # another type of machine made the first
@@ -326,7 +327,7 @@ def test_verify_judges_classes_of_several_types_of_machine_one_by_one() -> None:
 
 
 def test_representatives_are_the_cheapest_of_their_class() -> None:
-    space, instead = nb201.SPACE, trained_instead()
+    space, instead = nb201.SPACE, trained_instead(nb201.SPACE)
     keys = [space.trained_class(genotype) for genotype in space.population]
     assert len(set(keys)) == len(CLASSES) == 5_044
     assert sorted(CLASSES) == sorted(set(instead.tolist()))
@@ -345,21 +346,21 @@ def test_representative_by_hand() -> None:
     chain = (3, 0, 1, 0, 0, 4)  # x -> 3x3 -> skip -> pool: pooling is last
     other = (3, 0, 4, 0, 0, 1)
     direct = (3, 0, 0, 0, 4, 0)
-    assert representative([chain, other, direct]) == direct  # one pooling each, so the first in order
+    assert nb201.SPACE.representative([chain, other, direct]) == direct  # one pooling each, so the first in order
     twice = (3, 1, 0, 0, 4, 4)  # pool(conv(x)) + pool(x) computes two poolings
     once = (3, 1, 1, 0, 0, 4)  # pool(conv(x) + x) computes one
     assert nb201.SPACE.trained_class(twice) == nb201.SPACE.trained_class(once)
-    assert representative([once, twice]) == representative([twice, once]) == once
+    assert nb201.SPACE.representative([once, twice]) == nb201.SPACE.representative([twice, once]) == once
 
 
 def test_the_order_and_the_images_are_those_of_the_stored_shards() -> None:
-    header = shards_of(FIRST, SHARDS, PASSES).header
+    header = shards_of(FIRST, SHARDS, NB201.passes).header
     assert header["order"] == "f2ab0c0813055d1c"
     assert header["images"]["digest"] == "175e3280de6305d7"
 
 
 def test_stored_shards_are_whole() -> None:
-    shards = shards_of(FIRST, SHARDS, PASSES)
+    shards = shards_of(FIRST, SHARDS, NB201.passes)
     if not shards.finished():
         pytest.skip("no shard is finished")
     for block in shards.finished():
@@ -380,7 +381,7 @@ def fill(shards: Series, blocks: Sequence[int]) -> None:
             values = {name: [position % 97 + seed / 8 for seed in shards.seeds] for name in COLUMNS}
             line = {"position": position, "seconds": 3.0, **values}
             journal.file.write(json.dumps(line).encode() + b"\n")  # without the wait for the disk
-            journal.rows.append(Row(position, values, 3.0))
+            journal.rows.append(Trained(position, values, 3.0))
         shards.seal(block, journal)
 
 
@@ -396,7 +397,7 @@ def passes(block: int = 1_000) -> dict[str, Pass]:
 def test_merged_table(tmp_path: Path) -> None:
     first = shards_of("a", tmp_path, passes())
     fill(first, [0, 2])
-    table = merge(passes()["a"].plan, [first])
+    table = merge(passes()["a"].plan, [first], "made-up", "for tests")
     assert not table.header.complete
     keys = [nb201.SPACE.trained_class(genotype) for genotype in nb201.SPACE.population]
     trained = {keys[p]: p for block in (0, 2) for p in first.blocks[block]}
@@ -407,33 +408,33 @@ def test_merged_table(tmp_path: Path) -> None:
     assert Column("train_seconds", "patches", "train", 1, "0") in table.columns
 
     fill(first, [1, 3, 4, 5])
-    assert merge(passes()["a"].plan, [first]).header.complete
+    assert merge(passes()["a"].plan, [first], "made-up", "for tests").header.complete
     upper = shards_of("b", tmp_path, passes())
     fill(upper, range(len(upper.blocks)))
-    half = merge(passes()["a"].plan, [first, upper])
+    half = merge(passes()["a"].plan, [first, upper], "made-up", "for tests")
     assert not half.header.complete
     lower = shards_of("c", tmp_path, passes())
     assert not {p for block in upper.blocks for p in block} & {p for block in lower.blocks for p in block}
     assert min(p % 97 for b in upper.blocks for p in b) >= max(p % 97 for b in lower.blocks for p in b)
     fill(lower, range(len(lower.blocks)))
     path = tmp_path / "patches.parquet"
-    merge(passes()["a"].plan, [first, upper, lower]).save(path)
+    merge(passes()["a"].plan, [first, upper, lower], "made-up", "for tests").save(path)
     whole = Table.load(path)
     assert whole.header.complete
     assert whole.seeds(("accuracy", "patches", "test", 1)) == ("0", "1", "2")
     means = whole.column(dataset="patches", split="test", epochs=1, seeds="mean")
-    assert means == pytest.approx(trained_instead() % 97 + 1 / 8)
+    assert means == pytest.approx(trained_instead(nb201.SPACE) % 97 + 1 / 8)
 
 
 def test_merge_refuses(unbroken: Series, tmp_path: Path) -> None:
     with pytest.raises(BadData, match="no shard is finished"):
-        merge(TINY, [tiny(tmp_path)])
+        merge(TINY, [tiny(tmp_path)], "made-up", "for tests")
     with pytest.raises(BadData, match="same architecture from the same seed"):
-        merge(TINY, [unbroken, unbroken])
+        merge(TINY, [unbroken, unbroken], "made-up", "for tests")
     other = series(dataclasses.replace(TINY, valid_images=33), tmp_path, "no digest", CLASSES[:6])
     fill(other, [0])
     with pytest.raises(BadData, match="different settings"):
-        merge(TINY, [unbroken, other])
+        merge(TINY, [unbroken, other], "made-up", "for tests")
 
 
 def test_a_half_needs_the_whole_first_pass(tmp_path: Path) -> None:
@@ -445,7 +446,7 @@ def test_a_half_needs_the_whole_first_pass(tmp_path: Path) -> None:
 
 
 def test_merge_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(generate, "PASSES", passes())
+    monkeypatch.setattr(generate, "made", lambda space: Embedded("made-up", "for tests", tmp_path, passes()))
     fill(shards_of("a", tmp_path, passes()), [1])
     target = tmp_path / "tables" / "patches.parquet"
     assert generate.main(generate.Arguments(out=tmp_path, merge=True, table=target)) == 0

@@ -54,7 +54,7 @@ def with_counts(architectures: Mapping[int, Mapping[int, Any]]) -> Table:
             assembler.add(measurements.row_of(index, architectures[index]))
             continue
         genotype = SPACE.from_index(index)
-        held = [kind(genotype, made.SKELETONS["cifar10"]) for kind in (counting.parameters, counting.multiply_adds)]
+        held = [kind(SPACE, genotype, made.SHAPES["cifar10"]) for kind in (counting.parameters, counting.multiply_adds)]
         sizes = [["cifar10", 200, *counts.official(*held, "cifar10")]]
         assembler.add({"index": index, "arch": SPACE.show(genotype), "runs": [], "latency": [], "counts": sizes})
     return assembler.table("made-up", "Made up", "the tests", "nats-folder")

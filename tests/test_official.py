@@ -108,7 +108,7 @@ def test_every_number_that_was_written_is_read_back(tables: dict[str, Table], wr
 
 
 def _asked(column: Any) -> dict[str, Any]:
-    metric, dataset, split, epochs = column.cell
+    metric, dataset, split, epochs = column.quantity
     return {"metric": metric, "dataset": dataset, "split": split, "epochs": epochs, "seeds": column.seed}
 
 
@@ -183,22 +183,24 @@ def test_counts_are_those_of_the_released_file() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, SPACE.size - 1), st.sampled_from(sorted(made.SKELETONS)))
+@given(st.integers(0, SPACE.size - 1), st.sampled_from(sorted(made.SHAPES)))
 def test_counts_follow_the_network(index: int, dataset: str) -> None:
-    genotype, skeleton = SPACE.from_index(index), made.SKELETONS[dataset]
-    ten = made.SKELETONS["cifar10"]
-    held = counting.parameters(genotype, ten), counting.multiply_adds(genotype, ten)
+    genotype, shape = SPACE.from_index(index), made.SHAPES[dataset]
+    ten = made.SHAPES["cifar10"]
+    held = counting.parameters(SPACE, genotype, ten), counting.multiply_adds(SPACE, genotype, ten)
     parameters, flops = counts.official(*held, dataset)
-    assert parameters == counting.parameters(genotype, skeleton) / 1e6
-    assert flops == (counting.multiply_adds(genotype, skeleton) + skeleton.classes) / 1e6
+    assert parameters == counting.parameters(SPACE, genotype, shape) / 1e6
+    assert flops == (counting.multiply_adds(SPACE, genotype, shape) + shape.classes) / 1e6
     assert counts.for_table(parameters, flops, dataset) == (held, True)
     assert counts.for_table(parameters + 1e-6 / 3, flops, dataset) == (held, False)
 
 
 def sizes(index: int) -> tuple[int, int]:
     """Nearly the right parameters and multiply-adds on CIFAR-10: made up, and what the file says is kept."""
-    genotype, ten = SPACE.from_index(index), made.SKELETONS["cifar10"]
-    return counting.parameters(genotype, ten) + index % 7, counting.multiply_adds(genotype, ten) + 4000 * (index % 3)
+    genotype, ten = SPACE.from_index(index), made.SHAPES["cifar10"]
+    return counting.parameters(SPACE, genotype, ten) + index % 7, counting.multiply_adds(
+        SPACE, genotype, ten
+    ) + 4000 * (index % 3)
 
 
 def row(index: int) -> measurements.Row:
@@ -229,7 +231,7 @@ def test_a_whole_table_has_counts_and_scores_all_data_sets(whole: Table) -> None
     assert (whole.constant("parameters")[position], whole.constant("multiply_adds")[position]) == sizes(284)
     truth = TableTruth(whole)
     assert sorted(truth.targets()) == ["cifar10", "cifar100", "imagenet16-120"]
-    assert truth.scores(genotype, "cifar10").test == 10 + 284 % 80
+    assert truth.scores([genotype], "cifar10")[0, 1] == 10 + 284 % 80
     assert truth.checksum == whole.checksum
 
 

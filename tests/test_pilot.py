@@ -20,8 +20,8 @@ from bench.spaces import nb201
 from bench.truth import pilot
 from bench.truth.pilot import Arguments, Sample, describe, read_official, report
 from bench.truth.plan import Plan, class_order
+from bench.truth.recipe import Recipe
 from bench.truth.reliability import disjoint, expected_tau, optimism, split_tau, tied_pairs, top_tau
-from bench.truth.standalone import Training
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -106,7 +106,7 @@ def test_report_compares_with_the_official_numbers() -> None:
     genotypes = [nb201.SPACE.population.at(position) for position in (7, 800, 9_000, 15_000)]
     official = {"CIFAR-10": dict(zip(genotypes, (90.0, 91.0, 92.0, 93.0), strict=True))}
     scores = np.array([[50.0, 51.0], [60.0, 61.0], [80.0, 79.0], [70.0, 69.0]])
-    table = report({"x": Sample(genotypes, {"accuracy": scores}, 1.5)}, official)
+    table = report({"x": Sample(genotypes, {"accuracy": scores}, 1.5)}, official, nb201.SPACE)
     column = table["x accuracy"]
     assert column["tau with CIFAR-10"] == pytest.approx((5 - 1) / 6)
     assert column["CPU seconds per cell and seed"] == 1.5
@@ -123,14 +123,14 @@ def test_report_compares_with_the_official_numbers() -> None:
 def test_pilot_resumes_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     context = get_context("forkserver")
     context.set_forkserver_preload(["bench.truth.workers"])
-    training = Training(channels=4, cells=1, images=64, batch=32, learning_rate=0.05)
-    monkeypatch.setattr(pilot, "CONFIGS", {"tiny": training})
+    recipe = Recipe(channels=4, cells=1, images=64, batch=32, learning_rate=0.05)
+    monkeypatch.setattr(pilot, "CONFIGS", {"tiny": recipe})
     monkeypatch.setattr(pilot, "official_extract", lambda: None)
     monkeypatch.setattr(pilot, "Plan", partial(Plan, train_images=64, valid_images=32, test_images=48))
     arguments = Arguments(config=("tiny",), cells=10, seeds=2, skip=10, out=tmp_path)
     assert pilot.main(arguments, context) == 0
     shard = tmp_path / "shards" / "tiny-2" / "0001.parquet"
-    assert pd.read_parquet(shard).position.unique().tolist() == class_order()[10:20]
+    assert pd.read_parquet(shard).position.unique().tolist() == class_order(nb201.SPACE)[10:20]
     before = shard.stat().st_mtime_ns
     table = pd.read_csv(tmp_path / "report-10-20-2.csv", index_col="measure")
     assert table.loc["cells", "tiny accuracy"] == 10

@@ -23,7 +23,7 @@ from bench.truth.tabular import TableTruth
 def _table(known: int) -> Table:
     """The first `known` cells (and their classes) with two seeds of noisy accuracies."""
     rng = np.random.default_rng(0)
-    instead = trained_instead()
+    instead = trained_instead(SPACE)
     held = np.isin(instead, np.unique(instead[:known]))
     base = rng.normal(80, 5, SPACE.size)[instead]
     columns = {}
@@ -42,7 +42,7 @@ def test_rows_against_a_second_way() -> None:
     accuracy = [table.column(dataset="patches", split="test", epochs=1, seeds=s) for s in ("0", "1")]
     held = np.isfinite(accuracy[0])
     assert rows["cells"] == held.sum()
-    classes = len(np.unique(trained_instead()[held]))
+    classes = len(np.unique(trained_instead(SPACE)[held]))
     assert rows["classes trained"] == classes
     assert rows["CPU hours"] == pytest.approx(classes * 2 * 0.5)  # half an hour per class and seed
     expected = kendalltau(accuracy[0][held], accuracy[1][held]).statistic
@@ -89,7 +89,7 @@ def test_ranks_of_both_tables_stand_side_by_side(tmp_path: Path) -> None:
 
 def test_the_classes_of_most_cells_are_counted_by_hand() -> None:
     """One class, by its definition: a single 3x3 convolution between input and output, on whichever way."""
-    instead, rng = trained_instead(), np.random.default_rng(3)
+    instead, rng = trained_instead(SPACE), np.random.default_rng(3)
     ours = rng.normal(90, 1, SPACE.size)[instead]
     theirs = rng.normal(90, 1, SPACE.size)
     table = Table(

@@ -1,4 +1,4 @@
-"""The multi-seed trainer against one-by-one training, and against a plain network with torch's own optimiser."""
+"""The multi-seed trainer against one-by-one recipe, and against a plain network with torch's own optimiser."""
 
 from __future__ import annotations
 
@@ -16,11 +16,13 @@ from torch import Tensor, nn
 
 from bench.images import patches
 from bench.nets.streams import torch_stream
-from bench.spaces import nb201
+from bench.spaces.layout import Shape
+from bench.spaces.nb201 import SPACE
 from bench.streams import numpy_stream
 from bench.truth import standalone
-from bench.truth.counts import Skeleton, multiply_adds, parameters
-from bench.truth.standalone import SeedStack, Split, Training
+from bench.truth.counts import multiply_adds, parameters
+from bench.truth.recipe import Labelled, Recipe, learning_rate
+from bench.truth.stacked import SeedStack
 
 Genotype = tuple[int, ...]
 
@@ -33,8 +35,9 @@ CELLS: tuple[Genotype, ...] = (
     (3, 3, 0, 0, 0, 4),  # edge 0 leads nowhere
 )
 NOWHERE = CELLS[5]
-TINY = Training(channels=4, cells=1, images=44, passes=2, batch=8, learning_rate=0.1, warmup=0.1)
+TINY = Recipe(channels=4, cells=1, images=44, passes=2, batch=8, learning_rate=0.1, warmup=0.1)
 CLASSES = 5
+SHAPE = Shape(4, 2, CLASSES, 2, 8)
 
 DATA = Path(os.environ.get("SUPERNET_BENCH_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
@@ -48,10 +51,10 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(before)
 
 
-def images(count: int, seed: int, dtype: torch.dtype = torch.float64) -> Split:
+def images(count: int, seed: int, dtype: torch.dtype = torch.float64) -> Labelled:
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn(count, 2, 8, 8, generator=generator, dtype=torch.float64)
-    return Split(x.to(dtype), torch.randint(CLASSES, (count,), generator=generator))
+    return Labelled(x.to(dtype), torch.randint(CLASSES, (count,), generator=generator))
 
 
 # The second implementation: modules, one seed, one operation per edge, nothing shared and nothing left out.
@@ -101,9 +104,9 @@ class Reduction(nn.Module):
 
 
 class Plain(nn.Module):
-    def __init__(self, genotype: Genotype, training: Training) -> None:
+    def __init__(self, genotype: Genotype, recipe: Recipe) -> None:
         super().__init__()
-        width = training.channels
+        width = recipe.channels
         self.stem = nn.Sequential(nn.Conv2d(2, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width))
         self.stages = nn.ModuleList()
         for stage in range(3):
@@ -111,7 +114,7 @@ class Plain(nn.Module):
             if stage:
                 blocks.append(Reduction(width))
                 width *= 2
-            blocks += [Cell(genotype, width) for _ in range(training.cells)]
+            blocks += [Cell(genotype, width) for _ in range(recipe.cells)]
             self.stages.append(nn.Sequential(*blocks))
         self.last = nn.Sequential(nn.BatchNorm2d(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
         self.head = nn.Linear(width, CLASSES)
@@ -149,21 +152,21 @@ class Plain(nn.Module):
         self.head.bias.data.zero_()
 
 
-def train_plain(genotype: Genotype, seed: int, training: Training, split: Split) -> Plain:
-    net = Plain(genotype, training).double()
+def train_plain(genotype: Genotype, seed: int, recipe: Recipe, split: Labelled) -> Plain:
+    net = Plain(genotype, recipe).double()
     net.start(seed)
     sgd = torch.optim.SGD(
-        net.parameters(), lr=1.0, momentum=training.momentum, weight_decay=training.weight_decay, nesterov=True
+        net.parameters(), lr=1.0, momentum=recipe.momentum, weight_decay=recipe.weight_decay, nesterov=True
     )
     rng = numpy_stream(seed, "order")
-    per_pass = training.images // training.batch
-    steps = training.passes * per_pass
+    per_pass = recipe.images // recipe.batch
+    steps = recipe.passes * per_pass
     for step in range(steps):
         if step % per_pass == 0:
-            batches = torch.from_numpy(rng.permutation(training.images)).split(training.batch)
+            batches = torch.from_numpy(rng.permutation(recipe.images)).split(recipe.batch)
         chosen = batches[step % per_pass]
-        warm = min(1.0, (step + 1) / (training.warmup * steps + 1))
-        sgd.param_groups[0]["lr"] = training.learning_rate * warm * (1 + math.cos(math.pi * step / steps)) / 2
+        warm = min(1.0, (step + 1) / (recipe.warmup * steps + 1))
+        sgd.param_groups[0]["lr"] = recipe.learning_rate * warm * (1 + math.cos(math.pi * step / steps)) / 2
         loss = nn.functional.cross_entropy(net(split.images[chosen]), split.labels[chosen])
         sgd.zero_grad()
         loss.backward()
@@ -184,9 +187,9 @@ def of_seed(part: Tensor, place: int, seeds: int) -> Tensor:
 def test_equals_the_plain_network_trained_by_torch(genotype: Genotype) -> None:
     train_set, test_set = images(44, 0), images(60, 1)
     seeds = (3, 8)
-    stack = SeedStack(genotype, seeds, TINY.channels, TINY.cells, CLASSES, 2, torch.float64)
-    standalone.descend(stack, TINY, train_set)
-    outcome = standalone.train(genotype, seeds, TINY, train_set, {"test": test_set}, CLASSES)
+    stack = SeedStack(SPACE, genotype, seeds, TINY.shape(train_set.images, CLASSES), torch.float64)
+    stack.descend(TINY, train_set)
+    outcome = standalone.train(SPACE, genotype, seeds, TINY, train_set, {"test": test_set}, CLASSES)
     for place, seed in enumerate(seeds):
         plain = train_plain(genotype, seed, TINY, train_set)
         with torch.no_grad():
@@ -203,9 +206,9 @@ def test_equals_the_plain_network_trained_by_torch(genotype: Genotype) -> None:
 @pytest.mark.parametrize("genotype", CELLS[:2])
 def test_a_seed_does_not_depend_on_its_company(genotype: Genotype) -> None:
     sets = images(44, 0), {"valid": images(30, 2), "test": images(60, 1)}
-    together = standalone.train(genotype, (5, 0, 7), TINY, *sets, CLASSES)
+    together = standalone.train(SPACE, genotype, (5, 0, 7), TINY, *sets, CLASSES)
     for place, seed in enumerate((5, 0, 7)):
-        alone = standalone.train(genotype, (seed,), TINY, *sets, CLASSES)
+        alone = standalone.train(SPACE, genotype, (seed,), TINY, *sets, CLASSES)
         for name in ("valid", "test"):
             assert together.cross_entropy[name][place] == pytest.approx(alone.cross_entropy[name][0], abs=1e-9)
             assert together.accuracy[name][place] == alone.accuracy[name][0]
@@ -214,8 +217,8 @@ def test_a_seed_does_not_depend_on_its_company(genotype: Genotype) -> None:
 
 def test_an_operation_off_all_paths_changes_nothing() -> None:
     sets = images(44, 0), {"test": images(60, 1)}
-    whole = standalone.train(NOWHERE, (1,), TINY, *sets, CLASSES)
-    live = standalone.train((0, 3, 0, 0, 0, 4), (1,), TINY, *sets, CLASSES)
+    whole = standalone.train(SPACE, NOWHERE, (1,), TINY, *sets, CLASSES)
+    live = standalone.train(SPACE, (0, 3, 0, 0, 0, 4), (1,), TINY, *sets, CLASSES)
     assert whole.cross_entropy["test"] == live.cross_entropy["test"]
 
 
@@ -223,18 +226,18 @@ def test_an_operation_off_all_paths_changes_nothing() -> None:
 def test_a_seed_that_diverges_is_nan_and_leaves_the_others_alone(
     channels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    training = Training(channels=channels, cells=1, images=44, batch=8)
+    recipe = Recipe(channels=channels, cells=1, images=44, batch=8)
     sets = images(44, 0, torch.float32), {"valid": images(30, 2, torch.float32)}
-    healthy = standalone.train(CELLS[0], (0, 1, 2), training, *sets, CLASSES)
+    healthy = standalone.train(SPACE, CELLS[0], (0, 1, 2), recipe, *sets, CLASSES)
 
-    def broken(net: SeedStack, training: Training, train_set: Split) -> None:
+    def broken(net: SeedStack, recipe: Recipe, train_set: Labelled) -> None:
         with torch.no_grad():
             of_seed(net.parts()[0], 1, 3).fill_(math.inf)
-        descend(net, training, train_set)
+        descend(net, recipe, train_set)
 
-    descend = standalone.descend
-    monkeypatch.setattr(standalone, "descend", broken)
-    outcome = standalone.train(CELLS[0], (0, 1, 2), training, *sets, CLASSES)
+    descend = SeedStack.descend
+    monkeypatch.setattr(SeedStack, "descend", broken)
+    outcome = standalone.train(SPACE, CELLS[0], (0, 1, 2), recipe, *sets, CLASSES)
     for found, expected in (
         (outcome.accuracy["valid"], healthy.accuracy["valid"]),
         (outcome.cross_entropy["valid"], healthy.cross_entropy["valid"]),
@@ -247,17 +250,17 @@ def test_training_learns() -> None:
     pixels, labels = patches.draw(2_600, 0)
     x = (torch.from_numpy(pixels).float() / 255 - patches.MEAN) / patches.STD
     y = torch.from_numpy(labels)
-    training = Training(channels=8, cells=1, images=2_000, passes=3, batch=50)
-    sets = Split(x[:2_000], y[:2_000]), {"test": Split(x[2_000:], y[2_000:])}
-    good = standalone.train((3, 0, 3, 1, 0, 3), (0,), training, *sets, patches.CLASSES)
-    cut_off = standalone.train((0, 0, 0, 0, 0, 0), (0,), training, *sets, patches.CLASSES)
+    recipe = Recipe(channels=8, cells=1, images=2_000, passes=3, batch=50)
+    sets = Labelled(x[:2_000], y[:2_000]), {"test": Labelled(x[2_000:], y[2_000:])}
+    good = standalone.train(SPACE, (3, 0, 3, 1, 0, 3), (0,), recipe, *sets, patches.CLASSES)
+    cut_off = standalone.train(SPACE, (0, 0, 0, 0, 0, 0), (0,), recipe, *sets, patches.CLASSES)
     assert good.accuracy["test"][0] > 50
     assert cut_off.accuracy["test"][0] < 20
     assert cut_off.cross_entropy["test"][0] == pytest.approx(math.log(10), abs=0.05)
 
 
 def test_learning_rate_warms_up_and_falls_to_zero() -> None:
-    rates = [standalone.learning_rate(step, 100, 0.2, 0.05) for step in range(101)]
+    rates = [learning_rate(step, 100, 0.2, 0.05) for step in range(101)]
     assert rates[0] == pytest.approx(0.2 / 6)
     assert rates[5] == pytest.approx(0.2 * (1 + math.cos(math.pi * 0.05)) / 2)
     assert rates[50] == pytest.approx(0.1)
@@ -267,11 +270,11 @@ def test_learning_rate_warms_up_and_falls_to_zero() -> None:
 
 @pytest.mark.parametrize("genotype", CELLS[:5])
 def test_parameters_are_those_that_are_trained(genotype: Genotype) -> None:
-    live = nb201.SPACE.live(genotype)
-    stack = SeedStack(live, (0, 1), 4, 2, CLASSES, 2)
-    plain = Plain(live, Training(channels=4, cells=2))
-    assert parameters(live, Skeleton(4, 2, 8, 2, CLASSES)) * 2 == stack.weights.numel()
-    assert parameters(live, Skeleton(4, 2, 8, 2, CLASSES)) == sum(p.numel() for p in plain.parameters())
+    live = SPACE.live(genotype)
+    stack = SeedStack(SPACE, live, (0, 1), SHAPE)
+    plain = Plain(live, Recipe(channels=4, cells=2))
+    assert parameters(SPACE, live, SHAPE) * 2 == stack.weights.numel()
+    assert parameters(SPACE, live, SHAPE) == sum(p.numel() for p in plain.parameters())
 
 
 def test_multiply_adds_by_hooks() -> None:
@@ -282,12 +285,12 @@ def test_multiply_adds_by_hooks() -> None:
         per_output = module.weight[0].numel()
         counted += per_output * output[0].numel()
 
-    plain = Plain(CELLS[1], Training(channels=4, cells=2))
+    plain = Plain(CELLS[1], Recipe(channels=4, cells=2))
     for module in plain.modules():
         if isinstance(module, nn.Conv2d | nn.Linear):
             module.register_forward_hook(count)
     plain.eval()(torch.zeros(1, 2, 8, 8))
-    assert multiply_adds(CELLS[1], Skeleton(4, 2, 8, 2, CLASSES)) == counted
+    assert multiply_adds(SPACE, CELLS[1], SHAPE) == counted
 
 
 @pytest.mark.reproducibility
@@ -295,11 +298,11 @@ def test_counts_are_the_released_ones() -> None:
     path = DATA / "nb201.csv.gz"
     if not path.exists():
         pytest.skip(f"{path} is absent; set SUPERNET_BENCH_DATA")
-    official = Skeleton(channels=16, cells=5, size=32, image_channels=3, classes=10)
+    official = Shape(channels=16, cells=5, classes=10, image_channels=3, image_size=32)
     with gzip.open(path, "rt") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 15_625
     for row in rows:
-        genotype = nb201.SPACE.parse(row["arch"])
-        assert parameters(genotype, official) == round(1e6 * float(row["params_m"]))
-        assert multiply_adds(genotype, official) == round(1e6 * float(row["flops_m"]))
+        genotype = SPACE.parse(row["arch"])
+        assert parameters(SPACE, genotype, official) == round(1e6 * float(row["params_m"]))
+        assert multiply_adds(SPACE, genotype, official) == round(1e6 * float(row["flops_m"]))

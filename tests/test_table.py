@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from bench import truth
-from bench.errors import BadGenotype, BadTable, NoSuchEntry
-from bench.spaces import nb201, toy
+from bench.errors import BadGenotype, BadSpec, BadTable, NoSuchEntry
+from bench.spaces import nb201, toy, toy_darts
 from bench.truth import listing, parquet
 from bench.truth.column import SPLITS, UNITS, Column, explain
 from bench.truth.table import Header, Table, Value
@@ -80,7 +80,7 @@ def stored(table: Table) -> tuple[dict[str, Any], list[str], dict[str, Any]]:
     }
     arrays["parameters"] = table.constant("parameters")
     about |= {"columns": sorted(arrays), "content": table.checksum}
-    return about, listing.of(table.space), arrays
+    return about, listing.of(table.population), arrays
 
 
 def refusal(path: Path) -> str:
@@ -191,7 +191,7 @@ def test_the_content_hash_is_the_documented_one() -> None:
 
 
 def test_the_known_hash_of_the_rows_is_that_of_the_space() -> None:
-    assert listing.known_hash(nb201.SPACE) == parquet.listing_hash(listing.of(nb201.SPACE))
+    assert listing.known_hash(nb201.SPACE.population) == parquet.listing_hash(listing.of(nb201.SPACE.population))
 
 
 # --- files that are no table, or a damaged one
@@ -544,31 +544,34 @@ def test_a_complete_official_table_scores_its_targets(whole: Path) -> None:
     genotype = (4, 3, 2, 1, 0, 3)
     valid = table.query(genotype, dataset="cifar10-valid", split="x-valid", epochs=200, seeds="mean").value
     test = table.query(genotype, dataset="cifar10", split="ori-test", epochs=200, seeds="mean").value
-    assert found.scores(genotype, "cifar10") == truth.Scores(valid, test)
-    assert found.scores(genotype, "cifar100").valid is None
-    assert found.coverage("cifar10") == 1
+    assert found.scores([genotype], "cifar10").tolist() == [[valid, test]]
+    assert np.isnan(found.scores([genotype], "cifar100")[0, 0])
+    assert found.reference("cifar10").coverage == 1
     with pytest.raises(NoSuchEntry, match="no validation accuracy of every cifar100"):
         found.column("cifar100", "valid")
     with pytest.raises(NoSuchEntry, match="cannot score data set 'svhn'; it can score: cifar10, cifar100"):
-        found.best("svhn")
+        found.reference("svhn")
 
 
 def test_a_table_in_the_making_scores_what_it_holds() -> None:
     found = TableTruth(small())
     assert list(found.targets()) == ["patches"]
     assert found.targets()["patches"].epochs == 2
-    assert found.coverage("patches") == 26 / 27
-    assert np.isnan(found.column("patches", "test")[3])
-    assert found.scores(toy.SPACE.population.at(4), "patches") == truth.Scores(44.0, 19.0)
-    assert found.best("patches") == truth.Scores(66.0, 41.0)
-    with pytest.raises(NoSuchEntry, match="no patches test accuracy of none,skip_connect,none"):
-        found.scores(toy.SPACE.population.at(3), "patches")
+    reference = found.reference("patches")
+    assert (reference.population, reference.known, reference.coverage) == ("all 27", 26, 26 / 27)
+    assert np.flatnonzero(np.isnan(reference.test)).tolist() == [3]
+    assert reference.best == truth.Scores(66.0, 41.0)
+    asked = [toy.SPACE.population.at(row) for row in (4, 3, 4)]
+    np.testing.assert_array_equal(found.scores(asked, "patches"), [[44.0, 19.0], [NAN, NAN], [44.0, 19.0]])
+    assert found.scores([], "patches").shape == (0, 2)
+    with pytest.raises(BadGenotype):
+        found.scores([(0, 0, 9)], "patches")
 
 
 def test_best_is_each_its_own_maximum() -> None:
     up, down = np.linspace(10, 36, TOY), np.linspace(80, 54, TOY)
     found = TableTruth(Table(header(), {accuracy("valid"): up, accuracy("test"): down}))
-    assert found.best("patches") == truth.Scores(36.0, 80.0)
+    assert found.reference("patches").best == truth.Scores(36.0, 80.0)
 
 
 def test_validation_that_lacks_tested_cells_is_no_validation() -> None:
@@ -577,8 +580,8 @@ def test_validation_that_lacks_tested_cells_is_no_validation() -> None:
     columns = {accuracy("valid"): valid, accuracy("test"): np.linspace(50, 76, TOY)}
     found = TableTruth(Table(header(), columns))
     assert found.targets()["patches"].valid is None
-    assert found.scores(toy.SPACE.population.at(9), "patches") == truth.Scores(None, 59.0)
-    assert found.best("patches").valid is None
+    np.testing.assert_array_equal(found.scores([toy.SPACE.population.at(9)], "patches"), [[NAN, 59.0]])
+    assert found.reference("patches").best.valid is None
 
 
 def test_official_targets_are_of_full_training_only() -> None:
@@ -594,7 +597,7 @@ def test_the_ceiling_is_what_halves_of_the_seeds_make_one_expect() -> None:
 
     def ceiling(runs: list[NDArray[np.float32]]) -> dict[str, float] | None:
         columns = {accuracy(seed=str(seed)): run for seed, run in enumerate(runs)}
-        return TableTruth(Table(header(), columns)).ceiling("patches")
+        return TableTruth(Table(header(), columns)).reference("patches").ceiling
 
     def tau(*halves: tuple[int, ...]) -> float:
         kept = np.delete(np.stack(runs).astype(np.float64), 8, axis=1)
@@ -633,21 +636,26 @@ def test_the_ceiling_is_the_tau_of_a_table_with_its_repetition() -> None:
     agreed = stats.kendalltau(np.mean(tables[0], axis=0), np.mean(tables[1], axis=0)).statistic
     for runs in tables:
         columns = {accuracy(seed=str(seed)): run for seed, run in enumerate(runs)}
-        found = TableTruth(Table(header("nb201"), columns)).ceiling("patches")
+        found = TableTruth(Table(header("nb201"), columns)).reference("patches").ceiling
         assert found is not None
         assert found["tau"] == pytest.approx(agreed, abs=0.01)
         assert found["halves"] < agreed - 0.1
 
 
 def test_a_table_of_means_has_no_ceiling() -> None:
-    assert TableTruth(Table(header(), {accuracy(seed="mean"): np.linspace(10, 36, TOY)})).ceiling("patches") is None
+    assert (
+        TableTruth(Table(header(), {accuracy(seed="mean"): np.linspace(10, 36, TOY)})).reference("patches").ceiling
+        is None
+    )
 
 
 def test_the_embedded_table_is_opened_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(truth, "_EMBEDDED_TABLE", tmp_path / "patches.parquet")
+    monkeypatch.setattr(truth, "TABLES", {"toy": tmp_path / "patches.parquet"})
     with pytest.raises(NoSuchEntry, match="no embedded table"):
-        truth.open_truth("embedded")
+        truth.open_truth("embedded", toy.SPACE)
     small().save(tmp_path / "patches.parquet")
-    assert truth.open_truth("embedded").checksum == small().checksum
+    assert truth.open_truth("embedded", toy.SPACE).checksum == small().checksum
+    with pytest.raises(BadSpec, match=r"toy-darts has no embedded table .*: toy\)"):
+        truth.open_truth("embedded", toy_darts.SPACE)
     with pytest.raises(BadTable, match="no such file"):
         truth.open_truth(tmp_path / "embeded")

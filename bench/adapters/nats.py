@@ -281,7 +281,7 @@ class NATSTopology:
         return _Trainings(tuple(seeds), splits, values, latency)
 
     def _values(self, column: Column) -> NDArray[np.float64]:
-        metric, dataset, split, epochs = column.cell
+        metric, dataset, split, epochs = column.quantity
         return self.table.column(metric=metric, dataset=dataset, split=split, epochs=epochs, seeds=column.seed)
 
 

@@ -230,20 +230,22 @@ def _completed(truth: Any, genotypes: Sequence[Any], results: Path, console: Any
     from bench.runs.pool import Processes
     from bench.runs.progress import Report
     from bench.truth import fill
+    from bench.truth.passes import made
 
-    folder = fill.folder_of(results)
-    wanted = fill.missing(fill.filled(truth.table, folder), genotypes)
+    plan = made(truth.space.name).plan
+    folder = fill.folder_of(results, plan)
+    wanted = fill.OnDemand(truth.table, plan, folder).missing(genotypes)
     if wanted:
         count = counted(len(wanted), "architecture")
-        console.print(f"the embedded table is not complete: {count} to be trained alone now", soft_wrap=True)
+        console.print(f"the embedded table lacks {count}, to be trained alone now", soft_wrap=True)
         pool = Processes()
-        names = [truth.space.show(truth.space.population.at(position)) for position in wanted]
+        names = list(map(truth.space.show, wanted))
         with Report(names, ["training"] * len(wanted), pool.workers, console) as report:
-            for index, outcome in pool.map(fill.jobs(wanted, folder), report.tick):
+            for index, outcome in pool.map(fill.jobs(plan, wanted, folder), report.tick):
                 if isinstance(outcome, Died):
                     raise outcome
                 report.finish(index, "trained")
-    return fill.OnDemand(truth.table, folder)
+    return fill.OnDemand(truth.table, plan, folder)
 
 
 def _unfit(record: Any, truth: Any, dataset: str | None) -> str:

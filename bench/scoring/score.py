@@ -7,18 +7,20 @@ table has grown, repeats no search.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
 from bench import metrics
-from bench.errors import BadRecord, NoSuchEntry
+from bench.errors import BadRecord
 from bench.runs import probe
 from bench.scoring import sizes, truths
 from bench.scoring.panel import DEFINITIONS, Choice, Ranking, panel
 from bench.spaces.space import Genotype
 from bench.store.record import Record, Results, Score, read_scores
-from bench.truth import GroundTruth
+from bench.truth import GroundTruth, Reference
 
 
 def score(record: Record, truth: GroundTruth, results: Results) -> list[Score]:
@@ -83,6 +85,56 @@ def _estimates(record: Record, results: Results) -> probe.Estimates | None:
     return estimates
 
 
+@dataclass(frozen=True)
+class _Judge:
+    """One truth on one of its data sets."""
+
+    truth: GroundTruth
+    target: str
+
+    @cached_property
+    def reference(self) -> Reference:
+        """The population that an architecture is ranked in."""
+        return self.truth.reference(self.target)
+
+    def accuracies(self, genotype: Genotype | None) -> tuple[float | None, float | None]:
+        """Validation and test accuracy (percent), None where unknown."""
+        if genotype is None:
+            return None, None
+        valid, test = self.truth.scores([genotype], self.target)[0]
+        return _or_none(valid), _or_none(test)
+
+    @cached_property
+    def every(self) -> truths.Truths:
+        """What is known of the space's own population: of it the probes are drawn. Architectures that were trained on
+        demand are no part of what a truth says of a population."""
+        space, reference = self.truth.space, self.reference
+        alike = reference.population == space.population.about and len(reference.test) == len(space.population)
+        test = reference.test if alike else self.truth.scores(list(space.population), self.target)[:, 1]
+        return truths.made(self.truth.checksum, sizes.keys(space.name), {"test": test, **sizes.facts(space.name)})
+
+    def judged(self, genotype: Genotype, estimate: float | None) -> dict[str, Any]:
+        """An architecture with the method's estimate of it and its truth, None where one is unknown."""
+        valid, test = self.accuracies(genotype)
+        rank = None if test is None else metrics.rank_of(test, self.reference.test)
+        return {"genotype": list(genotype), "estimate": estimate, "valid": valid, "test": test, "rank": rank}
+
+    def point(self, point: Mapping[str, Any]) -> dict[str, Any]:
+        """A trace entry with its truth."""
+        _, test = self.accuracies(tuple(point["genotype"]))
+        cost = {k: v for k, v in point.items() if k != "genotype"}
+        return {**cost, "test": test, "regret_test": _less(self.reference.best.test, test)}
+
+
+@lru_cache(maxsize=8)
+def _judge(truth: GroundTruth, target: str) -> _Judge:
+    return _Judge(truth, target)
+
+
+def _less(best: float | None, own: float | None) -> float | None:
+    return None if best is None or own is None else best - own
+
+
 def _row(
     record: Record,
     truth: GroundTruth,
@@ -90,12 +142,11 @@ def _row(
     estimates: probe.Estimates | None,
     results: Results,
 ) -> Score:
-    test = truth.column(target, "test")
-    best = truth.best(target)
-    own = _known(truth, record.genotype, target)
-    candidates = tuple(_judged(truth, target, c.genotype, c.estimate) for c in record.candidates)
+    judge = _judge(truth, target)
+    reference = judge.reference
+    valid, test = judge.accuracies(record.genotype)
+    candidates = tuple(judge.judged(c.genotype, c.estimate) for c in record.candidates)
     known = [c["test"] for c in candidates if c["test"] is not None]
-    ceiling = truth.ceiling(target)
     return Score(
         key=record.key,
         label=record.label,
@@ -108,46 +159,24 @@ def _row(
         status=record.status,
         truth=truth.name,
         truth_checksum=truth.checksum,
-        truth_coverage=truth.coverage(target),
+        truth_coverage=reference.coverage,
         architecture=record.architecture,
-        valid=None if own is None else own.valid,
-        test=None if own is None else own.test,
-        regret_valid=None if own is None or own.valid is None or best.valid is None else best.valid - own.valid,
-        regret_test=None if own is None else best.test - own.test,
-        rank=None if own is None else metrics.rank_of(own.test, test),
-        ranked=int(np.isfinite(test).sum()),
+        valid=valid,
+        test=test,
+        regret_valid=_less(reference.best.valid, valid),
+        regret_test=_less(reference.best.test, test),
+        rank=None if test is None else metrics.rank_of(test, reference.test),
+        ranked=reference.known,
         test_best_candidate=max(known) if known and len(known) == len(candidates) else None,
         n_candidates=len(record.candidates),
         n_candidates_known=len(known),
-        ceiling=None if ceiling is None else ceiling["tau"],
+        ceiling=None if reference.ceiling is None else reference.ceiling["tau"],
         candidates=candidates,
-        visited=tuple(_judged(truth, target, cell, None) for cell in _visited(record)),
+        visited=tuple(judge.judged(cell, None) for cell in _visited(record)),
         cost=record.cost,
-        curve=tuple(_point(point, truth, target, best.test) for point in record.trace),
-        **_agreement(record, truth, target, estimates, own, results),
+        curve=tuple(judge.point(point) for point in record.trace),
+        **_agreement(record, judge, estimates, test, results),
     )
-
-
-def _known(truth: GroundTruth, genotype: Genotype | None, target: str) -> Any:
-    """The truth's scores of a genotype, or None where it has none."""
-    if genotype is None:
-        return None
-    try:
-        return truth.scores(genotype, target)
-    except NoSuchEntry:
-        return None
-
-
-def _judged(truth: GroundTruth, target: str, genotype: Genotype, estimate: float | None) -> dict[str, Any]:
-    """An architecture with the method's estimate of it and its truth, None where one is unknown."""
-    scores = _known(truth, genotype, target)
-    return {
-        "genotype": list(genotype),
-        "estimate": estimate,
-        "valid": None if scores is None else scores.valid,
-        "test": None if scores is None else scores.test,
-        "rank": None if scores is None else metrics.rank_of(scores.test, truth.column(target, "test")),
-    }
 
 
 def _visited(record: Record) -> Iterator[Genotype]:
@@ -156,38 +185,24 @@ def _visited(record: Record) -> Iterator[Genotype]:
     yield from dict.fromkeys(tuple(cell) for one in rounds for cell in one["cells"])
 
 
-def _point(point: Mapping[str, Any], truth: GroundTruth, target: str, best: float) -> dict[str, Any]:
-    """A trace entry with its truth."""
-    scores = _known(truth, tuple(point["genotype"]), target)
-    cost = {k: v for k, v in point.items() if k != "genotype"}
-    test = None if scores is None else scores.test
-    return {**cost, "test": test, "regret_test": None if test is None else best - test}
-
-
 def _agreement(
-    record: Record,
-    truth: GroundTruth,
-    target: str,
-    estimates: probe.Estimates | None,
-    own: Any,
-    results: Results,
+    record: Record, judge: _Judge, estimates: probe.Estimates | None, own: float | None, results: Results
 ) -> dict[str, Any]:
-    """How the method's estimates rank the probe set, by test accuracy, and what its choice is worth in the space."""
-    test = truth.column(target, "test")
-    choice = Choice(np.nan if own is None else own.test, len(record.candidates), test[np.isfinite(test)])
+    """How the method's estimates rank the probe set, by test accuracy, and what its choice is worth in the
+    population."""
+    known = judge.reference.test[np.isfinite(judge.reference.test)]
+    choice = Choice(np.nan if own is None else own, len(record.candidates), known)
     if estimates is None:
         names = ("tau", "spearman", "estimates_measured", "coverage", "pairs")
         return {**dict.fromkeys(names), "probe_n": 0, "panel": panel(None, choice)}
     keys, values = estimates
-    path, space = results.truths_path(truth.name, target), truth.space.name
-    every = truths.made(truth.checksum, sizes.keys(space), {"test": test, **sizes.facts(space)})
-    truths.extend(path, keys, every)
-    known = every.at(keys).columns
-    accuracy, true = values[:, 0], known["test"]
+    path = results.truths_path(judge.truth.name, judge.target)
+    truths.extend(path, keys, judge.every)
+    there = judge.every.at(keys).columns
+    accuracy, true = values[:, 0], there["test"]
     both = np.isfinite(accuracy) & np.isfinite(true)
-    guess, real = accuracy[both], true[both]
-    entropy = values[both, 1]
-    ranking = Ranking(guess, entropy, real, known["cell_class"][both], known["parameters"][both])
+    guess, real, entropy = accuracy[both], true[both].astype(np.float64), values[both, 1]
+    ranking = Ranking(guess, entropy, real, there["cell_class"][both], there["parameters"][both])
     return {
         "tau": _or_none(metrics.tau_b(guess, real)),
         "spearman": _or_none(metrics.spearman(guess, real)),

@@ -76,6 +76,16 @@ class Dag(CellSpace):
             best = text if best is None or text < best else best
         return best
 
+    def representative(self, members: Sequence[Genotype]) -> Genotype:
+        """The cheapest form of a class without dead edges: fewest poolings computed, then the first. All have the same
+        convolutions."""
+
+        def cost(genotype: Genotype) -> tuple[int, Genotype]:
+            pooled = {edge.source for edge, op in zip(self.edges, genotype, strict=True) if op == self.pool}
+            return len(pooled), genotype
+
+        return min((self.live(member) for member in members), key=cost)
+
     def _edge_term(self, live: Genotype, edge: int, names: dict[int, int]) -> Term:
         return (live[edge], names[edge], self._node_terms(live, self.edges[edge].source, names))
 

@@ -320,6 +320,15 @@ class Space(ABC):
     def trained_class(self, genotype: Genotype) -> Hashable:
         """Equal for genotypes that are the same function when trained alone from scratch."""
 
+    def representative(self, members: Sequence[Genotype]) -> Genotype:
+        """The architecture that is trained for a class of `trained_class`: the smallest, then the first."""
+
+        def cost(genotype: Genotype) -> tuple[int, int, Genotype]:
+            sizes = self.sizes(genotype)
+            return sizes.parameters, sizes.multiply_adds, genotype
+
+        return min(members, key=cost)
+
     @abstractmethod
     def sizes(self, genotype: Genotype) -> Sizes:
         """How large an architecture is, in units that compare it with others of the space."""

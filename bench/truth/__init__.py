@@ -5,19 +5,32 @@ Only scoring imports this package; a search never does.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import NoSuchEntry
+from bench.errors import BadSpec, NoSuchEntry
 from bench.spaces.space import Genotype, Space
 
 EMBEDDED = "embedded"
-_EMBEDDED_TABLE = Path(__file__).parent / "tables" / "patches.parquet"
+_FOLDER = Path(__file__).parent / "tables"
+
+TABLES: Mapping[str, Path] = {
+    "nb201": _FOLDER / "patches.parquet",
+    "toy-darts": _FOLDER / "patches-toy-darts.parquet",
+}
+"""The tables that come with the program, by space."""
+
+FIRST_SPACE = "nb201"
+"""The space that is meant where none is named: at first there was no other."""
+
+Kind = Literal["trained", "surrogate"]
+"""Where accuracies come from: a training of each architecture, or a model of such trainings."""
 
 Part = Literal["valid", "test"]
 
@@ -41,11 +54,44 @@ class Scores:
     test: float
 
 
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """The accuracies of a stated population: what ranks, regrets and percentiles are taken in.
+
+    valid, test: `[m]` percent in the population's order, NaN where unknown.
+    """
+
+    population: str  # "all 15,625", "240 sampled"
+    valid: NDArray[np.float64]
+    test: NDArray[np.float64]
+    ceiling: Mapping[str, float] | None
+    """How far the truth, made again, would rank alike: the noise ceiling of tau. None without several seeds."""
+
+    @cached_property
+    def known(self) -> int:
+        """How many have a test accuracy."""
+        return int(np.isfinite(self.test).sum())
+
+    @property
+    def coverage(self) -> float:
+        """The share of the population that has a test accuracy, [0, 1]."""
+        return self.known / len(self.test)
+
+    @cached_property
+    def best(self) -> Scores:
+        """The best validation and the best test accuracy there are, each its own maximum."""
+        valid = float(np.fmax.reduce(self.valid))
+        return Scores(None if np.isnan(valid) else valid, float(np.fmax.reduce(self.test)))
+
+
 class GroundTruth(Protocol):
     """A source of true accuracies. `dataset` is the printed name of a target; unknown ones raise NoSuchEntry."""
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def kind(self) -> Kind: ...
 
     @property
     def checksum(self) -> str:
@@ -57,31 +103,43 @@ class GroundTruth(Protocol):
     def targets(self) -> Mapping[str, Target]:
         """The data sets that this truth can score, by printed name."""
 
-    def scores(self, genotype: Genotype, dataset: str) -> Scores:
-        """Raises NoSuchEntry where the architecture was not trained: never a NaN."""
+    def scores(self, genotypes: Sequence[Genotype], dataset: str) -> NDArray[np.float64]:
+        """`[n, 2]` validation and test accuracy in percent, NaN where unknown. Raises BadGenotype."""
+
+    def reference(self, dataset: str) -> Reference:
+        """The accuracies of the population that this truth speaks of."""
+
+    # What scoring asks until it asks for a reference.
 
     def column(self, dataset: str, part: Part) -> NDArray[np.float64]:
-        """`[N]` percent, in the order of `Space.position`, NaN where an architecture was not trained."""
+        """`[m]` percent of the population, NaN where an architecture was not trained."""
 
     def best(self, dataset: str) -> Scores:
-        """The best validation and the best test accuracy there are, each its own maximum."""
+        """`Reference.best`."""
 
     def coverage(self, dataset: str) -> float:
-        """The share of the space that has a test accuracy."""
+        """`Reference.coverage`."""
 
     def ceiling(self, dataset: str) -> Mapping[str, float] | None:
-        """How far the truth, made again, would rank alike: the noise ceiling of tau. None without several seeds."""
+        """`Reference.ceiling`."""
 
 
-def open_truth(name: str | Path) -> GroundTruth:
-    """The table that comes with the program ("embedded"), or the one in a file.
+def open_truth(name: str | Path, space: Space | None = None) -> GroundTruth:
+    """The table that comes with the program for a space ("embedded"), or the one in a file.
 
-    Raises NoSuchEntry where the program came without its table, BadTable where a file is not a table.
+    space: what the truth is wanted for, of its whole population; by default whatever a file is of, and NAS-Bench-201
+    where the table is the embedded one. Raises BadSpec where a space has no embedded table, NoSuchEntry where the
+    program came without it, BadTable where a file is no table, or one of another space or population.
     """
     from bench.truth.tabular import TableTruth  # here, because that module imports this one
 
-    if name != EMBEDDED:
-        return TableTruth.load(name)
-    if not _EMBEDDED_TABLE.exists():
-        raise NoSuchEntry(f"this copy of the program has no embedded table ({_EMBEDDED_TABLE}); give a table's path")
-    return TableTruth.load(_EMBEDDED_TABLE)
+    path = _embedded(FIRST_SPACE if space is None else space.name) if name == EMBEDDED else name
+    return TableTruth.load(path, None if space is None else space.population)
+
+
+def _embedded(space: str) -> Path:
+    if space not in TABLES:
+        raise BadSpec(f"{space} has no embedded table (those with one: {', '.join(TABLES)}); give a table's path")
+    if not TABLES[space].exists():
+        raise NoSuchEntry(f"this copy of the program has no embedded table ({TABLES[space]}); give a table's path")
+    return TABLES[space]

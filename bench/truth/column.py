@@ -32,7 +32,7 @@ SPLITS = {
 }
 """The official NAS-Bench-201 keys of what a network was trained on, and of the images it was scored on; and ours."""
 
-Cell = tuple[str, str, str, int]
+Quantity = tuple[str, str, str, int]
 """Metric, dataset, split, epochs: what the seeds of one number share."""
 
 MEAN, RUN = "mean", "run"
@@ -59,14 +59,14 @@ class Column:
             raise BadTable(f"seed is {self.seed!r}; it takes digits, {MEAN!r} or {RUN!r}")
 
     @property
-    def cell(self) -> Cell:
+    def quantity(self) -> Quantity:
         """All but the seed."""
         return self.metric, self.dataset, self.split, self.epochs
 
     @property
     def name(self) -> str:
         """How the column is stored, e.g. `accuracy|cifar10|ori-test|200|777`."""
-        return "|".join(map(str, (*self.cell, self.seed)))
+        return "|".join(map(str, (*self.quantity, self.seed)))
 
     @classmethod
     def parse(cls, name: str) -> Column:
@@ -94,11 +94,11 @@ def _nearest(name: object, known: Iterable[object]) -> str:
     return f"there is {', '.join(map(repr, names))}"
 
 
-def explain(columns: Collection[Column], cell: Cell, seeds: str) -> str:
+def explain(columns: Collection[Column], quantity: Quantity, seeds: str) -> str:
     """Why a table of these columns cannot answer, with what it has at the first part that does not fit."""
-    metric, dataset, split, _ = cell
+    metric, dataset, split, _ = quantity
     if dataset == "cifar10" and "valid" in split and any(c.dataset == "cifar10-valid" for c in columns):
-        there = sorted({c.epochs for c in columns if c.cell[:3] == (metric, "cifar10-valid", "x-valid")})
+        there = sorted({c.epochs for c in columns if c.quantity[:3] == (metric, "cifar10-valid", "x-valid")})
         instead = f"which this table has at {', '.join(map(str, there))} epochs" if there else "of another table"
         return (
             f"cifar10 was trained on all 50,000 training images and has no validation {metric};"
@@ -106,9 +106,9 @@ def explain(columns: Collection[Column], cell: Cell, seeds: str) -> str:
         )
     left = list(columns)
     under = ""
-    for at, (part, wanted) in enumerate(zip(("metric", "dataset", "split", "epochs"), cell, strict=True)):
-        have = sorted({column.cell[at] for column in left}, key=str)
-        left = [column for column in left if column.cell[at] == wanted]
+    for at, (part, wanted) in enumerate(zip(("metric", "dataset", "split", "epochs"), quantity, strict=True)):
+        have = sorted({column.quantity[at] for column in left}, key=str)
+        left = [column for column in left if column.quantity[at] == wanted]
         if not left:
             return f"there is no {part} {wanted!r}{under}; {_nearest(wanted, have)}"
         under += f"{',' if under else ' with'} {part} {wanted!r}"

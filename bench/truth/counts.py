@@ -1,57 +1,51 @@
-"""Parameters and multiply-adds of a stand-alone network, counted as NAS-Bench-201 counts them.
+"""Parameters and multiply-adds of a stand-alone network, from its layout and the kernels of its operations.
 
-Every operation that a genotype names is counted, also one off all input-output paths, which the trainer leaves out.
+They are counted as NAS-Bench-201 counts them: every operation that a genotype names, also one off all input-output
+paths, which the trainer leaves out. What is no kernel counts nothing: poolings, sums, and a normalisation by itself, as
+DARTS has it behind poolings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
-from bench.spaces import nb201
+from bench.spaces.cells import CellSpace
+from bench.spaces.layout import Shape
+from bench.spaces.operations import Kernel
 from bench.spaces.space import Genotype
-
-STAGES = 3  # as in bench.nets.supernet, which would bring torch with it
 
 
 @dataclass(frozen=True)
-class Skeleton:
-    """What surrounds the cells."""
+class Count:
+    """Of some kernels. parameters: with the scales, shifts and biases behind them; multiply_adds: for one image."""
 
-    channels: int  # of the first stage
-    cells: int  # per stage
-    size: int  # height and width of the images, pixels
-    image_channels: int
-    classes: int
+    parameters: int
+    multiply_adds: int
 
-
-def parameters(genotype: Genotype, skeleton: Skeleton) -> int:
-    """Kernels, normalisation scales and shifts, and the head with its bias."""
-    kernels = sum(inputs * outputs * k * k for inputs, outputs, k, _ in _convolutions(genotype, skeleton))
-    norms = sum(outputs for _, outputs, _, _ in _convolutions(genotype, skeleton))
-    norms -= sum(skeleton.channels << stage for stage in range(1, STAGES))  # the residual paths have none
-    last = skeleton.channels << (STAGES - 1)
-    return kernels + 2 * (norms + last) + (last + 1) * skeleton.classes
+    @classmethod
+    def of(cls, kernels: Iterable[Kernel]) -> Count:
+        """Their sum."""
+        each = list(kernels)
+        return cls(sum(k.weights + k.affine for k in each), sum(k.multiply_adds for k in each))
 
 
-def multiply_adds(genotype: Genotype, skeleton: Skeleton) -> int:
-    """Multiply-adds of convolutions and head for one image; normalisation, pooling and sums count nothing.
-    NAS-Bench-201 calls these FLOPs."""
-    head = (skeleton.channels << (STAGES - 1)) * skeleton.classes
-    return head + sum(i * o * k * k * size**2 for i, o, k, size in _convolutions(genotype, skeleton))
+def parameters(space: CellSpace, genotype: Genotype, shape: Shape) -> int:
+    """Kernels, the scales and shifts behind them, and the head with its bias."""
+    fixed, searched = _counts(space, shape)
+    return fixed.parameters + sum(searched[edge][op].parameters for edge, op in enumerate(genotype))
 
 
-def _convolutions(genotype: Genotype, skeleton: Skeleton) -> Iterator[tuple[int, int, int, int]]:
-    """(input channels, output channels, kernel size, output height and width) of every convolution."""
-    width, size = skeleton.channels, skeleton.size
-    yield skeleton.image_channels, width, 3, size
-    for stage in range(STAGES):
-        if stage:
-            size //= 2
-            yield width, 2 * width, 3, size
-            yield 2 * width, 2 * width, 3, size
-            yield width, 2 * width, 1, size
-            width *= 2
-        for op in genotype * skeleton.cells:
-            if op in (nb201.CONV1, nb201.CONV3):
-                yield width, width, 1 if op == nb201.CONV1 else 3, size
+def multiply_adds(space: CellSpace, genotype: Genotype, shape: Shape) -> int:
+    """Multiply-adds of convolutions and head for one image. NAS-Bench-201 calls these FLOPs."""
+    fixed, searched = _counts(space, shape)
+    return fixed.multiply_adds + sum(searched[edge][op].multiply_adds for edge, op in enumerate(genotype))
+
+
+@lru_cache
+def _counts(space: CellSpace, shape: Shape) -> tuple[Count, list[list[Count]]]:
+    """What stands outside the cells, and in all cells together by edge and operation."""
+    edges, ops = range(len(space.edges)), range(len(space.ops))
+    searched = [[Count.of(space.kernels(shape, edge, op)) for op in ops] for edge in edges]
+    return Count.of(space.layout.fixed(shape).values()), searched

@@ -1,125 +1,152 @@
-"""Ground truth on demand: the cells that an unfinished embedded table lacks, trained as the table's own were.
+"""Ground truth on demand: the architectures that an embedded table lacks, trained as the table's own were.
 
-Same images, settings and seeds, so a cell gets the numbers that the finished table will hold for it. What is trained is
-kept, one small file per class of cells, and never trained twice. With a finished table there is nothing to do.
+Same images, settings and seeds. An architecture of the table's population gets the numbers that the finished table will
+hold for it; one outside a sampled population is trained when it is asked for by name. What is trained is kept, one
+small file per class of architectures, and never trained twice.
 
-An unfinished table holds a uniform sample of all classes, and what it says of the space (best, ranks, ceiling, rank
-correlation) stays a statement about that sample: cells that a search asked for are no part of it.
+What the table says of its population (best, ranks, ceiling, rank correlation) stays a statement about what it holds:
+architectures that a search asked for are no part of it.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from bench.errors import BadTable
+from bench import spaces
+from bench.errors import BadGenotype, BadTable
 from bench.images import patches
 from bench.runs.pool import Job
-from bench.spaces.space import Genotype
+from bench.spaces.space import Genotype, Space
 from bench.store.files import write_atomically
 from bench.store.spec import key_of
-from bench.truth import Scores
-from bench.truth.column import Column
-from bench.truth.generate import FIRST, PASSES
 from bench.truth.merge import DATASET
-from bench.truth.plan import load_images, train_class, trained_instead
-from bench.truth.shards import COLUMNS, Row
+from bench.truth.plan import Plan, load_images, rows_by_class, train_one, values_of
+from bench.truth.shards import COLUMNS
 from bench.truth.table import Table
 from bench.truth.tabular import TableTruth
 
-PLAN = PASSES[FIRST].plan
 
+@dataclass(frozen=True)
+class OnRequest:
+    """One architecture that was trained on demand: lists `[seeds]` per column of a shard, None where one diverged."""
 
-def missing(table: Table, genotypes: Iterable[Genotype]) -> list[int]:
-    """The positions to train so that the table knows these cells: representatives of their classes, ascending."""
-    known = np.isfinite(table.column(dataset=DATASET, split="test", epochs=PLAN.training.passes, seeds="mean"))
-    positions = {table.space.population.row(genotype) for genotype in genotypes}
-    return sorted({int(trained_instead()[p]) for p in positions if not known[p]})
+    genotype: Genotype
+    values: Mapping[str, Sequence[float | None]]
 
-
-def jobs(positions: Sequence[int], folder: Path) -> list[Job]:
-    """One job per position: train it from all seeds and write it to `folder`, unless it is there. Raises BadData where
-    the images drawn here are not those of the table."""
-    if positions:
-        patches.load(Path())
-    return [partial(_train, position, folder) for position in positions]
-
-
-def _train(position: int, folder: Path, progress: Callable[[float], None]) -> int:
-    path = _path(folder, position)
-    progress(0.0)
-    if not path.exists():
-        torch.set_num_threads(1)
-        row = train_class(PLAN, load_images(PLAN), position)
-        content = {"position": position, "seeds": PLAN.seeds, "seconds": row.seconds, "values": row.values}
-        write_atomically(path, (json.dumps(content, allow_nan=False) + "\n").encode())
-    return position
-
-
-def filled(table: Table, folder: Path) -> Table:
-    """The table with all classes of `folder` added where it lacks them. Raises BadTable where a file is damaged."""
-    rows = [row for row in stored(folder) if missing(table, [table.space.population.at(row.position)])]
-    if not rows:
-        return table
-    columns = {column: _values(table, column).copy() for column in table.columns}
-    instead = trained_instead()
-    for row in rows:
-        members = np.flatnonzero(instead == row.position)
-        for k, seed in enumerate(PLAN.seeds):
-            for name in COLUMNS:
-                split, metric = name.split("_", 1)
-                value = row.values[name][k]
-                column = Column(metric, DATASET, split, PLAN.training.passes, str(seed))
-                columns[column][members] = np.nan if value is None else value
-            seconds = Column("train_seconds", DATASET, "train", PLAN.training.passes, str(seed))
-            columns[seconds][members] = row.seconds / len(PLAN.seeds)
-    constants = {name: table.constant(name) for name in ("parameters", "multiply_adds")}
-    return Table(table.header, columns, constants)
+    def mean(self, column: str) -> float:
+        """Over the seeds that did not diverge, as a table takes it; NaN where all did."""
+        known = [value for value in self.values[column] if value is not None]
+        return float(np.array(known, np.float32).astype(np.float64).mean()) if known else np.nan
 
 
 class OnDemand(TableTruth):
-    """The embedded table, with the accuracies of further cells for whoever asks for those cells by name."""
+    """An embedded table, with the accuracies of further architectures for whoever asks for those by name.
 
-    def __init__(self, table: Table, folder: Path) -> None:
+    plan: of the table. folder: of what was trained so far. Raises BadTable where a file is damaged, and where the table
+    is of another population than the plan's space has.
+    """
+
+    def __init__(self, table: Table, plan: Plan, folder: Path) -> None:
         super().__init__(table)
-        self._more = TableTruth(filled(table, folder))
+        table.check_of(spaces.get(plan.space).population)
+        self._plan = plan
+        trained = stored(plan, folder)
+        self._more = {self.space.trained_class(one.genotype): one for one in trained}
 
-    def scores(self, genotype: Genotype, dataset: str) -> Scores:
-        """Raises NoSuchEntry where the architecture was trained neither for the table nor on demand."""
-        return self._more.scores(genotype, dataset)
+    def scores(self, genotypes: Sequence[Genotype], dataset: str) -> NDArray[np.float64]:
+        """Those of the table; where it has none, those of the class: in the table, or trained on demand."""
+        found = super().scores(genotypes, dataset)
+        if dataset == DATASET:
+            for n in np.flatnonzero(np.isnan(found[:, 1])).tolist():
+                found[n] = self._of_class(self.space.trained_class(genotypes[n]))
+        return found
+
+    def _of_class(self, key: Hashable) -> tuple[float, float]:
+        reference, row = self.reference(DATASET), rows_by_class(self.space).get(key)
+        if row is not None and np.isfinite(reference.test[row]):
+            return reference.valid[row], reference.test[row]
+        one = self._more.get(key)
+        return (np.nan, np.nan) if one is None else (one.mean("valid_accuracy"), one.mean("test_accuracy"))
+
+    def missing(self, genotypes: Iterable[Genotype]) -> list[Genotype]:
+        """What to train so that all of these are known: one architecture for each class, in order.
+
+        A class of the population is trained as the table does it, another in the first form that is asked for.
+        """
+        asked = list(dict.fromkeys(map(self.space.check, genotypes)))
+        unknown = np.isnan(self.scores(asked, DATASET)[:, 1])
+        classes: dict[Hashable, Genotype] = {}
+        for genotype in (asked[n] for n in np.flatnonzero(unknown).tolist()):
+            key = self.space.trained_class(genotype)
+            if key not in self._more:  # where all seeds diverged, once is enough
+                classes.setdefault(key, self._trained_for(key, genotype))
+        return sorted(classes.values())
+
+    def _trained_for(self, key: Hashable, genotype: Genotype) -> Genotype:
+        row = rows_by_class(self.space).get(key)
+        return self.space.representative([genotype]) if row is None else self.space.population.at(row)
 
 
-def _values(table: Table, column: Column) -> np.ndarray:
-    return table.column(
-        dataset=column.dataset, split=column.split, epochs=column.epochs, seeds=column.seed, metric=column.metric
-    )
+def jobs(plan: Plan, genotypes: Sequence[Genotype], folder: Path) -> list[Job]:
+    """One job per architecture: train it from all seeds and write it to `folder`, unless it is there. Raises BadData
+    where the images drawn here are not those of the table."""
+    if genotypes:
+        patches.load(Path())
+    return [partial(_train, plan, genotype, folder) for genotype in genotypes]
 
 
-def stored(folder: Path) -> Iterator[Row]:
-    """The classes that were trained on demand. Raises BadTable where a file is not what `jobs` write."""
+def _train(plan: Plan, genotype: Genotype, folder: Path, progress: Callable[[float], None]) -> Genotype:
+    path = _path(folder, genotype)
+    progress(0.0)
+    if not path.exists():
+        torch.set_num_threads(1)
+        outcome = train_one(plan, load_images(plan), genotype)
+        content = {"genotype": genotype, "seeds": plan.seeds, "seconds": outcome.seconds, "values": values_of(outcome)}
+        write_atomically(path, (json.dumps(content, allow_nan=False) + "\n").encode())
+    return genotype
+
+
+def stored(plan: Plan, folder: Path) -> Iterator[OnRequest]:
+    """What was trained on demand. Raises BadTable where a file is not what `jobs` write."""
+    space = spaces.get(plan.space)
     for path in sorted(folder.glob("*.json")):
         try:
             content = json.loads(path.read_text())
-            if tuple(content["seeds"]) != PLAN.seeds or path != _path(folder, content["position"]):
-                raise ValueError("other seeds or another name")
+            if tuple(content["seeds"]) != plan.seeds:
+                raise ValueError("other seeds")
             values = {name: content["values"][name] for name in COLUMNS}
-            if any(len(of_seeds) != len(PLAN.seeds) for of_seeds in values.values()):
+            if any(len(of_seeds) != len(plan.seeds) for of_seeds in values.values()):
                 raise ValueError("not a value of every seed")
-            yield Row(content["position"], values, content["seconds"])
-        except (ValueError, KeyError, TypeError) as error:
+            yield OnRequest(_named(space, content, path), values)
+        except (ValueError, KeyError, TypeError, BadGenotype) as error:
             raise BadTable(f"{path} holds no training of this table ({error}); move it aside and score again") from None
 
 
-def folder_of(results: Path) -> Path:
+def _named(space: Space, content: Mapping[str, Any], path: Path) -> Genotype:
+    """The architecture of a file. Files written before there were sampled populations name a row of the whole space."""
+    if "genotype" not in content and space.population.whole:
+        genotype, name = space.population.at(content["position"]), f"{content['position']:05d}.json"
+    else:
+        genotype = space.check(content["genotype"])
+        name = _path(path.parent, genotype).name
+    if path.name != name:
+        raise ValueError("another name")
+    return genotype
+
+
+def folder_of(results: Path, plan: Plan) -> Path:
     """Where trainings on demand lie within a results folder: a plan of its own for every setting."""
-    return results / "truth" / f"{DATASET}-{key_of(asdict(PLAN))}"
+    return results / "truth" / f"{DATASET}-{key_of(plan.settings())}"
 
 
-def _path(folder: Path, position: int) -> Path:
-    return folder / f"{position:05d}.json"
+def _path(folder: Path, genotype: Genotype) -> Path:
+    return folder / f"{'-'.join(map(str, genotype))}.json"

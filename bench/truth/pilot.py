@@ -21,35 +21,41 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from bench import spaces
 from bench.errors import BadData, BadSpec, UnknownName
 from bench.images import patches
 from bench.metrics import partial_tau, tau_b
 from bench.spaces import nb201
-from bench.spaces.space import Genotype
+from bench.spaces.cells import CellSpace
+from bench.spaces.layout import Shape
+from bench.spaces.space import Genotype, Space
 from bench.store.typed import options
-from bench.truth.counts import Skeleton, parameters
+from bench.truth import FIRST_SPACE
+from bench.truth.counts import parameters
 from bench.truth.plan import Plan, class_order, load_images, series
+from bench.truth.recipe import Recipe
 from bench.truth.reliability import split_tau, stepped_up, tied_pairs, top_tau
 from bench.truth.shards import Series
-from bench.truth.standalone import Training
 from bench.truth.workers import Context, exit_code, run
 
 BLOCK = 10  # cells per shard
 SHARES = {"all": 1.0, "top half": 0.5, "top 25 %": 0.25, "top 10 %": 0.1}
 CEILINGS = range(3, 9)  # seeds
+SHAPE = Shape(16, 5, 10, 3, 32)  # of NAS-Bench-201 on CIFAR-10: all configurations share the count
 OFFICIAL = {"CIFAR-10": "c10_test_200", "CIFAR-100": "c100_test_200", "ImageNet16-120": "in16_test_200"}
 
-CONFIGS: Mapping[str, Training] = {
-    "n1-12k-b32": Training(cells=1, images=12_000, batch=32, learning_rate=0.05),
-    "n1-12k-b64": Training(cells=1, images=12_000, batch=64, learning_rate=0.1),
-    "n1-24k-b32": Training(cells=1, images=24_000, batch=32, learning_rate=0.05),
-    "n1-24k-b64": Training(cells=1, images=24_000, batch=64, learning_rate=0.1),
-    "n2-12k-b32": Training(cells=2, images=12_000, batch=32, learning_rate=0.05),
-    "n2-12k-b32-fast": Training(cells=2, images=12_000, batch=32, learning_rate=0.1),
-    "n2-12k-b64": Training(cells=2, images=12_000, batch=64, learning_rate=0.1),
-    "n2-24k-b64": Training(cells=2, images=24_000, batch=64, learning_rate=0.1),
-    "n2-24k-b128": Training(cells=2, images=24_000, batch=128, learning_rate=0.2),
-    "n3-12k-b32": Training(cells=3, images=12_000, batch=32, learning_rate=0.05),
+CONFIGS: Mapping[str, Recipe] = {
+    "n1-12k-b32": Recipe(cells=1, images=12_000, batch=32, learning_rate=0.05),
+    "n1-12k-b64": Recipe(cells=1, images=12_000, batch=64, learning_rate=0.1),
+    "n1-24k-b32": Recipe(cells=1, images=24_000, batch=32, learning_rate=0.05),
+    "n1-24k-b64": Recipe(cells=1, images=24_000, batch=64, learning_rate=0.1),
+    "n2-12k-b32": Recipe(cells=2, images=12_000, batch=32, learning_rate=0.05),
+    "n2-12k-b32-fast": Recipe(cells=2, images=12_000, batch=32, learning_rate=0.1),
+    "n2-12k-b64": Recipe(cells=2, images=12_000, batch=64, learning_rate=0.1),
+    "n2-24k-b64": Recipe(cells=2, images=24_000, batch=64, learning_rate=0.1),
+    "n2-24k-b128": Recipe(cells=2, images=24_000, batch=128, learning_rate=0.2),
+    "n3-12k-b32": Recipe(cells=3, images=12_000, batch=32, learning_rate=0.05),
+    "c4-1k5-b32": Recipe(channels=4, images=1_536, batch=32, learning_rate=0.1, clip=5.0),
 }
 
 
@@ -59,10 +65,12 @@ class Arguments:
 
     config: tuple[str, ...]
     """Names of settings."""
+    space: str = FIRST_SPACE
+    """Whose cells."""
     cells: int = 100
     """How many cells, a multiple of 10."""
     seeds: int = 6
-    """Trainings per cell."""
+    """Recipes per cell."""
     skip: int = 0
     """Leave out so many cells of the fixed random order, a multiple of 10."""
     workers: int = 1
@@ -80,7 +88,7 @@ class Sample:
     seconds: float  # CPU seconds per cell and seed
 
 
-def sample(shards: Series, blocks: range) -> Sample:
+def sample(space: Space, shards: Series, blocks: range) -> Sample:
     """Read finished blocks. Seeds that diverged count as chance."""
     table = pa.concat_tables(shards.read(block) for block in blocks)
     each = len(shards.seeds)
@@ -91,7 +99,7 @@ def sample(shards: Series, blocks: range) -> Sample:
 
     positions = table["position"].to_numpy()[::each].tolist()
     return Sample(
-        [nb201.SPACE.population.at(position) for position in positions],
+        [space.population.at(position) for position in positions],
         {
             "accuracy": scores("test_accuracy", 100 / patches.CLASSES),
             "-cross-entropy": -scores("test_cross_entropy", np.log(patches.CLASSES)),
@@ -122,12 +130,13 @@ def describe(
     return found
 
 
-def report(samples: Mapping[str, Sample], official: Mapping[str, Mapping[Genotype, float]]) -> pd.DataFrame:
+def report(
+    samples: Mapping[str, Sample], official: Mapping[str, Mapping[Genotype, float]], space: CellSpace
+) -> pd.DataFrame:
     """One column per configuration and score, one row per measure."""
     columns = {}
     for name, one in samples.items():
-        skeleton = Skeleton(16, 5, 32, 3, 10)  # the official one, so that all configurations share the count
-        counts = np.array([parameters(genotype, skeleton) for genotype in one.genotypes])
+        counts = np.array([parameters(space, genotype, SHAPE) for genotype in one.genotypes])
         real = {key: np.array([known[genotype] for genotype in one.genotypes]) for key, known in official.items()}
         for kind, scores in one.scores.items():
             found = {"CPU seconds per cell and seed": one.seconds, **describe(scores, counts, real)}
@@ -156,11 +165,12 @@ def train(name: str, arguments: Arguments, context: Context | None = None) -> Sa
     """Train what is missing of one configuration. None where it was stopped before the end."""
     if name not in CONFIGS:
         raise UnknownName("configuration", name, CONFIGS)
-    plan = Plan(CONFIGS[name], tuple(range(arguments.seeds)), block=BLOCK)
+    space = spaces.get(arguments.space)
+    plan = Plan(CONFIGS[name], tuple(range(arguments.seeds)), block=BLOCK, space=space.name)
     folder = arguments.out / "shards" / f"{name}-{arguments.seeds}"
-    shards = series(plan, folder, load_images(plan).digest, class_order())
+    shards = series(plan, folder, load_images(plan).digest, class_order(space))
     blocks = range(arguments.skip // BLOCK, (arguments.skip + arguments.cells) // BLOCK)
-    return sample(shards, blocks) if run(plan, shards, blocks, arguments.workers, context) else None
+    return sample(space, shards, blocks) if run(plan, shards, blocks, arguments.workers, context) else None
 
 
 def main(arguments: Arguments, context: Context | None = None) -> int:
@@ -169,14 +179,17 @@ def main(arguments: Arguments, context: Context | None = None) -> int:
         raise BadSpec(f"--cells {arguments.cells} and --skip {arguments.skip} take multiples of {BLOCK}")
     if arguments.seeds < 2 or arguments.workers < 1:
         raise BadSpec("two seeds and one worker are the least that can be compared")
-    classes = len(class_order())
+    space = spaces.get(arguments.space)
+    if not isinstance(space, CellSpace):
+        raise BadSpec(f"{space.name} is no space of cells, whose parameters could be counted")
+    classes = len(class_order(space))
     if arguments.skip + arguments.cells > classes:
         raise BadSpec(f"--skip {arguments.skip} and --cells {arguments.cells} ask for more than {classes:,} cells")
-    extract = official_extract()
+    extract = official_extract() if space == nb201.SPACE else None
     official = read_official(extract) if extract else {}
     found = {name: train(name, arguments, context) for name in arguments.config}
     samples = {name: one for name, one in found.items() if one}
-    table = report(samples, official)
+    table = report(samples, official, space)
     stem = f"report-{arguments.skip}-{arguments.skip + arguments.cells}-{arguments.seeds}"
     text = table.to_markdown(floatfmt=".3f")
     table.to_csv(arguments.out / f"{stem}.csv", index_label="measure")

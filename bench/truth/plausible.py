@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadTable
+from bench.spaces.layout import Shape
 from bench.spaces.nb201 import CONV1, CONV3, SPACE
 from bench.spaces.space import Genotype
 from bench.truth import counts
@@ -33,7 +34,7 @@ IMAGES = {
 
 _MOST_RUNS = 3  # of an architecture, in the official files
 _ROUNDED = 1e-4  # percent: accuracies of text files have four decimals
-_OFFICIAL = counts.Skeleton(channels=16, cells=5, size=32, image_channels=3, classes=10)
+_OFFICIAL = Shape(channels=16, cells=5, classes=10, image_channels=3, image_size=32)
 
 
 def accuracies(column: Column, values: NDArray[np.float64]) -> None:
@@ -76,4 +77,4 @@ def size_of(genotype: Genotype) -> tuple[int, int]:
 def _size(small: int, large: int) -> tuple[int, int]:
     """Of all networks with so many 1x1 and 3x3 convolutions: where they stand makes no difference."""
     genotype = (CONV1,) * small + (CONV3,) * large
-    return counts.parameters(genotype, _OFFICIAL), counts.multiply_adds(genotype, _OFFICIAL)
+    return counts.parameters(SPACE, genotype, _OFFICIAL), counts.multiply_adds(SPACE, genotype, _OFFICIAL)

@@ -38,10 +38,10 @@ _HEADER = b"supernet-bench"  # key of the header in the Parquet metadata
 
 
 @dataclass(frozen=True)
-class Row:
+class Trained:
     """One architecture: lists `[seeds]` per column (percent, nats; None where a seed diverged)."""
 
-    position: int  # of the genotype in the space
+    position: int  # its row in the population of the space
     values: Mapping[str, Sequence[float | None]]
     seconds: float  # CPU seconds, all seeds together
 
@@ -52,9 +52,9 @@ class Journal:
 
     path: Path
     file: IO[bytes]
-    rows: list[Row] = field(default_factory=list)
+    rows: list[Trained] = field(default_factory=list)
 
-    def append(self, row: Row) -> None:
+    def append(self, row: Trained) -> None:
         """Add one architecture; it is on the disk when this returns."""
         _write_line(self.file, {"position": row.position, "seconds": row.seconds, **row.values})
         self.rows.append(row)
@@ -74,7 +74,7 @@ class Series:
     folder: Path
     header: Mapping[str, Any]
     seeds: tuple[int, ...]
-    blocks: tuple[tuple[int, ...], ...]  # positions of the architectures per block
+    blocks: tuple[tuple[int, ...], ...]  # rows of the architectures per block
 
     def shard(self, block: int) -> Path:
         """The file of a finished block."""
@@ -182,7 +182,7 @@ class Series:
                     " here); choose another folder or move that file away"
                 )
 
-    def _journalled(self, block: int) -> list[Row] | None:
+    def _journalled(self, block: int) -> list[Trained] | None:
         """The rows of a journal, None when it has not even a header. An unfinished last line is ignored."""
         path = self.journal(block)
         lines = path.read_bytes().split(b"\n")[:-1]
@@ -194,7 +194,7 @@ class Series:
                     header = entry["header"]
                 else:
                     values = {name: [None if v is None else float(v) for v in entry[name]] for name in COLUMNS}
-                    rows.append(Row(int(entry["position"]), values, float(entry["seconds"])))
+                    rows.append(Trained(int(entry["position"]), values, float(entry["seconds"])))
             except (ValueError, KeyError, TypeError):
                 raise BadData(f"{path}, line {number}, is damaged; move the file away and run again") from None
         if not lines:

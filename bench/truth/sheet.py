@@ -18,19 +18,19 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 from tabulate import tabulate
 
+from bench import spaces
 from bench.errors import BadTable, BenchError
 from bench.metrics import partial_tau, share_tied, tau_b
-from bench.spaces import nb201
 from bench.store.files import write_atomically
 from bench.store.typed import options
-from bench.truth import EMBEDDED, open_truth
+from bench.truth import EMBEDDED, FIRST_SPACE, open_truth
 from bench.truth.merge import DATASET
 from bench.truth.plan import trained_instead
 from bench.truth.reliability import optimism, stepped_up, top_tau
 from bench.truth.table import Table
 from bench.truth.tabular import TableTruth
 
-Row = tuple[str, float]
+Measure = tuple[str, float]
 SHARES = ((1.0, "all"), (0.5, "upper half"), (0.1, "upper 10 %"))
 LARGEST = 10  # classes of most cells that the sheet shows one by one
 RANKED = "cifar10"
@@ -41,6 +41,8 @@ RANKED = "cifar10"
 class Arguments:
     """Measure a table made by `make table`."""
 
+    space: str = FIRST_SPACE
+    """What the table is of."""
     table: str = EMBEDDED
     """`embedded`, or the path of another table of the same kind."""
     official: Path | None = None
@@ -49,18 +51,17 @@ class Arguments:
     """Where sheet.csv and sheet.md are written, and ranks.csv and classes.csv where there is an official table."""
 
 
-def measures(table: Table, official: TableTruth | None) -> Iterator[Row]:
+def measures(table: Table, official: TableTruth | None) -> Iterator[Measure]:
     """All rows of the sheet: a name and a number. Every cell counts, so a class of n cells counts n times; ties are
     counted among classes."""
-    seeds = table.seeds(("accuracy", DATASET, "test", 1))
-    if not seeds:
-        raise BadTable(f"table {table.header.name} is not of the image set {DATASET}; give one that `make table` made")
+    seeds = table.seeds(("accuracy", DATASET, "test", _passes(table)))
+    instead = trained_instead(table.space)
     known = np.stack([_column(table, "accuracy", seed) for seed in seeds], 1)
     rows = np.flatnonzero(np.isfinite(known).all(1))
     accuracy = known[rows]
     entropy = -np.stack([_column(table, "cross_entropy", seed)[rows] for seed in seeds], 1)
     yield "cells", len(rows)
-    yield "classes trained", len(np.unique(trained_instead()[rows]))
+    yield "classes trained", len(np.unique(instead[rows]))
     yield "seeds", len(seeds)
     yield "CPU hours", _hours(table, seeds)
     mean = accuracy.mean(1)
@@ -69,7 +70,7 @@ def measures(table: Table, official: TableTruth | None) -> Iterator[Row]:
     if len(seeds) > 1:
         yield "best accuracy above its own on a seed held out (points)", optimism(accuracy)
     yield "median standard deviation between seeds (points)", float(np.median(accuracy.std(1, ddof=1)))
-    distinct = np.unique(trained_instead()[rows], return_index=True)[1]
+    distinct = np.unique(instead[rows], return_index=True)[1]
     yield "share of classes tied with another, one seed", share_tied(accuracy[distinct, 0])
     yield "share of classes tied with another, mean of seeds", share_tied(mean[distinct])
     for scores, name in ((accuracy, "accuracy"), (entropy, "cross-entropy")):
@@ -82,7 +83,7 @@ def measures(table: Table, official: TableTruth | None) -> Iterator[Row]:
         yield f"tau with {name}", tau_b(mean, values)
     if official is not None:
         for target in official.targets():
-            real = official.column(target, "test")[rows]
+            real = official.reference(target).test[rows]
             yield f"tau with {target}", tau_b(mean, real)
             for name, values in counts.items():
                 yield f"partial tau with {target} given {name}", partial_tau(mean, real, values)
@@ -100,18 +101,18 @@ def ranks(table: Table, official: TableTruth) -> str:
 def largest(table: Table, official: TableTruth) -> pd.DataFrame:
     """The classes of most cells, where one disagreement moves many ranks: `cell`, `cells`, test accuracy (%) and rank
     in both tables, the official ones as means over the cells."""
-    cells = _side_by_side(table, official)
-    of = cells.groupby(trained_instead()[cells.index])
+    cells, space = _side_by_side(table, official), table.space
+    of = cells.groupby(trained_instead(space)[cells.index])
     classes = of.mean().assign(cells=of.size())
     classes = classes.sort_values("cells", ascending=False, kind="stable").head(LARGEST)
-    classes["cell"] = [nb201.SPACE.show(nb201.SPACE.live(nb201.SPACE.population.at(int(k)))) for k in classes.index]
+    classes["cell"] = [space.show(space.population.at(int(k))) for k in classes.index]
     return classes[["cell", "cells", *cells.columns]].reset_index(drop=True)
 
 
 def _side_by_side(table: Table, official: TableTruth) -> pd.DataFrame:
     """Test accuracy (%) and rank (1 is best, ties at their mean) of the cells that both tables know, by position."""
-    ours = table.column(dataset=DATASET, split="test", epochs=1, seeds="mean")
-    theirs = official.column(RANKED, "test")
+    ours = table.column(dataset=DATASET, split="test", epochs=_passes(table), seeds="mean")
+    theirs = official.reference(RANKED).test
     rows = np.flatnonzero(np.isfinite(ours) & np.isfinite(theirs))
     columns = {
         "embedded (%)": ours[rows],
@@ -124,20 +125,29 @@ def _side_by_side(table: Table, official: TableTruth) -> pd.DataFrame:
 
 def _column(table: Table, metric: str, seed: str) -> NDArray[np.float64]:
     split = "train" if metric == "train_seconds" else "test"
-    return table.column(dataset=DATASET, split=split, epochs=1, seeds=seed, metric=metric)
+    return table.column(dataset=DATASET, split=split, epochs=_passes(table), seeds=seed, metric=metric)
+
+
+def _passes(table: Table) -> int:
+    """Of the trainings over the image set. Raises BadTable where the table is of another one."""
+    found = [c.epochs for c in table.columns if c.quantity[:3] == ("accuracy", DATASET, "test")]
+    if not found:
+        raise BadTable(f"table {table.header.name} is not of the image set {DATASET}; give one that `make table` made")
+    return max(found)
 
 
 def _hours(table: Table, seeds: tuple[str, ...]) -> float:
     """Of training every class once, all seeds: members repeat the numbers of their representative."""
-    own = np.unique(trained_instead())
+    own = np.unique(trained_instead(table.space))
     return sum(float(np.nansum(_column(table, "train_seconds", seed)[own])) for seed in seeds) / 3600
 
 
 def main(arguments: Arguments) -> int:
     """Write and print the sheet."""
-    truth = open_truth(arguments.table)
+    space = spaces.get(arguments.space)
+    truth = open_truth(arguments.table, space)
     assert isinstance(truth, TableTruth)
-    official = None if arguments.official is None else TableTruth.load(arguments.official)
+    official = None if arguments.official is None else TableTruth.load(arguments.official, space.population)
     rows = list(measures(truth.table, official))
     command = "python -m bench.truth.sheet" + ("" if official is None else " --official TABLE")
     tables = [truth] if official is None else [truth, official]

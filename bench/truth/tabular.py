@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import NoSuchEntry
-from bench.spaces.space import Genotype
-from bench.truth import Part, Scores, Target
+from bench.spaces.space import Genotype, Population
+from bench.truth import Kind, Part, Reference, Scores, Target
 from bench.truth.column import MEAN
 from bench.truth.reliability import split_tau, stepped_up
 from bench.truth.table import Table
@@ -33,49 +33,51 @@ accuracy is of networks that were trained on the validation images too."""
 class TableTruth:
     """`GroundTruth` by look-up. A table that is not complete scores the architectures that it holds."""
 
+    kind: Kind = "trained"
+
     def __init__(self, table: Table) -> None:
         self.table = table
         self.name = table.header.name
         self.checksum = table.checksum
         self.space = table.space
+        self._references: dict[str, Reference] = {}
         self._targets = {target.dataset: target for target in _targets(table)}
 
     @classmethod
-    def load(cls, path: str | Path) -> Self:
-        """The truth in a file. Raises BadTable."""
-        return cls(Table.load(path))
+    def load(cls, path: str | Path, population: Population | None = None) -> Self:
+        """The truth in a file, of this population where one is wanted. Raises BadTable."""
+        return cls(Table.load(path, population))
 
     def targets(self) -> dict[str, Target]:
         """Those of the known targets for which the table has test accuracies."""
         return dict(self._targets)
 
-    def scores(self, genotype: Genotype, dataset: str) -> Scores:
-        """Raises NoSuchEntry where the table lacks the target or the architecture, and BadGenotype."""
-        target = self._target(dataset)
-        row = self.space.population.row(self.space.check(genotype))
-        test = float(self.column(dataset, "test")[row])
-        if np.isnan(test):
-            raise NoSuchEntry(f"table {self.name} has no {dataset} test accuracy of {self.space.show(genotype)}")
-        return Scores(float(self.column(dataset, "valid")[row]) if target.valid else None, test)
+    def scores(self, genotypes: Sequence[Genotype], dataset: str) -> NDArray[np.float64]:
+        """`[n, 2]` validation and test accuracy in percent, NaN where the table has none. Raises NoSuchEntry where it
+        lacks the target, and BadGenotype."""
+        reference = self.reference(dataset)
+        found = np.full((len(genotypes), 2), np.nan)
+        for n, genotype in enumerate(genotypes):
+            row = self.table.population.find(self.space.check(genotype))
+            if row is not None:
+                found[n] = reference.valid[row], reference.test[row]
+        return found
 
-    def column(self, dataset: str, part: Part) -> NDArray[np.float64]:
-        """`[N]` percent, NaN where missing, read-only. Raises NoSuchEntry."""
+    def reference(self, dataset: str) -> Reference:
+        """The accuracies of the table's rows. Kept; raises NoSuchEntry."""
         target = self._target(dataset)
-        key = target.valid if part == "valid" else target.test
-        if key is None:
-            raise NoSuchEntry(f"table {self.name} has no validation accuracy of every {dataset} network; use 'test'")
+        if dataset not in self._references:
+            test = self._accuracies(target, target.test)
+            valid = np.full(len(test), np.nan) if target.valid is None else self._accuracies(target, target.valid)
+            valid.flags.writeable = False
+            about = self.table.population.about
+            self._references[dataset] = Reference(about, valid, test, self._ceiling(target))
+        return self._references[dataset]
+
+    def _accuracies(self, target: Target, key: tuple[str, str]) -> NDArray[np.float64]:
         return self.table.column(dataset=key[0], split=key[1], epochs=target.epochs, seeds=target.seeds)
 
-    def best(self, dataset: str) -> Scores:
-        """Each its own maximum over the architectures that the table holds."""
-        valid = float(np.nanmax(self.column(dataset, "valid"))) if self._target(dataset).valid else None
-        return Scores(valid, float(np.nanmax(self.column(dataset, "test"))))
-
-    def coverage(self, dataset: str) -> float:
-        """The share of the space that has a test accuracy, [0, 1]."""
-        return float(np.isfinite(self.column(dataset, "test")).mean())
-
-    def ceiling(self, dataset: str) -> dict[str, float] | None:
+    def _ceiling(self, target: Target) -> dict[str, float] | None:
         """tau: expected between two means of as many seeds as the table holds, i.e. between this truth and itself made
         again; halves: the tau-b between means of disjoint halves of the seeds that it follows from (`stepped_up`),
         mean over all ways to take them; seeds; n: architectures that have them all.
@@ -83,7 +85,6 @@ class TableTruth:
         A perfect estimate is not noisy, so it can stand a little above this. Seeds that fewer than nine tenths of the
         architectures have take no part. None where fewer than two are stored one by one, or tau is undefined.
         """
-        target = self._target(dataset)
         dataset, split = target.test
         stored = self.table.seeds(("accuracy", *target.test, target.epochs))
         columns = [self.table.column(dataset=dataset, split=split, epochs=target.epochs, seeds=s) for s in stored]
@@ -99,6 +100,27 @@ class TableTruth:
             return None
         return {"tau": stepped_up(halves, seeds / half), "halves": halves, "seeds": seeds, "n": len(scores)}
 
+    # What scoring asks until it asks for a reference.
+
+    def column(self, dataset: str, part: Part) -> NDArray[np.float64]:
+        """`[N]` percent, NaN where missing, read-only. Raises NoSuchEntry."""
+        if part == "valid" and self._target(dataset).valid is None:
+            raise NoSuchEntry(f"table {self.name} has no validation accuracy of every {dataset} network; use 'test'")
+        reference = self.reference(dataset)
+        return reference.valid if part == "valid" else reference.test
+
+    def best(self, dataset: str) -> Scores:
+        """`Reference.best`."""
+        return self.reference(dataset).best
+
+    def coverage(self, dataset: str) -> float:
+        """`Reference.coverage`."""
+        return self.reference(dataset).coverage
+
+    def ceiling(self, dataset: str) -> Mapping[str, float] | None:
+        """`Reference.ceiling`."""
+        return self.reference(dataset).ceiling
+
     def _target(self, dataset: str) -> Target:
         if dataset not in self._targets:
             known = ", ".join(self._targets) or "nothing"
@@ -108,7 +130,7 @@ class TableTruth:
 
 def _targets(table: Table) -> Iterator[Target]:
     """The targets that the table can score, without a validation part that lacks what the test part has."""
-    own = [c.epochs for c in table.columns if c.cell[:3] == ("accuracy", "patches", "test")]
+    own = [c.epochs for c in table.columns if c.quantity[:3] == ("accuracy", "patches", "test")]
     patches = [Target("patches", ("patches", "valid"), ("patches", "test"), max(own), MEAN)] if own else []
     for target in [*OFFICIAL.values(), *patches]:
         tested = _present(table, target.test, target.epochs)
@@ -121,5 +143,5 @@ def _targets(table: Table) -> Iterator[Target]:
 def _present(table: Table, key: tuple[str, str] | None, epochs: int) -> NDArray[np.bool_]:
     """`[N]` where the table has an accuracy; nowhere when it lacks the column."""
     if key is None or not table.seeds(("accuracy", *key, epochs)):
-        return np.zeros(table.space.size, dtype=bool)
+        return np.zeros(len(table.population), dtype=bool)
     return np.isfinite(table.column(dataset=key[0], split=key[1], epochs=epochs, seeds=MEAN))

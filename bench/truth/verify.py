@@ -18,10 +18,10 @@ import pyarrow as pa
 import torch
 from numpy.typing import NDArray
 
+from bench import spaces
 from bench.errors import BadData
-from bench.spaces import nb201
 from bench.truth.plan import Plan, load_images, train_class
-from bench.truth.shards import COLUMNS, Row, Series
+from bench.truth.shards import COLUMNS, Series, Trained
 from bench.truth.workers import Context
 
 NOISE = 5.0  # how many standard deviations between seeds two trainings may lie apart
@@ -70,10 +70,12 @@ def verify(
     again = np.array([[row.values[name] for name in COLUMNS] for row in rows], np.float64).transpose(0, 2, 1)
     spread = stored.std(1, ddof=1) if len(shards.seeds) > 1 else np.full(stored[:, 0].shape, np.nan)
     limit = NOISE * np.fmax(spread[chosen], np.nanmedian(spread, axis=0))[:, None]
-    return compare(stored[chosen], again, limit, positions[chosen].tolist(), shards.seeds)
+    population = spaces.get(plan.space).population
+    genotypes = [population.at(position) for position in positions[chosen].tolist()]
+    return compare(stored[chosen], again, limit, list(map(population.space.show, genotypes)), shards.seeds)
 
 
-def _again(plan: Plan, position: int) -> Row:
+def _again(plan: Plan, position: int) -> Trained:
     torch.set_num_threads(1)  # in a process of its own; as when the shards were made
     return train_class(plan, load_images(plan), position)
 
@@ -82,18 +84,17 @@ def compare(
     stored: NDArray[np.float64],
     again: NDArray[np.float64],
     limit: NDArray[np.float64],
-    positions: Sequence[int],
+    names: Sequence[str],
     seeds: Sequence[int],
 ) -> Verdict:
     """The verdict on `again`. stored, again: `[classes, seeds, columns]`; limit: `[classes, 1, columns]`, the largest
-    noise; positions: of the classes."""
+    noise; names: of the classes."""
     equal = np.isclose(stored, again, rtol=RTOL, atol=ATOL, equal_nan=True)
     gap = np.abs(stored - again)
     within = ~equal & (gap <= limit)
     alike = equal.mean((1, 2), keepdims=True) > 0.5  # classes from the type of machine that this one is
     share = np.where(equal, 0, np.nan_to_num(gap / limit, nan=np.inf))
     at = i, j, k = tuple(int(index) for index in np.unravel_index(share.argmax(), share.shape))
-    cell = nb201.SPACE.show(nb201.SPACE.population.at(positions[i]))
-    worst = f"{COLUMNS[k]} of {cell}, seed {seeds[j]}: {stored[at]:.6g} stored, {again[at]:.6g} now"
+    worst = f"{COLUMNS[k]} of {names[i]}, seed {seeds[j]}: {stored[at]:.6g} stored, {again[at]:.6g} now"
     worst = "none" if equal.all() else worst
     return Verdict(equal.size, int(equal.sum()), int(within.sum()), int((alike & ~equal).sum()), worst)

@@ -66,10 +66,10 @@ class Writer:
 
     def _stamp(self, run: Any, arch: str, row: int, where: tuple[str, int, str], drawn: list[list[float]]) -> None:
         dataset, epochs, seed = where
-        genotype, skeleton, last = SPACE.population.at(row), made.SKELETONS[dataset], epochs - 1
+        genotype, shape, last = SPACE.population.at(row), made.SHAPES[dataset], epochs - 1
         run.arch_config["arch_str"] = arch
-        run.params = counts.parameters(genotype, skeleton) / 1e6
-        run.flop = (counts.multiply_adds(genotype, skeleton) + skeleton.classes) / 1e6
+        run.params = counts.parameters(SPACE, genotype, shape) / 1e6
+        run.flop = (counts.multiply_adds(SPACE, genotype, shape) + shape.classes) / 1e6
         for split in ("train", *run.eval_names):
             accuracy = round(10 + 85 * drawn[self._numbers["accuracy", dataset, split, epochs, seed]][0], 2)
             loss = 3 * drawn[self._numbers["cross_entropy", dataset, split, epochs, seed]][0]
@@ -176,9 +176,9 @@ def _compare(table: Table, writer: Writer) -> int:
         if not np.allclose(found, writer.columns[column], rtol=2e-7, atol=0, equal_nan=True):
             wrong.append(column)
     for row in range(SPACE.size):
-        genotype, skeleton = SPACE.population.at(row), made.SKELETONS["cifar10"]
+        genotype, shape = SPACE.population.at(row), made.SHAPES["cifar10"]
         held = table.constant("parameters")[row], table.constant("multiply_adds")[row]
-        if held != (counts.parameters(genotype, skeleton), counts.multiply_adds(genotype, skeleton)):
+        if held != (counts.parameters(SPACE, genotype, shape), counts.multiply_adds(SPACE, genotype, shape)):
             wrong.append(f"counts of {SPACE.show(genotype)}")
         compared += 2
     print(f"compared: {compared:,} numbers in {len(table.columns)} columns, {len(wrong)} wrong {wrong[:1] or ''}")

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 
 from bench.spaces.nb201 import SPACE
 from bench.spaces.space import Genotype
-from bench.truth.standalone import SeedStack, Split, Training, descend
+from bench.truth.recipe import Labelled, Recipe
+from bench.truth.stacked import SeedStack
 from tests.perf.interleaved import Timing, table, timed
 from tests.test_standalone import CLASSES, Plain
 
@@ -27,10 +28,10 @@ def cells() -> list[Genotype]:
     return [SPACE.population.at(int(row)) for row in rng.choice(SPACE.size, CELLS, replace=False)]
 
 
-def plain(genotype: Genotype, training: Training, images: Split) -> Callable[[], object]:
+def plain(genotype: Genotype, recipe: Recipe, images: Labelled) -> Callable[[], object]:
     """torch's modules and its own SGD, one seed, every operation computed: the definition."""
-    net = Plain(genotype, training)
-    sgd = torch.optim.SGD(net.parameters(), 0.1, training.momentum, 0.0, training.weight_decay, nesterov=True)
+    net = Plain(genotype, recipe)
+    sgd = torch.optim.SGD(net.parameters(), 0.1, recipe.momentum, 0.0, recipe.weight_decay, nesterov=True)
 
     def train() -> None:
         for x, y in zip(images.images.split(BATCH), images.labels.split(BATCH), strict=True):
@@ -41,22 +42,22 @@ def plain(genotype: Genotype, training: Training, images: Split) -> Callable[[],
     return train
 
 
-def stacked(genotype: Genotype, seeds: int, training: Training, images: Split) -> Callable[[], object]:
+def stacked(genotype: Genotype, seeds: int, recipe: Recipe, images: Labelled) -> Callable[[], object]:
     """The trainer with so many seeds at once."""
-    net = SeedStack(genotype, range(seeds), training.channels, training.cells, CLASSES, 2)
-    return lambda: descend(net, training, images)
+    net = SeedStack(SPACE, genotype, range(seeds), recipe.shape(images.images, CLASSES))
+    return lambda: net.descend(recipe, images)
 
 
 def per_seed_step(channels: int, rounds: int) -> dict[str, Timing]:
     """CPU ms per step and seed of every form, mean over the cells."""
-    training = replace(Training(), channels=channels, batch=BATCH, images=STEPS * BATCH)
+    recipe = replace(Recipe(), channels=channels, batch=BATCH, images=STEPS * BATCH)
     generator = torch.Generator().manual_seed(0)
     drawn = torch.randn(STEPS * BATCH, 2, 8, 8, generator=generator)
-    images = Split(drawn, torch.randint(CLASSES, (STEPS * BATCH,), generator=generator))
+    images = Labelled(drawn, torch.randint(CLASSES, (STEPS * BATCH,), generator=generator))
     measured = []
     for genotype in cells():
-        forms = {"plain, one by one": plain(genotype, training, images)}
-        forms |= {_name(seeds): stacked(genotype, seeds, training, images) for seeds in TOGETHER}
+        forms = {"plain, one by one": plain(genotype, recipe, images)}
+        forms |= {_name(seeds): stacked(genotype, seeds, recipe, images) for seeds in TOGETHER}
         measured.append(timed(forms, rounds, 1))
     return {name: _mean([one[name] for one in measured], seeds) for name, seeds in _seeds().items()}
 

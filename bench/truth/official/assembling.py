@@ -152,4 +152,4 @@ def _multiples(values: NDArray[np.float32], images: int) -> bool:
 
 
 def _as_mean(column: Column) -> Column:
-    return Column(*column.cell, MEAN if column.seed == RUN else column.seed)
+    return Column(*column.quantity, MEAN if column.seed == RUN else column.seed)

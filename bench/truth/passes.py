@@ -1,0 +1,84 @@
+"""The plans of the embedded tables, by space: what was trained, where its shards lie, and what the table is called.
+
+Another space gets a table by a line here and one in `bench.truth.TABLES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from bench.errors import BadSpec
+from bench.truth import TABLES
+from bench.truth.plan import Plan
+from bench.truth.recipe import Recipe
+
+SHARDS = Path(__file__).parent / "shards"
+FIRST = "a"
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One series of shards: a plan, for all classes or for one half by the first pass's validation accuracy."""
+
+    plan: Plan
+    half: Literal["upper", "lower"] | None = None
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """How the table of a space is made."""
+
+    name: str
+    title: str
+    shards: Path  # the folder of the series
+    passes: Mapping[str, Pass]
+
+    @property
+    def plan(self) -> Plan:
+        """Of the first pass."""
+        return self.passes[FIRST].plan
+
+
+NB201 = Embedded(
+    "patches-v1",
+    "NAS-Bench-201 cells trained alone on oriented patches",
+    SHARDS,
+    {
+        FIRST: Pass(Plan(Recipe(), seeds=(0, 1, 2))),
+        "b": Pass(Plan(Recipe(), seeds=(3, 4, 5)), half="upper"),
+        "c": Pass(Plan(Recipe(), seeds=(3, 4, 5)), half="lower"),
+    },
+)
+
+TOY_DARTS = Embedded(
+    "patches-toy-darts-v1",
+    "Architectures of the toy DARTS space trained alone on oriented patches",
+    SHARDS / "toy-darts",
+    {
+        FIRST: Pass(
+            Plan(
+                Recipe(channels=4, cells=1, images=1_536, batch=32, learning_rate=0.1, clip=5.0),
+                seeds=(0, 1),
+                judged=1_000,
+                space="toy-darts",
+            )
+        )
+    },
+)
+
+MADE: Mapping[str, Embedded] = {"nb201": NB201, "toy-darts": TOY_DARTS}
+
+
+def made(space: str) -> Embedded:
+    """How the embedded table of a space is made. Raises BadSpec where there is none."""
+    if space not in MADE:
+        raise BadSpec(f"{space} has no embedded table, so nothing says how to train its architectures; {_choice()}")
+    assert MADE.keys() == TABLES.keys()
+    return MADE[space]
+
+
+def _choice() -> str:
+    return f"spaces with one: {', '.join(MADE)}"
