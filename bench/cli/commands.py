@@ -184,45 +184,65 @@ class Score(Common):
         from rich.console import Console
 
         from bench import images
-        from bench.scoring.score import named_by, score, scored
         from bench.store.record import Results
-        from bench.truth import EMBEDDED, open_truth
 
         console, results = Console(stderr=self.json), Results(self.results)
-        truth = open_truth(self.truth)
         results.check_there()
-        results.check_writable()
-        if not truth.targets():
-            raise NoSuchEntry(
-                f"table {truth.name} has test accuracies after full training of no data set that searches are scored on"
-            )
         if self.dataset is not None and self.dataset not in images.NAMES:
             raise UnknownName("image set", self.dataset, images.NAMES)
-        every = [(record, _unfit(record, truth, self.dataset)) for record in results.records()]
-        records = [record for record, why in every if not why]
+        records = list(results.records())
+        truths = _truths(self.truth, {record.identity["space"] for record in records})
+        results.check_writable()
+        left = [why for record in records if (why := _unfit(record, truths, self.dataset))]
         out = [
             f"{counted(n, 'run')} left out: {'it' if n == 1 else 'they'} searched {why}"
-            for why, n in Counter(why for _, why in every if why).items()
+            for why, n in Counter(left).items()
         ]
-        if not records:
+        if len(left) == len(records):
             which = f"run on {self.dataset}" if self.dataset else "run"
+            names = " or ".join(truth.name for truth in truths)
             raise BenchError(
-                "; ".join([f"{self.results} holds no {which} that {truth.name} can score", *out])
+                "; ".join([f"{self.results} holds no {which} that {names} can score", *out])
                 + f"; make some with {results.command('run')}"
             )
-        if self.truth == EMBEDDED and (self.train_missing or self.train_finalists):
-            wanted = [genotype for record in records for genotype in named_by(record, self.train_finalists)]
-            truth = _completed(truth, wanted, self.results, console)
-        known = {} if self.again else {r.key: rows for r in records if (rows := scored(r, truth, results)) is not None}
-        rows = [row for r in records for row in known.get(r.key) or score(r, truth, results)]
-        if known:
-            out.append(f"{counted(len(known), 'run')} had been scored already; --again scores them anew")
-        done = f"{counted(len(records), 'run')} scored by {truth.name} ({truth.checksum})"
-        for line in (*out, f"{done}: {counted(len(rows), 'row')} in {self.results}/scores"):
+        for line in out:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
+        rows = [row for truth in truths for row in self._by(truth, truths, records, results, console)]
         if self.json:
             print(json.dumps([dataclasses.asdict(row) for row in rows]))
         return 0
+
+    def _by(self, truth: Any, truths: Sequence[Any], records: Sequence[Any], results: Any, console: Any) -> list[Any]:
+        """The rows of all runs that one table can score, and a line about them."""
+        from bench.scoring.score import named_by, score, scored
+        from bench.truth import EMBEDDED
+
+        of = [r for r in records if not _unfit(r, truths, self.dataset) and r.identity["space"] == truth.space.name]
+        if self.truth == EMBEDDED and (self.train_missing or self.train_finalists):
+            wanted = [genotype for record in of for genotype in named_by(record, self.train_finalists)]
+            truth = _completed(truth, wanted, self.results, console)
+        known = {} if self.again else {r.key: rows for r in of if (rows := scored(r, truth, results)) is not None}
+        rows = [row for r in of for row in known.get(r.key) or score(r, truth, results)]
+        more = f"; {len(known):,} had been scored already, --again scores them anew" if known else ""
+        said = f"{counted(len(of), 'run')} scored by {truth.name} ({truth.checksum}): {counted(len(rows), 'row')}"
+        console.print(f"{said} in {self.results}/scores{more}", highlight=False, markup=False, soft_wrap=True)
+        return rows
+
+
+def _truths(name: str, searched: set[str]) -> list[Any]:
+    """The table of that name, or the embedded ones of the spaces that were searched. Raises NoSuchEntry, BadTable."""
+    from bench import spaces
+    from bench.truth import EMBEDDED, FIRST_SPACE, TABLES, open_truth
+
+    if name == EMBEDDED:
+        there = sorted(searched & set(TABLES)) or [FIRST_SPACE]
+        return [open_truth(EMBEDDED, spaces.get(space)) for space in there]
+    truth = open_truth(name)
+    if not truth.targets():
+        raise NoSuchEntry(
+            f"table {truth.name} has test accuracies after full training of no data set that searches are scored on"
+        )
+    return [truth]
 
 
 def _completed(truth: Any, genotypes: Sequence[Any], results: Path, console: Any) -> Any:
@@ -248,11 +268,12 @@ def _completed(truth: Any, genotypes: Sequence[Any], results: Path, console: Any
     return fill.OnDemand(truth.table, plan, folder)
 
 
-def _unfit(record: Any, truth: Any, dataset: str | None) -> str:
+def _unfit(record: Any, truths: Sequence[Any], dataset: str | None) -> str:
     """What a run searched and why it is not scored; empty where it is."""
     space, images = record.identity["space"], record.identity["dataset"]
-    if space != truth.space.name:
-        return f"{space}, this table holds {truth.space.name}"
+    held = [truth.space.name for truth in truths]
+    if space not in held:
+        return f"{space}, {'this table holds' if len(held) == 1 else 'these tables hold'} {', '.join(held)}"
     return "" if dataset in (None, images) else f"{images}, --dataset asks for {dataset}"
 
 

@@ -87,6 +87,8 @@ class Reference:
 class GroundTruth(Protocol):
     """A source of true accuracies. `dataset` is the printed name of a target; unknown ones raise NoSuchEntry."""
 
+    def __hash__(self) -> int: ...
+
     @property
     def name(self) -> str: ...
 
