@@ -106,7 +106,7 @@ def test_outside_a_sample_architectures_are_trained_by_name(tmp_path: Path) -> N
 
 
 def _content(**changes: object) -> str:
-    values = dict.fromkeys(COLUMNS, [50.0, 52.0])
+    values = {name: [50.0, 52.0] for name in COLUMNS}
     return json.dumps({"genotype": SPACE.population.at(1), "seeds": (0, 1), "values": values} | changes)
 
 
@@ -126,7 +126,7 @@ def test_files_by_row_of_the_whole_space_are_read_too(table: Table, tmp_path: Pa
         "{}",
         '{"position": 1}',
         "[]",
-        _content(values=dict.fromkeys(COLUMNS, [1.0])),
+        _content(values={name: [1.0] for name in COLUMNS}),
         _content(seeds=(0, 2)),
         _content(genotype=(0,) * 6),
         _content(genotype=(9,) * 6),
