@@ -21,7 +21,7 @@ import pytest
 import torch
 
 from bench.errors import BadData, UnknownName
-from bench.spaces import nb201
+from bench.spaces import nb201, toy_darts
 from bench.truth import generate
 from bench.truth.column import Column
 from bench.truth.generate import shards_of
@@ -452,3 +452,32 @@ def test_merge_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert generate.main(generate.Arguments(out=tmp_path, merge=True, table=target)) == 0
     assert "not complete" in capsys.readouterr().out
     assert Table.load(target).constant("parameters").shape == (15_625,)
+
+
+# Another space: the rows are those of its population.
+
+
+def test_a_plan_of_another_space_from_training_to_table(tmp_path: Path) -> None:
+    plan = dataclasses.replace(TINY, recipe=dataclasses.replace(TINY.recipe, clip=5.0), judged=32, space="toy-darts")
+    darts = toy_darts.SPACE
+    shards = shards_of("a", tmp_path / "shards", {"a": Pass(dataclasses.replace(plan, block=2))})
+    assert sorted(row for block in shards.blocks for row in block) == np.unique(trained_instead(darts)).tolist()
+    header = shards.header
+    assert (header["space"], header["judged"], header["training"]["clip"]) == ("toy-darts", 32, 5.0)
+    work(plan, shards, [0])
+    table = merge(plan, [shards], "darts", "for tests")
+    assert (table.header.population, len(table.population)) == ("240 sampled", 240)
+    test = table.column(dataset="patches", split="test", epochs=1, seeds="mean")
+    known = np.flatnonzero(np.isfinite(test))
+    alike = {darts.trained_class(darts.population.at(row)) for row in shards.blocks[0]}
+    assert [darts.trained_class(darts.population.at(int(row))) in alike for row in known] == [True] * len(known)
+    assert set(shards.blocks[0]) <= set(known.tolist())
+    assert set(np.round(test[known] * 64 / 100, 3) % 1) == {0}  # of 32 images and two seeds
+    again = train_class(plan, load_images(plan), shards.blocks[0][1]).values["test_accuracy"]
+    assert test[shards.blocks[0][1]] == np.mean(np.float32(again))  # type: ignore[arg-type]
+
+
+def test_the_shards_of_a_space_are_refused_to_another(unbroken: Series) -> None:
+    other = series(dataclasses.replace(TINY, space="toy-darts"), unbroken.folder, "no digest", CLASSES[:COUNT])
+    with pytest.raises(BadData, match=r"other settings \(space is 'nb201' there, 'toy-darts' here\)"):
+        other.check()

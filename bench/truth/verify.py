@@ -93,7 +93,9 @@ def compare(
     gap = np.abs(stored - again)
     within = ~equal & (gap <= limit)
     alike = equal.mean((1, 2), keepdims=True) > 0.5  # classes from the type of machine that this one is
-    share = np.where(equal, 0, np.nan_to_num(gap / limit, nan=np.inf))
+    most = np.broadcast_to(limit, gap.shape)
+    ratio = np.divide(gap, most, out=np.full(gap.shape, np.inf), where=most > 0)
+    share = np.where(equal, 0, np.nan_to_num(ratio, nan=np.inf))
     at = i, j, k = tuple(int(index) for index in np.unravel_index(share.argmax(), share.shape))
     worst = f"{COLUMNS[k]} of {names[i]}, seed {seeds[j]}: {stored[at]:.6g} stored, {again[at]:.6g} now"
     worst = "none" if equal.all() else worst
