@@ -45,11 +45,6 @@ class Darts(OneShot):
         """Second order: the four passes of alpha, forward and back, and the one of the weights."""
         return 4 if self.order == 1 else 10
 
-    @property
-    def first_order(self) -> bool:
-        """As `order` says."""
-        return self.order == 1
-
     def theta(self, learner: Learner) -> tuple[Tensor, Region]:
         """Softmax of alpha over the operations that the region allows (eq. 2)."""
         return learner.masked_alpha().softmax(-1), learner.region

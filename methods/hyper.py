@@ -42,11 +42,6 @@ class HyperDarts(Darts):
         """As `joint` says."""
         return self.joint
 
-    @property
-    def first_order(self) -> bool:
-        """No: the penalty is part of it."""
-        return False
-
     def penalty(self, learner: Learner) -> Tensor:
         """strength * sum_i r_i sum_c p_i[c]^2."""
         rows = len(learner.alpha)

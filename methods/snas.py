@@ -30,11 +30,6 @@ class Snas(OneShot):
     temperature: float = 1.0  # at the start
     temperature_end: float = 0.1
 
-    @property
-    def first_order(self) -> bool:
-        """Yes."""
-        return True
-
     def theta(self, learner: Learner) -> tuple[Tensor, Region]:
         """One sample of the concrete distribution per edge."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -14,11 +15,12 @@ from torch import Tensor
 from torch.func import functional_call
 
 from bench.errors import BadSpec, Diverged
+from bench.images.batches import Batch
 from bench.nets.operations import Norm
 from bench.search.learner import Learner, Training
 from bench.search.meter import Cost, Meter
 from bench.spaces.nb201 import SPACE as NB201
-from bench.spaces.space import Region
+from bench.spaces.space import Region, Space
 from bench.spaces.toy import SPACE as TOY
 from methods.darts import Darts
 from methods.oneshot import OneShot
@@ -173,8 +175,6 @@ def test_unrolled_gradient_is_that_of_the_unrolled_step(space: object) -> None:
     batches = [(b.images.double(), b.labels) for b in learner.train.epoch()]
     train, valid = batches[0], batches[1]
     before = [w.detach().clone() for w in learner.weights]
-    from bench.images.batches import Batch
-
     ours = method.unrolled(learner, Batch(*train), Batch(*valid))
     assert all(torch.equal(a, b) for a, b in zip(before, learner.weights, strict=True))  # put back, to the bit
     exact = _exact_unrolled(method, learner, train, valid)
@@ -411,3 +411,46 @@ def test_streams_of_one_supernet_do_not_move_those_of_another() -> None:
     for a, b in zip(trained.weights, fresh.weights, strict=True):
         assert torch.equal(a, b)
     assert torch.equal(trained.alpha, fresh.alpha)
+
+
+@dataclass(frozen=True)
+class PerEdge(Darts):
+    """Darts whose edges have a weight of their own each: a second parameter of the architecture."""
+
+    version: ClassVar[int] = 1
+
+    def more(self, space: Space) -> dict[str, torch.Tensor]:
+        return {"beta": torch.zeros(len(space.edges))}
+
+    def theta(self, learner: Learner) -> tuple[torch.Tensor, Region]:
+        theta, region = super().theta(learner)
+        return theta * torch.sigmoid(learner.more["beta"])[:, None], region
+
+    def step(self, learner: Learner, train: Batch, valid: Batch) -> None:
+        learner.update_alpha(**learner.architecture_gradients(learner.loss(valid, *self.theta(learner))))
+
+
+def test_a_second_parameter_of_the_architecture_is_trained_kept_and_adopted() -> None:
+    """Its first step is Adam's: the rate against the sign of the gradient, which a difference quotient finds too."""
+    training = Training(batch=32, alpha_rate=0.01, alpha_decay=0.0)
+    learner = tiny.in_float64(tiny.learner(PerEdge(training), training))
+    learner.more["beta"].data = learner.more["beta"].data.double()
+    batch = next(learner.valid.endless())
+    gradient = learner.architecture_gradients(learner.loss(batch, *learner.relaxation.theta(learner)))["beta"]
+    for edge in range(3):
+        moved = []
+        for sign in (1, -1):
+            with torch.no_grad():
+                learner.more["beta"][edge] += sign * 1e-5
+                moved.append(float(learner.loss(batch, *learner.relaxation.theta(learner)).detach()))
+                learner.more["beta"][edge] -= sign * 1e-5
+        assert float(gradient[edge]) == pytest.approx((moved[0] - moved[1]) / 2e-5, rel=1e-4)
+    learner.relaxation.step(learner, batch, batch)
+    torch.testing.assert_close(learner.more["beta"].detach(), -0.01 * gradient.sign(), rtol=0, atol=1e-5)
+    trained = tiny.fit(tiny.learner(PerEdge(training), training), 1)
+    again, child = (tiny.learner(PerEdge(training), training) for _ in range(2))
+    again.restore(*trained.state())
+    child.adopt(trained, state=True)
+    for one in (again, child):
+        assert torch.equal(one.more["beta"], trained.more["beta"])
+    assert float(trained.more["beta"].detach().abs().min()) > 0

@@ -28,7 +28,7 @@ from bench.nets.streams import torch_stream
 from bench.nets.supernet import Precision, Supernet
 from bench.nets.sweep import scores
 from bench.search.meter import Meter
-from bench.spaces.space import Genotype, Region
+from bench.spaces.space import Genotype, Region, Space
 from bench.store.spec import added, require_range
 from bench.streams import numpy_stream
 
@@ -69,7 +69,12 @@ Static = Literal["no", "mixture", "path"]
 
 
 class Relaxation(ABC):
-    """How a choice of operations is made trainable. Implementations are frozen dataclasses without state."""
+    """How a choice of operations is made trainable. Implementations are frozen dataclasses without state.
+
+    It says `theta`, `step` and `choose`. Where it differs from what is said here, it says too whether alpha is trained
+    (`trains_alpha`), on which loss (`single_level`), what else is trained with it (`more`), and what a captured step
+    may rely on (`static`).
+    """
 
     version: ClassVar[int]
     trains_alpha: ClassVar[bool] = True
@@ -80,10 +85,9 @@ class Relaxation(ABC):
         """Whether alpha follows the training loss, in the same pass as the weights, and not `step`."""
         return False
 
-    @property
-    def first_order(self) -> bool:
-        """Whether `step` is one Adam step along the gradient of the validation loss at `theta`, and nothing else."""
-        return False
+    def more(self, space: Space) -> Mapping[str, Tensor]:
+        """Other parameters of the architecture beside alpha, by name, as they start: one per edge, say."""
+        return {}
 
     @abstractmethod
     def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
@@ -187,6 +191,7 @@ class Learner:
         shape = (len(space.edges), len(space.ops))
         start = torch.randn(shape, generator=torch_stream(seed, f"alpha/{name}")) * training.alpha_start
         self.alpha = torch.nn.Parameter(start.to(device))
+        self.more = {name: torch.nn.Parameter(t.to(device)) for name, t in relaxation.more(space).items()}
         self.allowed = torch.from_numpy(region.mask(len(space.ops))).to(device)
         self.weights = list(supernet.parameters())
         self.optimiser = torch.optim.SGD(
@@ -201,7 +206,7 @@ class Learner:
             for w in self.weights:  # before the first gradient: which weights get one differs from path to path
                 self.optimiser.state[w]["momentum_buffer"] = torch.zeros_like(w)
         self.alpha_optimiser = torch.optim.Adam(
-            [self.alpha],
+            [self.alpha, *self.more.values()],
             lr=training.alpha_rate,
             betas=training.alpha_betas,
             weight_decay=training.alpha_decay,
@@ -264,7 +269,7 @@ class Learner:
     def check_finite(self, loss: float) -> None:
         """Raises Diverged, naming what it is, where the loss, alpha or a weight is no longer a finite number."""
         length = torch.nn.utils.get_total_norm([w.detach() for w in self.weights])
-        values = {"the loss": torch.tensor(loss), "alpha": self.alpha, "a weight": length}
+        values = {"the loss": torch.tensor(loss), "alpha": self.alpha, **self.more, "a weight": length}
         broken = [name for name, value in values.items() if not bool(torch.isfinite(value).all())]
         if broken:
             raise Diverged(
@@ -293,9 +298,11 @@ class Learner:
             self.alpha_optimiser.step()
         return loss.detach()
 
-    def update_alpha(self, gradient: Tensor) -> None:
-        """One Adam step of alpha along `gradient` `[E, O]`."""
+    def update_alpha(self, gradient: Tensor, **more: Tensor) -> None:
+        """One Adam step of alpha along `gradient` `[E, O]`, and of the architecture's other parameters along theirs."""
         self.alpha.grad = gradient.contiguous()  # a fused optimiser reads memory as it lies
+        for name, parameter in self.more.items():
+            parameter.grad = more[name].contiguous()
         self.alpha_optimiser.step()
 
     def given(self, make: Callable[[], Tensor]) -> Tensor:
@@ -327,6 +334,8 @@ class Learner:
         self.supernet.load_state_dict(parent.supernet.state_dict())
         if state:
             self.alpha.copy_(parent.alpha)
+            for name, parameter in self.more.items():
+                parameter.copy_(parent.more[name])
             for own, theirs in (
                 (self.optimiser, parent.optimiser),
                 (self.alpha_optimiser, parent.alpha_optimiser),
@@ -340,6 +349,7 @@ class Learner:
         """All that training moves, as tensors and as JSON values: enough for `restore`."""
         tensors = {f"weights/{name}": value for name, value in self.supernet.state_dict().items()}
         tensors["alpha"] = self.alpha.detach()
+        tensors.update({f"more/{name}": parameter.detach() for name, parameter in self.more.items()})
         for which, optimiser in self._optimisers().items():
             for index, values in optimiser.state_dict()["state"].items():
                 tensors.update({f"{which}/{index}/{name}": value for name, value in values.items()})
@@ -360,6 +370,8 @@ class Learner:
 
         self.supernet.load_state_dict(under("weights/"))
         self.alpha.copy_(tensors["alpha"])
+        for name, value in under("more/").items():
+            self.more[name].copy_(value)
         for which, optimiser in self._optimisers().items():
             values: dict[int, dict[str, Tensor]] = {}
             for place, value in under(f"{which}/").items():
@@ -431,6 +443,12 @@ class Learner:
         """The gradient of alpha `[E, O]`; zero where a region connects no input with an output."""
         (gradient,) = torch.autograd.grad(loss, self.alpha, materialize_grads=True)
         return gradient
+
+    def architecture_gradients(self, loss: Tensor) -> dict[str, Tensor]:
+        """The gradients of alpha, as `gradient`, and of the architecture's other parameters, for `update_alpha`."""
+        wanted = {"gradient": self.alpha, **self.more}
+        found = torch.autograd.grad(loss, list(wanted.values()), materialize_grads=True)
+        return dict(zip(wanted, found, strict=True))
 
     @torch.no_grad()
     def estimate(self, genotype: Genotype, images: int | None = None) -> tuple[float, float]:

@@ -192,7 +192,7 @@ def _device_rates(learner: Learner) -> None:
 def _kept(learner: Learner) -> Iterator[None]:
     """Whatever runs inside, weights, alpha, running statistics and both optimisers are put back; state that an
     optimiser makes inside is set to zero, where it starts."""
-    tensors = [*learner.weights, learner.alpha, *learner.supernet.buffers()]
+    tensors = [*learner.weights, learner.alpha, *learner.more.values(), *learner.supernet.buffers()]
     optimisers = (learner.optimiser, learner.alpha_optimiser)
 
     def states() -> dict[int, Tensor]:
