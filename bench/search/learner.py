@@ -194,7 +194,20 @@ class Learner:
         self.more = {name: torch.nn.Parameter(t.to(device)) for name, t in relaxation.more(space).items()}
         self.allowed = torch.from_numpy(region.mask(len(space.ops))).to(device)
         self.weights = list(supernet.parameters())
-        self.optimiser = torch.optim.SGD(
+        self.optimiser, self.alpha_optimiser = self._descent(), self._alpha_descent()
+        self.steps = 0
+        self.paths = numpy_stream(seed, f"paths/{name}")
+        self.noise = torch_stream(seed, f"noise/{name}")
+        self._visitors = numpy_stream(seed, f"aside/paths/{name}"), torch_stream(seed, f"aside/noise/{name}")
+        self._valid_stream = self.valid.endless()
+        self.curve: list[dict[str, float]] = []
+        # While a captured step is written down or run: what the host makes anew for it.
+        self.feeds: Callable[[Callable[[], Tensor]], Tensor] | None = None
+
+    def _descent(self) -> torch.optim.SGD:
+        """That of the weights."""
+        training = self.training
+        made = torch.optim.SGD(
             self.weights,
             lr=training.learning_rate,
             momentum=training.momentum,
@@ -204,23 +217,20 @@ class Learner:
         )
         if training.momentum:
             for w in self.weights:  # before the first gradient: which weights get one differs from path to path
-                self.optimiser.state[w]["momentum_buffer"] = torch.zeros_like(w)
-        self.alpha_optimiser = torch.optim.Adam(
+                made.state[w]["momentum_buffer"] = torch.zeros_like(w)
+        return made
+
+    def _alpha_descent(self) -> torch.optim.Adam:
+        """That of alpha, and of the architecture's other parameters."""
+        training = self.training
+        return torch.optim.Adam(
             [self.alpha, *self.more.values()],
             lr=training.alpha_rate,
             betas=training.alpha_betas,
             weight_decay=training.alpha_decay,
             fused=True,
-            capturable=device.type == "cuda",
+            capturable=self.alpha.device.type == "cuda",
         )
-        self.steps = 0
-        self.paths = numpy_stream(seed, f"paths/{name}")
-        self.noise = torch_stream(seed, f"noise/{name}")
-        self._visitors = numpy_stream(seed, f"aside/paths/{name}"), torch_stream(seed, f"aside/noise/{name}")
-        self._valid_stream = self.valid.endless()
-        self.curve: list[dict[str, float]] = []
-        # While a captured step is written down or run: what the host makes anew for it.
-        self.feeds: Callable[[Callable[[], Tensor]], Tensor] | None = None
 
     @property
     def progress(self) -> float:
