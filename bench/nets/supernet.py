@@ -31,6 +31,10 @@ may round to 10 bits of mantissa; nothing else on a CPU. bf16: activations and p
 statistics, head and loss in single precision. Networks in evaluation mode compute in the type of their images."""
 
 
+COUNTED = 4096
+"""Regions whose cost a supernet remembers."""
+
+
 class Supernet(nn.Module, ABC):
     """Cells in stages; operations outside the region are not computed.
 
@@ -168,7 +172,16 @@ class Supernet(nn.Module, ABC):
 
     def multiply_adds(self, region: Region) -> int:
         """Multiply-adds of one image's forward pass: convolutions and head, as the operations of `region` cost."""
-        return self._around + sum(block.multiply_adds(region.at(k)) for k, block in enumerate(self.blocks()))
+        if region not in self._counted:
+            if len(self._counted) >= COUNTED:
+                self._counted.clear()
+            inside = sum(block.multiply_adds(region.at(k)) for k, block in enumerate(self.blocks()))
+            self._counted[region] = self._around + inside
+        return self._counted[region]
+
+    @cached_property
+    def _counted(self) -> dict[Region, int]:
+        return {}
 
     @cached_property
     def _around(self) -> int:

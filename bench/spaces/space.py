@@ -176,6 +176,17 @@ class Space(ABC):
     edges: tuple[Edge, ...]
     cells: tuple[CellType, ...]
 
+    def __init_subclass__(cls) -> None:
+        cls.__hash__ = Space.__hash__  # type: ignore[method-assign]  # or a dataclass makes one of all its fields
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Taken once: spaces are looked up in every step."""
+        return hash((type(self), self.name, self.ops, self.edges))
+
     def __post_init__(self) -> None:
         for what, names in (("operation", self.ops), ("cell type", [cell.name for cell in self.cells])):
             if not names or len(set(names)) < len(names):
