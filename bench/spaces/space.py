@@ -7,6 +7,7 @@ still take, i.e. the label of a node in a partition tree. Which combinations are
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import math
 import operator
@@ -186,6 +187,10 @@ class Space(ABC):
     def _hash(self) -> int:
         """Taken once: spaces are looked up in every step."""
         return hash((type(self), self.name, self.ops, self.edges))
+
+    def __getstate__(self) -> dict[str, object]:
+        """The fields alone: a hash holds in its own process only."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
 
     def __post_init__(self) -> None:
         for what, names in (("operation", self.ops), ("cell type", [cell.name for cell in self.cells])):
