@@ -6,6 +6,7 @@ PIP_FLAGS ?=
 RESULTS ?= results
 OWN ?= results/own
 TRUTH ?= embedded
+SPACE ?= nb201
 
 # One thread per process: runs are repeatable, and processes do not fight for cores.
 export OMP_NUM_THREADS ?= 1
@@ -66,9 +67,9 @@ gallery: $(READY) ## the same, and one small picture of each kind of figure in d
 	$(PY) -m bench score --dataset patches
 	$(PY) -m analysis --workers $(CORES) --gallery docs/gallery --readme README.md
 
-table: $(READY) ## train the embedded table, or go on with it (hours; stop it whenever you like)
-	$(PY) -m bench.truth.generate --workers $(CORES)
-	$(PY) -m bench.truth.generate --merge
+table: $(READY) ## train the embedded table of SPACE, or go on with it (nb201: hours; stop it whenever you like)
+	$(PY) -m bench.truth.generate --space $(SPACE) --workers $(CORES)
+	$(PY) -m bench.truth.generate --space $(SPACE) --merge
 
 perf: $(READY) ## fast forms against the plain form, interleaved, in CPU time
 	$(PY) -m tests.perf

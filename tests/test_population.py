@@ -9,6 +9,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from bench.adapters.naslib import dataset_api
+from bench.adapters.nats import NATSTopology
 from bench.errors import BadSpec, BadTable, NoSuchEntry, UnknownName
 from bench.spaces import nb201, toy, toy_darts
 from bench.spaces.space import Genotype, Population, Space
@@ -100,6 +102,13 @@ def test_another_space_or_population_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadTable, match=r"every.parquet: is of .* toy, all 27; .* nb201, all 15,625 are asked for$"):
         open_truth(every, nb201.SPACE)
     assert open_truth(some).reference("patches").known == 4  # asked for nothing, it says what it is
+
+
+def test_adapters_of_all_of_a_space_refuse_a_sample_of_it() -> None:
+    some = table(Listed(nb201.SPACE, [(0,) * 6, (1,) * 6], "2 chosen"), "2 chosen")
+    for adapted in (NATSTopology, dataset_api):
+        with pytest.raises(BadTable, match="is of the architectures of nb201, 2 chosen; .* all 15,625 are asked for"):
+            adapted(some)
 
 
 def test_what_a_header_says_is_what_the_rows_are() -> None:

@@ -203,6 +203,7 @@ class _Architectures(Mapping[str, Any]):
 
     def __init__(self, table: Table, epochs: int) -> None:
         self.asked: set[str] = set()
+        table.check_of(SPACE.population)
         self._table, self._epochs = table, epochs
 
     def __getitem__(self, arch: str) -> Mapping[str, Any]:

@@ -89,6 +89,7 @@ class NATSTopology:
     def __init__(self, table: Table, seed: int = 0) -> None:
         if table.space != SPACE:
             raise NoSuchEntry(f"table {table.header.name} is of space {table.space.name}, not {SPACE.name}")
+        table.check_of(SPACE.population)
         self.table = table
         self.meta_archs: Sequence[str] = _Archs()
         self.used_time = 0.0  # seconds of simulated training

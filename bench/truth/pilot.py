@@ -70,7 +70,7 @@ class Arguments:
     cells: int = 100
     """How many cells, a multiple of 10."""
     seeds: int = 6
-    """Recipes per cell."""
+    """Trainings per cell."""
     skip: int = 0
     """Leave out so many cells of the fixed random order, a multiple of 10."""
     workers: int = 1

@@ -47,8 +47,9 @@ class Arguments:
     """`embedded`, or the path of another table of the same kind."""
     official: Path | None = None
     """A converted official table, for the rows of the real data sets."""
-    out: Path = Path("results") / "embedded"
-    """Where sheet.csv and sheet.md are written, and ranks.csv and classes.csv where there is an official table."""
+    out: Path | None = None
+    """Where sheet.csv and sheet.md are written, and ranks.csv and classes.csv where there is an official table; by
+    default results/embedded, and for another space than NAS-Bench-201 a folder of its own in it."""
 
 
 def measures(table: Table, official: TableTruth | None) -> Iterator[Measure]:
@@ -142,6 +143,17 @@ def _hours(table: Table, seeds: tuple[str, ...]) -> float:
     return sum(float(np.nansum(_column(table, "train_seconds", seed)[own])) for seed in seeds) / 3600
 
 
+def _folder(arguments: Arguments) -> Path:
+    default = Path("results") / "embedded"
+    return arguments.out or (default if arguments.space == FIRST_SPACE else default / arguments.space)
+
+
+def _command(arguments: Arguments) -> str:
+    """What makes the sheet again."""
+    of = "" if arguments.space == FIRST_SPACE else f" --space {arguments.space}"
+    return f"python -m bench.truth.sheet{of}" + ("" if arguments.official is None else " --official TABLE")
+
+
 def main(arguments: Arguments) -> int:
     """Write and print the sheet."""
     space = spaces.get(arguments.space)
@@ -149,7 +161,7 @@ def main(arguments: Arguments) -> int:
     assert isinstance(truth, TableTruth)
     official = None if arguments.official is None else TableTruth.load(arguments.official, space.population)
     rows = list(measures(truth.table, official))
-    command = "python -m bench.truth.sheet" + ("" if official is None else " --official TABLE")
+    out, command = _folder(arguments), _command(arguments)
     tables = [truth] if official is None else [truth, official]
     about = "Tables: " + "; ".join(f"{t.name}, checksum {t.checksum}" for t in tables)
     text = tabulate(
@@ -164,12 +176,12 @@ def main(arguments: Arguments) -> int:
             escaped.values.tolist(), classes.columns.tolist(), "pipe", floatfmt=("", "", ".2f", ".0f", ".2f", ".0f")
         )
         text += f"\n\nThe classes of most cells:\n\n{shown}"
-        write_atomically(arguments.out / "classes.csv", classes.to_csv(index=False).encode())
-        write_atomically(arguments.out / "ranks.csv", ranks(truth.table, official).encode())
-    write_atomically(arguments.out / "sheet.md", f"{about}. Made by `{command}`.\n\n{text}\n".encode())
+        write_atomically(out / "classes.csv", classes.to_csv(index=False).encode())
+        write_atomically(out / "ranks.csv", ranks(truth.table, official).encode())
+    write_atomically(out / "sheet.md", f"{about}. Made by `{command}`.\n\n{text}\n".encode())
     lines = ["measure,value", *(f'"{n}",{v!r}' for n, v in rows)]
-    write_atomically(arguments.out / "sheet.csv", ("\n".join(lines) + "\n").encode())
-    print(f"{about}\n\n{text}\n\n{arguments.out / 'sheet.md'}")
+    write_atomically(out / "sheet.csv", ("\n".join(lines) + "\n").encode())
+    print(f"{about}\n\n{text}\n\n{out / 'sheet.md'}")
     return 0
 
 
