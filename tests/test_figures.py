@@ -166,7 +166,7 @@ def test_tau_stands_above_the_number_of_supernets_that_share_the_space(results: 
     assert lines[["kind", "tau"]].to_numpy().tolist() == [["size", 0.55], ["ceiling", 0.9]]
     (line,) = drawn.missing
     assert "gm-snas" in line
-    assert "python -m bench run nb201-partition" in line
+    assert "python -m bench run --space nb201 --dataset patches --scale small" in line
 
 
 def test_tau_inside_the_top_is_the_mean_of_the_panel(results: Results) -> None:
@@ -597,7 +597,7 @@ def test_best_of_n_stands_beside_choices_and_oracles_at_their_number_of_finalist
     assert own["test"].to_dict() == {"choice": 91, "oracle": 94}
     assert set(own["finalists"]) == {4}
     (caption,) = (results.root / "figures").glob("best_of_n*.md")
-    assert "15,625 of them" in caption.read_text()
+    assert "all 15,625" in caption.read_text()
 
 
 def test_progress_holds_each_run_at_its_last_proposal(results: Results) -> None:

@@ -27,11 +27,10 @@ APART = 1.075  # the factor between methods of one N beside each other
 
 MEANING = (
     "The curve is the expected test accuracy of the truly best of N architectures that are drawn uniformly and without "
-    "replacement from all architectures of the space that the truth knows ({known:,} of them): exact, from their order "
-    "statistics, at the dots. It needs N look-ups in the truth and no search. Markers are the mean over seeds of the "
-    "architecture that a method chose by its own estimates, with its interval; the tick that a line joins to it is the "
-    "mean of the best of its finalists by the truth (oracle), where every run knows it. They stand at the number of "
-    "finalists, moved apart where methods share it. "
+    "replacement from {among}: exact, from their order statistics, at the dots. It needs N look-ups in the truth and "
+    "no search. Markers are the mean over seeds of the architecture that a method chose by its own estimates, with its "
+    "interval; the tick that a line joins to it is the mean of the best of its finalists by the truth (oracle), where "
+    "every run knows it. They stand at the number of finalists, moved apart where methods share it. "
 )
 HELD = "An oracle's choice is to be held against the curve at its N, an own choice against its left end."
 HELD_ASKED = (
@@ -61,10 +60,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
             continue
         partial = groups.mark(setting, rows, data["label"])
         shown = rows[rows["label"].isin(data["label"])]
-        known = int(rows["ranked"].max())
-        meaning = (
-            f"{MEANING.format(known=known)}{described(rows, data)} {plots.BEYOND} The curve is always shown whole."
-        )
+        curve = MEANING.format(among=caption.among(rows))
+        meaning = f"{curve}{described(rows, data)} {plots.BEYOND} The curve is always shown whole."
         head = "Best of N without a search."
         words = caption.text(head, setting, shown if len(shown) else rows, meaning, results.root, partial)
         with style.page():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import figure_files, groups, plots, stats, style
+from analysis import figure_files, graphs, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.figures.cells import LOOKS
 from analysis.load import Setting
@@ -26,6 +26,10 @@ NAME = "cuts"
 WANTED = ("gm-darts", "gm-snas", "gm-rsps", "hep")
 MOST = 10  # methods, one row each
 GAP = 3.0  # between matrices, in operations: room for their names
+LETTER = 0.48  # of the name of an edge, in operations
+ACROSS = 8  # matrices in a line
+AROUND, LESS = 7.2, 2.4  # operations of height around a line of matrices, and less around a further one
+LEVEL = 4  # letters of an edge below the scores; longer names are turned
 INCH = 0.092  # of one operation in a matrix
 
 MEANING = (
@@ -90,8 +94,7 @@ def prepare(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFr
     for label in kept or having:
         for at, (seed, found) in enumerate(measured[label]):
             for edge, (split, cut) in sorted(found.items()):
-                name = f"{space.edges[edge].target} ← {space.edges[edge].source}"
-                shared = {"label": label, "seed": seed, "edge": name, "cut": cut}
+                shared = {"label": label, "seed": seed, "edge": graphs.edge_name(space, edge), "cut": cut}
                 lines += ({**shared, "kind": kind, "value": split[kind]} for kind in ("between", "within"))
                 if at == 0:
                     lines += ({**shared, "kind": "distance", **pair} for pair in _pairs(split, space.ops))
@@ -128,48 +131,59 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     labels = list(dict.fromkeys(data["label"]))
     edges = sorted(set(data["edge"]))
     widest = max(data[data["kind"] == "distance"].groupby(["label", "edge"])["first"].nunique())
-    step = widest + GAP
-    wide = len(edges) * step * INCH
-    figure = Figure(figsize=(wide + 1.75, len(labels) * (widest + 7.2) * INCH + 0.35), layout="constrained")
-    grid = figure.subplots(len(labels), 2, squeeze=False, width_ratios=(wide, 1.35))
+    step = max(widest + GAP, LETTER * max(len(f"{edge}, cut") for edge in edges) + 1)
+    lines = -(-len(edges) // ACROSS)
+    across = -(-len(edges) // lines)
+    wide, scores = across * step * INCH, max(1.35, 0.13 * len(edges))
+    high = lines * (widest + AROUND) - (lines - 1) * LESS
+    figure = Figure(figsize=(wide + scores + 0.4, len(labels) * high * INCH + 0.35), layout="constrained")
+    grid = figure.subplots(len(labels), 2, squeeze=False, width_ratios=(wide, scores))
     for (left, right), label in zip(grid, labels, strict=True):
         of_label = data[data["label"] == label]
-        _matrices(left, label, of_label[of_label["kind"] == "distance"], edges, step, widest)
+        rows = [edges[at : at + across] for at in range(0, len(edges), across)]
+        _matrices(left, label, of_label[of_label["kind"] == "distance"], rows, step, widest)
         _scores(right, label, of_label[of_label["kind"] == "between"], edges)
     grid[0][1].set_title("cut score of each edge", fontsize=6.5)
     plots.say(figure, partial)
     return figure
 
 
-def _matrices(axes: Axes, label: str, data: pd.DataFrame, edges: list[str], step: float, widest: int) -> None:
+def _matrices(axes: Axes, label: str, data: pd.DataFrame, rows: list[list[str]], step: float, widest: int) -> None:
+    """The matrices of a method in lines of edges, below its name."""
     axes.set_axis_off()
     darkest = max(float(data["value"].max()), 1e-12)
     axes.text(-2.2, -3.3, style.printed(label), weight="bold", fontsize=6.5, va="center")
     axes.text(
-        step * len(edges) - GAP, -3.3, f"seed {data['seed'].iloc[0]}, darkest {darkest:.3g}", fontsize=5.5,
+        step * len(rows[0]) - GAP, -3.3, f"seed {data['seed'].iloc[0]}, darkest {darkest:.3g}", fontsize=5.5,
         va="center", ha="right", color=plots.QUIET,
     )  # fmt: skip
-    for at, edge in enumerate(edges):
-        here = data[data["edge"] == edge]
-        if here.empty:
-            continue
-        x, ops = at * step, list(dict.fromkeys(here["first"]))
-        n, names = len(ops), [LOOKS.get(op, (op,))[0] or op for op in ops]
-        matrix = here["value"].to_numpy(dtype=float).reshape(n, n)
-        axes.imshow(matrix, cmap="Blues", vmin=0, vmax=darkest, extent=(x, x + n, n, 0), interpolation="nearest")
-        part = int((here.drop_duplicates("first")["group"] == 0).sum())
-        for line in (part,):
-            axes.plot([x, x + n], [line, line], color=style.BLACK, linewidth=0.8)
-            axes.plot([x + line, x + line], [0, n], color=style.BLACK, linewidth=0.8)
-        axes.plot([x, x + n, x + n, x, x], [0, 0, n, n, 0], color="#444444", linewidth=0.5)
-        for k, name in enumerate(names):
-            axes.text(x - 0.25, k + 0.55, name, fontsize=4.4, ha="right", va="center")
-            axes.text(x + k + 0.5, n + 0.25, name, fontsize=4.4, ha="center", va="top", rotation=90)
-        cut = bool(here["cut"].iloc[0])
-        axes.text(x, -0.35, f"{edge}, cut" if cut else edge, fontsize=5.8, va="bottom", weight="bold" if cut else None)
-    axes.set_xlim(-2.4, len(edges) * step - GAP + 0.2)
-    axes.set_ylim(widest + 2.2, -3.9)
+    line = widest + AROUND - LESS
+    for row, edges in enumerate(rows):
+        for at, edge in enumerate(edges):
+            here = data[data["edge"] == edge]
+            if len(here):
+                _matrix(axes, (at * step, row * line), edge, here, darkest)
+    axes.set_xlim(-2.4, len(rows[0]) * step - GAP + 0.2)
+    axes.set_ylim((len(rows) - 1) * line + widest + 2.2, -3.9)
     axes.set_aspect("equal", anchor="W")
+
+
+def _matrix(axes: Axes, place: tuple[float, float], edge: str, data: pd.DataFrame, darkest: float) -> None:
+    """The distances of one edge, with its upper left corner at a place."""
+    x, y = place
+    ops = list(dict.fromkeys(data["first"]))
+    n, names = len(ops), [LOOKS.get(op, (op,))[0] or op for op in ops]
+    matrix = data["value"].to_numpy(dtype=float).reshape(n, n)
+    axes.imshow(matrix, cmap="Blues", vmin=0, vmax=darkest, extent=(x, x + n, y + n, y), interpolation="nearest")
+    part = int((data.drop_duplicates("first")["group"] == 0).sum())
+    axes.plot([x, x + n], [y + part, y + part], color=style.BLACK, linewidth=0.8)
+    axes.plot([x + part, x + part], [y, y + n], color=style.BLACK, linewidth=0.8)
+    axes.plot([x, x + n, x + n, x, x], [y, y, y + n, y + n, y], color="#444444", linewidth=0.5)
+    for k, name in enumerate(names):
+        axes.text(x - 0.25, y + k + 0.55, name, fontsize=4.4, ha="right", va="center")
+        axes.text(x + k + 0.5, y + n + 0.25, name, fontsize=4.4, ha="center", va="top", rotation=90)
+    cut = bool(data["cut"].iloc[0])
+    axes.text(x, y - 0.35, f"{edge}, cut" if cut else edge, fontsize=5.8, va="bottom", weight="bold" if cut else None)
 
 
 def _scores(axes: Axes, label: str, data: pd.DataFrame, edges: list[str]) -> None:
@@ -182,7 +196,8 @@ def _scores(axes: Axes, label: str, data: pd.DataFrame, edges: list[str]) -> Non
     means = data.groupby("edge")["value"].mean()
     at = np.array([place[str(edge)] for edge in means.index], dtype=float)
     axes.hlines(means, at - 0.3, at + 0.02, color="#333333", linewidth=1.3, zorder=4)
-    axes.set_xticks(range(len(edges)), [edge.replace(" ", "") for edge in edges], fontsize=5.0)
+    names = [edge.replace(" ← ", "←") for edge in edges]
+    axes.set_xticks(range(len(edges)), names, fontsize=5.0, rotation=90 if len(max(names, key=len)) > LEVEL else 0)
     axes.set_xlim(-0.6, len(edges) - 0.4)
     axes.set_ylim(0, 1.1 * max(float(data["value"].max()), 1e-12))
     axes.tick_params(axis="y", labelsize=5.5)

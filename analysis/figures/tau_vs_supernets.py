@@ -14,8 +14,8 @@ from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import Setting
 from analysis.output import Drawn, as_frame, write_figure
-from analysis.runs import config, record_of, searched
-from bench.store.record import Record, Results
+from analysis.runs import config, leaves, record_of, searched
+from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -109,16 +109,6 @@ def relaxation(method: Mapping[str, Any]) -> str | None:
     base = config(method, "base")
     known = base if isinstance(base, Mapping) and config(method, "grouping") else method
     return BASES.get((str(known["name"]).rpartition(".")[2], config(known, "order")))
-
-
-def leaves(record: Record) -> int | None:
-    """Among how many supernets the space is divided at the end: 1 without cuts; None where children were dropped, so
-    that the supernets at hand do not cover it."""
-    tree = record.details.get("tree")
-    if tree is None:
-        return 1
-    parents = {node["parent"] for node in tree}
-    return None if not all(n["kept"] for n in tree) else sum(node["name"] not in parents for node in tree)
 
 
 def describe(setting: Setting, rows: pd.DataFrame, partial: str, root: Path) -> str:

@@ -93,8 +93,8 @@ def target_in(title: str, targets: Sequence[str]) -> str:
 def setting_ids(page: runs.Page, told: Sequence[Told], frame: pd.DataFrame) -> str:
     """The slugs of a run's settings, one per truth that scored it, or that scored others like it."""
     own = frame[frame["key"] == page.key]
-    rows = own if len(own) else frame[(frame["dataset"] == page.dataset) & (frame["scale"] == page.scale)]
-    slugs = {Setting(page.space, page.dataset, page.scale, truth).slug for truth in rows["truth"]}
+    here = (frame["space"] == page.space) & (frame["dataset"] == page.dataset) & (frame["scale"] == page.scale)
+    slugs = {one.slug for one, _ in settings(own if len(own) else frame[here], by_target=False)}
     return " ".join(sorted(slugs & {one.id for one in told}))
 
 

@@ -165,6 +165,12 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
             heads = ("Switch", RUNS, *(c.head for c in COLUMNS), "whole less this (points)", "p", "P(better)")
             title = f"{ablation.title} ({printed(ablation.whole)}), {one.target}"
             grids.append(Grid(title, heads, tuple(body)))
-    texts = (caption.INTERVALS, DEFINITIONS, pairing.WORDS, VERDICTS, legend(reasons, [one.target for one, _ in parts]))
+    texts = (
+        caption.INTERVALS,
+        DEFINITIONS,
+        pairing.WORDS,
+        VERDICTS,
+        legend(reasons, setting, [one.target for one, _ in parts]),
+    )
     words = describe(setting, some, results.root, texts, [label for a in shown for label, _ in a.settings])
     return Sheet("ablations", setting, tuple(grids), words, pd.DataFrame(data))

@@ -139,7 +139,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
             body.append(tuple(cells))
         heads = ("Method", RUNS, "k", "d", "rounds", "regularisation", "cells drawn", *(c.head for c in COLUMNS))
         grids.append(Grid(f"FaDE-ranks against the truth, {one.target}", heads, tuple(body)))
-    texts = (caption.INTERVALS, DEFINITIONS, VERDICTS, legend(reasons, sorted(set(some["target"]))))
+    texts = (caption.INTERVALS, DEFINITIONS, VERDICTS, legend(reasons, setting, sorted(set(some["target"]))))
     return Sheet(
         "fade", setting, tuple(grids), describe(setting, some, results.root, texts, METHODS), pd.DataFrame(data)
     )

@@ -39,7 +39,7 @@ CHOICE = (
     Column("valid", "valid (%)", "%", 2, interval=True),
     Column("test", "test (%)", "%", 2, interval=True),
     Column("regret_test", "regret (points)", "points", 2, interval=True),
-    Column("rank", "rank{ranked}", "", 0, interval=True),
+    Column("rank", "rank among {among}", "", 0, interval=True),
     Column("test_best_candidate", "best candidate (oracle) (%)", "%", 2, interval=True),
     Column("n_candidates", "finalists", ""),
 )
@@ -110,6 +110,7 @@ def numbers(setting: Setting, rows: pd.DataFrame) -> pd.DataFrame:
                 "dataset": setting.dataset,
                 "scale": setting.scale,
                 "truth": setting.truth,
+                "population": setting.population,
                 "truth_checksum": of_label["truth_checksum"].iloc[0] if target else "",
                 "target": target,
                 "label": label,
@@ -147,13 +148,12 @@ def _random_baseline(setting: Setting, rows: pd.DataFrame) -> str:
         if len(known):
             mean, best = known["random_mean"].iloc[0], known["optimum"].iloc[0]
             said.append(f"{one.target} test {mean:.2f} %, regret {best - mean:.2f} points")
-    return f"An architecture drawn at random has, on average over all known ones: {'; '.join(said)}." if said else ""
+    return f"One of {caption.among(rows)} drawn at random has, on average: {'; '.join(said)}." if said else ""
 
 
 def _grid(title: str, columns: tuple[Column, ...], rows: pd.DataFrame) -> Grid:
-    ranked = rows["ranked"].dropna().unique()
-    of = f" of {ranked[0]:,.0f}" if len(ranked) == 1 else ""
-    heads = ("Method", RUNS, *(column.head.format(ranked=of) for column in columns))
+    among = caption.among(rows)
+    heads = ("Method", RUNS, *(column.head.format(among=among) for column in columns))
     body = [
         (Cell(printed(label)), runs_cell(part), *(column.cell(part) for column in columns))
         for label, part in by_label(rows)

@@ -47,10 +47,10 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
                 {base for base, protocol in zip(rows["base"], rows["protocol"], strict=True) if protocol == PAPER}
             )
             example = f"'{names[0] if names else 'gm-darts'}(protocol=fair)'"
+            where = f"--space {setting.space} --dataset {setting.dataset} --scale {setting.scale}"
             missing.append(
-                f"protocol {setting.slug}: no method was run under both protocols; `python -m bench run --dataset "
-                f"{setting.dataset} --scale {setting.scale} --methods {example} {example[1:].partition('(')[0]}`, "
-                f"then {RESCORE}"
+                f"protocol {setting.slug}: no method was run under both protocols; `python -m bench run {where} "
+                f"--methods {example} {example[1:].partition('(')[0]}`, then {RESCORE}"
             )
             continue
         paths += sheet(setting, rows, results).write(results.root)

@@ -109,6 +109,8 @@ def _row(
         truth=truth.name,
         truth_checksum=truth.checksum,
         truth_coverage=truth.coverage(target),
+        population=truth.space.population.about,
+        kind="trained",
         architecture=record.architecture,
         valid=None if own is None else own.valid,
         test=None if own is None else own.test,
