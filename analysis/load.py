@@ -245,7 +245,7 @@ def _not_finite(value: Any, name: str = "") -> str:
 
 
 def _check_one_row_each(frame: pd.DataFrame, results: Results) -> None:
-    twice = frame[frame.duplicated(["key", "truth", "target"])]
+    twice = frame[frame.duplicated(["key", *STATED, "target"])]
     for row in twice.itertuples():
         path = results.score_path(str(row.key), str(row.truth))
         raise BadRecord(f"{path} scores target {row.target} twice; run {RESCORE} again")
