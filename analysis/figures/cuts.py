@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,10 +27,10 @@ NAME = "cuts"
 WANTED = ("gm-darts", "gm-snas", "gm-rsps", "hep")
 MOST = 10  # methods, one row each
 GAP = 3.0  # between matrices, in operations: room for their names
-LETTER = 0.48  # of the name of an edge, in operations
+LETTER, SMALL = 0.58, 0.42  # in operations: of the name of an edge, and of an operation or an edge below the scores
 ACROSS = 8  # matrices in a line
-AROUND, LESS = 7.2, 2.4  # operations of height around a line of matrices, and less around a further one
-LEVEL = 4  # letters of an edge below the scores; longer names are turned
+ABOVE, TITLE, BELOW, AROUND = 3.9, 1.7, 2.2, 1.1  # in operations: a method's name and an edge's, an edge's, names below
+SHORT = 4  # letters of an edge below the scores; longer names are turned
 INCH = 0.092  # of one operation in a matrix
 
 MEANING = (
@@ -124,47 +125,98 @@ def _pairs(split: dict[str, Any], ops: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where the matrices of a method stand, in operations."""
+
+    lines: tuple[tuple[str, ...], ...]  # edges
+    widest: int  # operations of an edge, at most
+    names: int  # letters of an operation, at most
+
+    @property
+    def step(self) -> float:
+        """From a matrix to the next."""
+        edge = max(len(f"{edge}, cut") for line in self.lines for edge in line)
+        return max(self.widest + GAP, SMALL * self.names + self.widest + 1, LETTER * edge + 1)
+
+    @property
+    def left(self) -> float:
+        """Of the names beside the first matrix."""
+        return max(BELOW, SMALL * self.names) + 0.2
+
+    @property
+    def line(self) -> float:
+        """From a line to the next."""
+        return self.widest + self.below + TITLE
+
+    @property
+    def below(self) -> float:
+        """Of the names below a line."""
+        return max(BELOW, SMALL * self.names + 0.3)
+
+    @property
+    def wide(self) -> float:
+        """Of a line."""
+        return len(self.lines[0]) * self.step
+
+    @property
+    def high(self) -> float:
+        """Of all lines, without the name of the method."""
+        return (len(self.lines) - 1) * self.line + self.widest + self.below
+
+
+def places_of(data: pd.DataFrame) -> Places:
+    """Lines of about equal length for all edges and operations of the distances."""
+    edges = sorted(set(data["edge"]))
+    across = -(-len(edges) // -(-len(edges) // ACROSS))
+    lines = tuple(tuple(edges[at : at + across]) for at in range(0, len(edges), across))
+    widest = int(data.groupby(["label", "edge"])["first"].nunique().max())
+    return Places(lines, widest, max(len(_short(op)) for op in set(data["first"])))
+
+
 def paint(data: pd.DataFrame, partial: str) -> Figure:
     """The figure: a row per method, its matrices left and its scores right."""
     from matplotlib.figure import Figure
 
     labels = list(dict.fromkeys(data["label"]))
+    places = places_of(data[data["kind"] == "distance"])
     edges = sorted(set(data["edge"]))
-    widest = max(data[data["kind"] == "distance"].groupby(["label", "edge"])["first"].nunique())
-    step = max(widest + GAP, LETTER * max(len(f"{edge}, cut") for edge in edges) + 1)
-    lines = -(-len(edges) // ACROSS)
-    across = -(-len(edges) // lines)
-    wide, scores = across * step * INCH, max(1.35, 0.13 * len(edges))
-    high = lines * (widest + AROUND) - (lines - 1) * LESS
-    figure = Figure(figsize=(wide + scores + 0.4, len(labels) * high * INCH + 0.35), layout="constrained")
+    names = [edge.replace(" ← ", "←") for edge in edges]
+    turned = max(map(len, names)) if max(map(len, names)) > SHORT else 0
+    wide, scores = places.wide * INCH, max(1.35, 0.13 * len(edges))
+    high = (places.high + ABOVE + AROUND + SMALL * turned) * INCH
+    figure = Figure(figsize=(wide + scores + 0.4, len(labels) * high + 0.35), layout="constrained")
     grid = figure.subplots(len(labels), 2, squeeze=False, width_ratios=(wide, scores))
     for (left, right), label in zip(grid, labels, strict=True):
         of_label = data[data["label"] == label]
-        rows = [edges[at : at + across] for at in range(0, len(edges), across)]
-        _matrices(left, label, of_label[of_label["kind"] == "distance"], rows, step, widest)
+        _matrices(left, label, of_label[of_label["kind"] == "distance"], places)
         _scores(right, label, of_label[of_label["kind"] == "between"], edges)
+        right.set_xticks(range(len(edges)), names, fontsize=5.0, rotation=90 if turned else 0)
     grid[0][1].set_title("cut score of each edge", fontsize=6.5)
     plots.say(figure, partial)
     return figure
 
 
-def _matrices(axes: Axes, label: str, data: pd.DataFrame, rows: list[list[str]], step: float, widest: int) -> None:
-    """The matrices of a method in lines of edges, below its name."""
+def _short(operation: str) -> str:
+    return LOOKS.get(operation, (operation,))[0] or operation
+
+
+def _matrices(axes: Axes, label: str, data: pd.DataFrame, places: Places) -> None:
+    """The matrices of a method in lines, below its name."""
     axes.set_axis_off()
     darkest = max(float(data["value"].max()), 1e-12)
     axes.text(-2.2, -3.3, style.printed(label), weight="bold", fontsize=6.5, va="center")
     axes.text(
-        step * len(rows[0]) - GAP, -3.3, f"seed {data['seed'].iloc[0]}, darkest {darkest:.3g}", fontsize=5.5,
+        places.wide - GAP, -3.3, f"seed {data['seed'].iloc[0]}, darkest {darkest:.3g}", fontsize=5.5,
         va="center", ha="right", color=plots.QUIET,
     )  # fmt: skip
-    line = widest + AROUND - LESS
-    for row, edges in enumerate(rows):
+    for row, edges in enumerate(places.lines):
         for at, edge in enumerate(edges):
             here = data[data["edge"] == edge]
             if len(here):
-                _matrix(axes, (at * step, row * line), edge, here, darkest)
-    axes.set_xlim(-2.4, len(rows[0]) * step - GAP + 0.2)
-    axes.set_ylim((len(rows) - 1) * line + widest + 2.2, -3.9)
+                _matrix(axes, (at * places.step, row * places.line), edge, here, darkest)
+    axes.set_xlim(-places.left, places.wide - GAP + 0.2)
+    axes.set_ylim(places.high, -ABOVE)
     axes.set_aspect("equal", anchor="W")
 
 
@@ -172,7 +224,7 @@ def _matrix(axes: Axes, place: tuple[float, float], edge: str, data: pd.DataFram
     """The distances of one edge, with its upper left corner at a place."""
     x, y = place
     ops = list(dict.fromkeys(data["first"]))
-    n, names = len(ops), [LOOKS.get(op, (op,))[0] or op for op in ops]
+    n, names = len(ops), list(map(_short, ops))
     matrix = data["value"].to_numpy(dtype=float).reshape(n, n)
     axes.imshow(matrix, cmap="Blues", vmin=0, vmax=darkest, extent=(x, x + n, y + n, y), interpolation="nearest")
     part = int((data.drop_duplicates("first")["group"] == 0).sum())
@@ -196,8 +248,6 @@ def _scores(axes: Axes, label: str, data: pd.DataFrame, edges: list[str]) -> Non
     means = data.groupby("edge")["value"].mean()
     at = np.array([place[str(edge)] for edge in means.index], dtype=float)
     axes.hlines(means, at - 0.3, at + 0.02, color="#333333", linewidth=1.3, zorder=4)
-    names = [edge.replace(" ← ", "←") for edge in edges]
-    axes.set_xticks(range(len(edges)), names, fontsize=5.0, rotation=90 if len(max(names, key=len)) > LEVEL else 0)
     axes.set_xlim(-0.6, len(edges) - 0.4)
     axes.set_ylim(0, 1.1 * max(float(data["value"].max()), 1e-12))
     axes.tick_params(axis="y", labelsize=5.5)
