@@ -36,8 +36,8 @@ class Options:
     """Print a line for everything that is missing, not for the first few alone; report.html has them all."""
     gallery: Path | None = None
     """Also write one small picture of each kind of figure, and a page of them, into this folder."""
-    readme: Path | None = None
-    """Also write the generated parts of this Markdown file anew."""
+    readme: tuple[Path, ...] = ()
+    """Also write the generated parts of these Markdown files anew."""
 
 
 def draw_all(asked: Options) -> int:
@@ -50,8 +50,8 @@ def draw_all(asked: Options) -> int:
     report = page.write(results, loaded, drawn, missing)
     if asked.gallery is not None:
         gallery.write(asked.gallery, drawn, loaded.frame)
-    if asked.readme is not None:
-        generated.update(asked.readme, loaded.frame)
+    for page_ in asked.readme:
+        generated.update(page_, loaded.frame)
     print_main(loaded.frame)
     shown = missing if asked.missing else missing[:SHOWN]
     for line in shown:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import caption, stats
+from analysis import caption, definitions, stats
 from analysis.load import Setting, settings
 from analysis.output import write_text
 from analysis.plots import number
@@ -146,6 +146,7 @@ def further_results(frame: pd.DataFrame) -> str:
 PARTS: Mapping[str, Callable[[pd.DataFrame], str]] = {
     "first-result": first_result,
     "further-results": further_results,
+    "definitions": lambda frame: definitions.markdown(),
 }
 
 

@@ -27,6 +27,7 @@ from analysis import load as loading
 from analysis import missing, stats, style
 from analysis.__main__ import SHOWN, Options, draw_all, main
 from analysis.figures import regret_vs_cost
+from analysis.links import PAGE, link, plain
 from analysis.load import load
 from analysis.pairs import read_pairs, running_median, sides
 from analysis.tables import main as main_table
@@ -336,18 +337,22 @@ def test_targets_stand_side_by_side_the_searched_one_first_and_costs_once(result
     assert cells(grids[-1])["Random"]["n (done / diverged / failed)"] == "2 / 0 / 0"
 
 
-def test_the_caption_says_what_the_numbers_mean(drawn: Results) -> None:
+def test_the_caption_says_what_the_numbers_are_of(drawn: Results) -> None:
     text = written(drawn, "main-", ".md").read_text()
-    for said in (
-        "searched on patches",
-        "8 channels, 1 cell a stage, 12,000 training and 6,000 validation images, 0.4 of the papers' epochs",
-        "checksum c0ffee, 100.0 % of them known",
-        "3 seeds for each method (Largest: 1; RSPS: 2). Diverged and left out of every mean: DARTS: 1.",
-        "95 % percentile bootstrap",
-        "A Processor",
-        f"python -m analysis --results {drawn.root.as_posix()}",
-    ):
+    numbers = ("8 channels", "12,000", "6,000", "0.4", "c0ffee", "all 15,625", "100.0 %", "Largest: 1; RSPS: 2", "DARTS: 1")
+    for said in ("patches", *numbers, "A Processor", PAGE, f"python -m analysis --results {drawn.root.as_posix()}"):
         assert said in text
+
+
+@pytest.mark.parametrize(
+    ("root", "address"),
+    [("results", "](../../docs/tables.md#main)"), ("results/own", "](../../../docs/tables.md#main)"), ("/a/b", "")],
+)
+def test_definitions_are_a_link_away_where_the_results_are_in_the_project(root: str, address: str) -> None:
+    text = link("main", Path(root))
+    assert text.endswith(address)
+    assert plain(f"See {text}.") == f"See {PAGE}, main."
+    assert ("[" in text) == bool(address)
 
 
 # Printing
@@ -570,7 +575,7 @@ def test_the_random_baseline_is_that_of_all_architectures_and_of_no_draw(results
     made_up_run(results, "random", 0, test=94.0, images=(0, 0), random_mean=80.0, optimum=95.0)
     made_up_run(results, "darts", 0, test=90.0, random_mean=80.0, optimum=95.0)
     draw_tables(results)
-    said = "on average over all known ones: patches test 80.00 %, regret 15.00 points."
+    said = "patches test 80.00 %, regret 15.00 points"
     assert said in written(results, "main-", ".md").read_text()
     data = regret_vs_cost.prepare(load(results).frame, results)
     assert data.loc[data["label"] == "random", "regret"].tolist() == [15.0]

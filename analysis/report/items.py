@@ -11,7 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import definitions
 from analysis.chart import Chart
+from analysis.links import plain
 from analysis.load import Setting, settings
 from analysis.output import Drawn
 from analysis.report import markup, plots
@@ -57,6 +59,7 @@ class Group:
     kind: str
     title: str
     lead: str
+    definitions: str  # of its quantities, where the captions do not define them
     items: tuple[Item, ...]
 
 
@@ -82,7 +85,7 @@ def groups(
         if items:
             kind = items[0].kind
             lead = " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
-            found.append(Group(f"{kind}s-{name}", kind, _words(name, kind), lead, tuple(items)))
+            found.append(Group(f"{kind}s-{name}", kind, _words(name, kind), lead, definitions.of(module), tuple(items)))
     return found, others
 
 
@@ -109,7 +112,7 @@ def _item(
     root: Path,
 ) -> Item:
     kind = stem.parent.name.removesuffix("s")
-    words = markup.read(paths[".md"].read_text(), lambda text: names.get(text.rstrip(MARKS), ""))
+    words = markup.read(plain(paths[".md"].read_text()), lambda text: names.get(text.rstrip(MARKS), ""))
     setting = setting_in(stem.name, known)
     title = _where(stem.name, setting)
     links = tuple(

@@ -15,7 +15,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis import caption, stats, style
+from analysis import caption, definitions, stats, style
 from analysis.load import Loaded, Setting, settings, targets_of
 from analysis.output import Drawn, write_text
 from analysis.report import checklist, items, markup, runs
@@ -79,7 +79,7 @@ def render(results: Results, loaded: Loaded, drawn: Sequence[tuple[str, Any, Dra
             methods=_methods(pages),
             looks=_looks(pages),
             command=caption.command(results.root),
-            intervals=caption.INTERVALS,
+            shared=list(definitions.shared()),
             least_runs=stats.LEAST_RUNS,
         )
     )

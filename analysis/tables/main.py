@@ -8,16 +8,17 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from analysis import caption, groups
+from analysis import caption
 from analysis.load import RESCORE, Setting, is_searched, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
 from analysis.style import printed
 from analysis.tables.columns import RUNS, Column, by_label, counts, once_per_run, runs_cell
 from analysis.tables.grid import Cell, Grid, show
-from analysis.tables.sheet import Sheet
+from analysis.tables.sheet import Sheet, describe
 from bench.store.record import Results
 
+READ = "Each line is a method: means over seeds, with their intervals in brackets."
 DEFINITIONS = (
     "n counts runs. Choice is the architecture that the method itself picked, by its own estimates; valid and test "
     "are its accuracies when trained alone, as the truth tells them. Best candidate (oracle) is the highest test "
@@ -74,7 +75,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
                 f"main {setting.slug}: no random baseline; `python -m bench run` a study with one, then {RESCORE}"
             )
         missing += lines("main", setting, rows)
-        words = describe(setting, rows, results.root)
+        texts = (caption.asked(rows), caption.made_with(rows), _random_baseline(setting, rows))
+        words = describe("main", READ, setting, rows, results.root, texts)
         made = Sheet("main", setting, tuple(grids(setting, rows)), words, numbers(setting, rows))
         paths += made.write(results.root)
     return Drawn(tuple(paths), tuple(missing))
@@ -118,27 +120,6 @@ def numbers(setting: Setting, rows: pd.DataFrame) -> pd.DataFrame:
             }
             found += ({**shared, "quantity": c.source, "unit": c.unit, **vars(c.mean(of_label))} for c in columns)
     return pd.DataFrame(found)
-
-
-def describe(setting: Setting, rows: pd.DataFrame, root: Path) -> str:
-    """The caption: what was searched and scored, seeds, intervals, definitions, the random baseline, the command."""
-    return " ".join(
-        filter(
-            None,
-            [
-                caption.setting_of(setting, rows),
-                caption.seeds(rows),
-                caption.progress(setting, rows),
-                caption.INTERVALS,
-                DEFINITIONS,
-                caption.SIZES if set(groups.SIZES) <= set(rows["label"]) else "",
-                caption.asked(rows),
-                caption.made_with(rows),
-                _random_baseline(setting, rows),
-                f"Made by: {caption.command(root)}.",
-            ],
-        )
-    )
 
 
 def _random_baseline(setting: Setting, rows: pd.DataFrame) -> str:

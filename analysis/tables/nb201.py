@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import caption, published
+from analysis import published
 from analysis.load import Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
 from analysis.style import printed
-from analysis.tables.beside import VERDICTS, beside, cost_beside, legend
+from analysis.tables.beside import beside, cost_beside, legend
 from analysis.tables.columns import RUNS, Column, by_label, once_per_run, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
@@ -37,6 +37,10 @@ SOURCES = (
     "single run log in repository history",
 )
 """The published tables whose methods are reference rows."""
+READ = (
+    "Each cell is the accuracy (%) of the method's own choice, trained alone: mean ± standard deviation over seeds, "
+    "the interval of the mean, and behind it what a paper prints, with a verdict."
+)
 DEFINITIONS = (
     "Each cell is the accuracy (%) of the architecture that the method itself chose, trained alone, as the truth "
     "tells it: mean ± standard deviation over seeds, with the interval of the mean. Images are those passed through "
@@ -81,12 +85,8 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
             data.append({**same, **numbers})
         body.append(tuple(cells))
     names = [one.target for one, _ in parts]
-    words = describe(
-        setting,
-        rows,
-        results.root,
-        (caption.INTERVALS, DEFINITIONS, VERDICTS, legend(reasons, setting, names), _sources(names)),
-    )
+    texts = (legend(reasons, setting, names), _sources(names))
+    words = describe("nb201", READ, setting, rows, results.root, texts)
     grid = Grid("NAS-Bench-201: accuracy of the choice and search cost", tuple(heads), tuple(body))
     return Sheet("nb201", setting, (grid,), words, pd.DataFrame(data))
 

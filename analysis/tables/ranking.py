@@ -9,14 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import caption, published, stats
+from analysis import published, stats
 from analysis.load import RESCORE, Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
 from analysis.pairs import Sides, read_ranking, sides
 from analysis.runs import config, leaves, record_of
 from analysis.style import printed
-from analysis.tables.beside import VERDICTS, beside, legend
+from analysis.tables.beside import beside, legend
 from analysis.tables.columns import RUNS, Column, by_label, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
@@ -48,6 +48,10 @@ OTHERS = (
     Column("coverage", "coverage (%)", "%", 0, 100.0),
     Column("probe_n", "probe n", ""),
     Column("ceiling", "ceiling", "", 3),
+)
+READ = (
+    f"Each line is a method: how its estimates rank the probe, inside the true top and as a whole; {ORDER} marks "
+    "estimates that are an order and no accuracies."
 )
 DEFINITIONS = (
     "Estimates are those of the search for the architectures of the probe; truth is test accuracy. Tau is Kendall's "
@@ -128,15 +132,9 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
         body += [(*row, Cell(UNKNOWN)) for row in _sizes(one, part, OTHERS, results, -1, data)]
         heads = ("Method", *(column.head for column in OTHERS), "tau over architectures")
         grids.append(Grid(f"Other ranking metrics, {one.target}", heads, tuple(body)))
-    texts = (
-        caption.INTERVALS,
-        DEFINITIONS,
-        caption.SIZES,
-        VERDICTS,
-        legend(reasons, setting, [one.target for one, _ in parts]),
-    )
+    texts = (legend(reasons, setting, [one.target for one, _ in parts]),)
     methods = sorted(set(with_opinion(rows)["label"]) | set(SIZES))
-    words = describe(setting, with_opinion(rows), results.root, texts, methods)
+    words = describe("ranking", READ, setting, with_opinion(rows), results.root, texts, methods)
     return Sheet("ranking", setting, tuple(grids), words, pd.DataFrame(data))
 
 
