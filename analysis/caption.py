@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from analysis import missing, stats
+from analysis.links import FIGURES, link
 from analysis.load import TRAINED, Setting
 from analysis.style import order, printed
 
@@ -115,13 +117,22 @@ def asked(rows: pd.DataFrame) -> str:
     )
 
 
-def text(
-    head: str, setting: Setting, rows: pd.DataFrame, meaning: str, root: Path, partial: str = "", intervals: bool = True
-) -> str:
-    """A figure's caption in Markdown: what it is, of what, the meaning of everything drawn, and the command."""
+@dataclass(frozen=True)
+class Words:
+    """What the captions of one kind of figure share: the name of its files, a head, and how it is read."""
+
+    name: str
+    head: str
+    read: str
+
+
+def text(words: Words, setting: Setting, rows: pd.DataFrame, root: Path, partial: str = "", more: str = "") -> str:
+    """A figure's caption in Markdown: what it is, how it is read, of what; what is special about this one, where
+    everything drawn is defined, and the command."""
     shown = f"Not all runs are there yet: {partial}." if partial else ""
-    body = " ".join(filter(None, (meaning, INTERVALS if intervals else "", shown)))
-    return "\n\n".join([f"**{head}** {setting_of(setting, rows)} {seeds(rows)}", body, f"Made by: `{command(root)}`\n"])
+    of = " ".join(filter(None, (setting_of(setting, rows), seeds(rows), more, shown)))
+    ends = f"Definitions: {link(FIGURES, words.name, root)}. Made by: `{command(root)}`\n"
+    return "\n\n".join([f"**{words.head}** {words.read}", of, ends])
 
 
 def progress(setting: Setting, rows: pd.DataFrame, methods: Sequence[str] = ()) -> str:

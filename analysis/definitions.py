@@ -1,4 +1,4 @@
-"""What quantities of tables mean: written once, in docs/tables.md, and told on the report's page."""
+"""What tables and figures show: defined once, in docs/tables.md and docs/figures.md, and told on the report's page."""
 
 from __future__ import annotations
 
@@ -22,8 +22,17 @@ def shared() -> Iterator[tuple[str, str]]:
     yield "Parameter count and multiply-adds", caption.SIZES
 
 
-def markdown() -> str:
-    """All of them as sections of a page."""
+def tables() -> str:
+    """Those of tables as sections of a page, what several print first."""
     several = "\n".join(f"- **{name}.** {text}" for name, text in shared())
-    each = (f"### {name}\n\n{text}" for name, drawing in drawings() if (text := of(drawing)))
-    return "\n\n".join(["In all tables:", several, *each])
+    return f"In all tables:\n\n{several}\n\n{_sections('analysis.tables')}"
+
+
+def figures() -> str:
+    """Those of figures as sections of a page."""
+    return _sections("analysis.figures")
+
+
+def _sections(package: str) -> str:
+    known = ((name, of(drawing)) for name, drawing in drawings() if drawing.__name__.startswith(f"{package}."))
+    return "\n\n".join(f"### {name}\n\n{text}" for name, text in known if text)

@@ -146,7 +146,8 @@ def further_results(frame: pd.DataFrame) -> str:
 PARTS: Mapping[str, Callable[[pd.DataFrame], str]] = {
     "first-result": first_result,
     "further-results": further_results,
-    "definitions": lambda frame: definitions.markdown(),
+    "definitions-of-tables": lambda frame: definitions.tables(),
+    "definitions-of-figures": lambda frame: definitions.figures(),
 }
 
 

@@ -1,23 +1,23 @@
-"""Links in captions to where quantities of tables are defined."""
+"""Links in captions to where what tables and figures show is defined."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-PAGE = "docs/tables.md"
+TABLES, FIGURES = "docs/tables.md", "docs/figures.md"
 _LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 
 
-def link(name: str, root: Path) -> str:
-    """Where the quantities of a table are defined, as a Markdown link from `root/tables`; its text alone where the
-    results lie elsewhere than in this project."""
-    text = f"{PAGE}, {name}"
+def link(page: str, name: str, root: Path) -> str:
+    """The part of a page of this project, as a Markdown link from a folder in `root`; its text alone where the results
+    lie elsewhere than in this project."""
+    text = f"{page}, {name}"
     if root.is_absolute() or ".." in root.parts:
         return text
-    return f"[{text}]({'../' * (len(root.parts) + 1)}{PAGE}#{name})"
+    return f"[{text}]({'../' * (len(root.parts) + 1)}{page}#{name})"
 
 
-def plain(text: str) -> str:
+def without_links(text: str) -> str:
     """Markdown with the text of its links alone."""
     return _LINK.sub(r"\1", text)

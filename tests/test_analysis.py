@@ -27,7 +27,7 @@ from analysis import load as loading
 from analysis import missing, stats, style
 from analysis.__main__ import SHOWN, Options, draw_all, main
 from analysis.figures import regret_vs_cost
-from analysis.links import PAGE, link, plain
+from analysis.links import FIGURES, TABLES, link, without_links
 from analysis.load import load
 from analysis.pairs import read_pairs, running_median, sides
 from analysis.tables import main as main_table
@@ -339,8 +339,17 @@ def test_targets_stand_side_by_side_the_searched_one_first_and_costs_once(result
 
 def test_the_caption_says_what_the_numbers_are_of(drawn: Results) -> None:
     text = written(drawn, "main-", ".md").read_text()
-    numbers = ("8 channels", "12,000", "6,000", "0.4", "c0ffee", "all 15,625", "100.0 %", "Largest: 1; RSPS: 2", "DARTS: 1")
-    for said in ("patches", *numbers, "A Processor", PAGE, f"python -m analysis --results {drawn.root.as_posix()}"):
+    scale, truth = ("8 channels", "12,000", "6,000", "0.4"), ("c0ffee", "all 15,625", "100.0 %")
+    seeds = ("Largest: 1; RSPS: 2", "DARTS: 1")
+    for said in (
+        "patches",
+        *scale,
+        *truth,
+        *seeds,
+        "A Processor",
+        TABLES,
+        f"python -m analysis --results {drawn.root.as_posix()}",
+    ):
         assert said in text
 
 
@@ -349,9 +358,9 @@ def test_the_caption_says_what_the_numbers_are_of(drawn: Results) -> None:
     [("results", "](../../docs/tables.md#main)"), ("results/own", "](../../../docs/tables.md#main)"), ("/a/b", "")],
 )
 def test_definitions_are_a_link_away_where_the_results_are_in_the_project(root: str, address: str) -> None:
-    text = link("main", Path(root))
+    text = link(TABLES, "main", Path(root))
     assert text.endswith(address)
-    assert plain(f"See {text}.") == f"See {PAGE}, main."
+    assert without_links(f"See {text}.") == f"See {TABLES}, main."
     assert ("[" in text) == bool(address)
 
 
@@ -505,6 +514,7 @@ def test_cells_at_chance_level_do_not_squeeze_the_picture(results: Results) -> N
     start = float(re.search(r"begins at ([\d.]+) %", caption)[1])  # type: ignore[index]
     assert 60 < start < 85
     assert "20 of 200" in caption  # points left of it
+    assert FIGURES in caption
 
 
 def test_missing_pairs_are_named_and_the_rest_is_drawn(study: Results, capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,18 +46,19 @@ OTHER: tuple[str, style.Dash, float] = (style.GREY, style.SOLID, 1.1)
 """Colour, dash and width of any other operation, which is printed under its own name."""
 PALE = 0.35  # of edges that cannot matter
 
-MEANING = (
-    "Each graph is a cell of the architecture that a run chose by its own estimates: of the run with the median test "
-    "accuracy (the lower of two middle ones; the lowest seed where no truth is known). Nodes are sums of the edges "
-    "into them, edges are operations as the key names them. Pale edges lie on no path from an input to the output that "
-    "carries anything, so they cannot matter. Below each name: the seed, the test accuracy of the architecture when "
-    "trained alone and its rank among {among}. "
+DEFINITIONS = (
+    "Each graph is a cell of the architecture that a run chose by its own estimates: of the run with the median "
+    "test accuracy (the lower of two middle ones; the lowest seed where no truth is known). Nodes are sums of the "
+    "edges into them, edges are operations as the key names them. Pale edges lie on no path from an input to the "
+    "output that carries anything, so they cannot matter. Below each name: the seed, the test accuracy of the "
+    "architecture when trained alone and its rank. Where a cell is a row, node 0 is the input and the last node the"
+    " output, and thin grey edges carry nothing. In other cells the nodes at the left are inputs, `out` is made of "
+    "the shaded nodes, and edges that a node drops are left out."
 )
-IN_A_ROW = "Node 0 is the input, the last node the output; thin grey edges carry nothing."
-SEVERAL = "Nodes at the left are inputs; the output `out` takes the shaded nodes. Edges that a node drops are left out."
 
 READ = "Each graph is the cell that one run chose; numbers are its nodes, and pale edges cannot matter."
 """How the figure is read, in a sentence."""
+WORDS = caption.Words("cells", "Chosen cells.", READ)
 
 
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:
@@ -70,17 +71,11 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         shown = part[part["label"].isin(data["label"])]
         partial = groups.mark(one, part, data["label"])
         space = spaces.get(one.space)
-        words = caption.text("Chosen cells.", one, shown, meaning(space, part), results.root, partial, intervals=False)
+        words = caption.text(WORDS, one, shown, results.root, partial, f"Ranks are among {caption.among(part)}.")
         with style.page():
             stem = results.root / "figures" / f"{NAME}-{one.slug}"
             paths += write_figure(stem, paint(space, data, partial), data, words)
     return Drawn(tuple(paths))
-
-
-def meaning(space: Space, rows: pd.DataFrame) -> str:
-    """What the caption says of cells of this space."""
-    rows_only = all(map(graphs.is_row, space.cells))
-    return MEANING.format(among=caption.among(rows)) + (IN_A_ROW if rows_only else SEVERAL)
 
 
 def prepare(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFrame:

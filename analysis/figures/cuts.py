@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import figure_files, graphs, groups, plots, stats, style
+from analysis import caption, figure_files, graphs, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.figures.cells import LOOKS
 from analysis.load import Setting
@@ -33,7 +33,7 @@ ABOVE, TITLE, BELOW, AROUND = 3.9, 1.7, 2.2, 1.1  # in operations: a method's na
 SHORT = 4  # letters of an edge below the scores; longer names are turned
 INCH = 0.092  # of one operation in a matrix
 
-MEANING = (
+DEFINITIONS = (
     "Left: for every edge of the cell (target ← source) the distances between its operations, as the search measured "
     "them when it first compared the edge: 1 - cos of the gradients that the operations, each alone on the edge, give "
     "the weights that all share, averaged over batches (or the measure that the method's settings name). White is 0, "
@@ -51,6 +51,7 @@ READ = (
     "the cut score of each edge, a star where a run cut it."
 )
 """How the figure is read, in a sentence, where its chart is another drawing."""
+WORDS = caption.Words("cuts", "Distances and cut scores.", READ)
 
 CHART = Chart(
     x=Axis("edge", "edge", scale="category"),
@@ -71,9 +72,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if data.empty:
             continue
         data, left_out = groups.fitting(data, WANTED, MOST)
-        paths += figure_files.write(
-            NAME, "Distances and cut scores.", MEANING + left_out, setting, rows, data, paint, results, intervals=False
-        )
+        paths += figure_files.write(WORDS, setting, rows, data, paint, results, left_out.strip())
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from analysis import definitions
 from analysis.chart import Chart
-from analysis.links import plain
+from analysis.links import without_links
 from analysis.load import Setting, settings
 from analysis.output import Drawn
 from analysis.report import markup, plots
@@ -112,7 +112,7 @@ def _item(
     root: Path,
 ) -> Item:
     kind = stem.parent.name.removesuffix("s")
-    words = markup.read(plain(paths[".md"].read_text()), lambda text: names.get(text.rstrip(MARKS), ""))
+    words = markup.read(without_links(paths[".md"].read_text()), lambda text: names.get(text.rstrip(MARKS), ""))
     setting = setting_in(stem.name, known)
     title = _where(stem.name, setting)
     links = tuple(

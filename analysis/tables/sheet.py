@@ -43,7 +43,7 @@ class Sheet:
         lines = [f"% {caption.command(root)}", r"% needs \usepackage{booktabs,graphicx}"]
         for at, grid in enumerate(part for whole in self.grids for part in pages(whole)):
             words = (
-                latex_escaped(links.plain(self.words))
+                latex_escaped(links.without_links(self.words))
                 if not at
                 else rf"{latex_escaped(grid.title)}; words as in Table~\ref{{{label}}}."
             )
@@ -69,7 +69,7 @@ def describe(
     """A caption: how the table is read, what was searched and scored, seeds, what is missing, what is special about
     these rows, where quantities are defined, and the command. methods: those that it is about, all by default."""
     said = (caption.setting_of(setting, rows), caption.seeds(rows), caption.progress(setting, rows, methods), *texts)
-    ends = (f"Definitions: {links.link(name, root)}.", f"Made by: {caption.command(root)}.")
+    ends = (f"Definitions: {links.link(links.TABLES, name, root)}.", f"Made by: {caption.command(root)}.")
     return " ".join(filter(None, (read, *said, *ends)))
 
 
