@@ -36,8 +36,8 @@ class Options:
     """Print a line for everything that is missing, not for the first few alone; report.html has them all."""
     gallery: Path | None = None
     """Also write one small picture of each kind of figure, and a page of them, into this folder."""
-    readme: Path | None = None
-    """Also write the generated parts of this Markdown file anew."""
+    readme: tuple[Path, ...] = ()
+    """Also write the generated parts of these Markdown files anew."""
 
 
 def draw_all(asked: Options) -> int:
@@ -49,7 +49,7 @@ def draw_all(asked: Options) -> int:
     missing = [*loaded.missing, *earlier(results.root, written), *(line for _, _, one in drawn for line in one.missing)]
     report = page.write(results, loaded, drawn, missing)
     also = [] if asked.gallery is None else [*gallery.write(asked.gallery, drawn, loaded.frame)]
-    also += [] if asked.readme is None else [generated.update(asked.readme, loaded.frame)]
+    also += [generated.update(page_, loaded.frame) for page_ in asked.readme]
     print_main(loaded.frame)
     shown = missing if asked.missing else missing[:SHOWN]
     for line in shown:

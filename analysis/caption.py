@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from analysis import missing, stats
-from analysis.load import Setting
+from analysis.links import FIGURES, link
+from analysis.load import TRAINED, Setting
 from analysis.style import order, printed
 
 INTERVALS = (
@@ -20,8 +22,8 @@ INTERVALS = (
     "mean in 75% of cases with three seeds and 84% with five."
 ).replace("%", " %")
 SIZES = (
-    "Multiply-adds leave out operations that cannot reach the cell's output while the parameter count takes in all, "
-    "which is why the two rank differently although both orders agree in NAS-Bench-201."
+    "Multiply-adds leave out operations that cannot reach the cell's output, the parameter count takes in all: so the "
+    "two can rank differently."
 )
 
 
@@ -37,14 +39,24 @@ def setting_of(setting: Setting, rows: pd.DataFrame) -> str:
     for target, checksum, coverage in sums:
         by_sum.setdefault((checksum, coverage), []).append(target)
     truth = "; ".join(
-        f"checksum {checksum}, {coverage:.1%} of the space".replace("%", " %")
+        f"checksum {checksum}, {coverage:.1%} of them known".replace("%", " %")
         + (f", for {', '.join(names)}" if len(by_sum) > 1 else "")
         for (checksum, coverage), names in by_sum.items()
     )
     return (
         f"Space {setting.space}, searched on {setting.dataset}, scored on {', '.join(targets)}. "
-        f"{scale} Truth {setting.truth} ({truth})."
+        f"{scale} Truth {setting.truth}: {_kind(setting)} accuracies of {setting.population} architectures ({truth})."
     )
+
+
+def among(rows: pd.DataFrame) -> str:
+    """Which architectures ranks and means of one setting are stated of: `all 15,625`, `240 sampled`; where the truth
+    lacks some of them `12,000 known of all 15,625`, where targets differ in that the population alone."""
+    population = str(rows["population"].iloc[0])
+    known = set(rows["ranked"].dropna())
+    if len(known) != 1 or rows["truth_coverage"].min() >= 1:
+        return population
+    return f"{known.pop():,.0f} known of {population}"
 
 
 def made_with(rows: pd.DataFrame) -> str:
@@ -65,7 +77,7 @@ def scale_numbers(scale: Mapping[str, Any]) -> str:
             f"validation accuracies of networks trained alone ({scale['channels']} channels, "
             f"{_many(scale['cells'], 'cell')} a stage) are looked up in a table; nothing is trained, no image is passed"
         )
-    probe = f"{scale['probe']:,} architectures" if scale["probe"] else "the whole space"
+    probe = f"{scale['probe']:,} architectures" if scale["probe"] else "the whole population"
     return (
         f"{scale['channels']} channels, {_many(scale['cells'], 'cell')} a stage, {scale['train_images']:,} training "
         f"and {scale['valid_images']:,} validation images, {scale['epochs']:g} of the papers' epochs, "
@@ -105,13 +117,22 @@ def asked(rows: pd.DataFrame) -> str:
     )
 
 
-def text(
-    head: str, setting: Setting, rows: pd.DataFrame, meaning: str, root: Path, partial: str = "", intervals: bool = True
-) -> str:
-    """A figure's caption in Markdown: what it is, of what, the meaning of everything drawn, and the command."""
+@dataclass(frozen=True)
+class Words:
+    """What the captions of one kind of figure share: the name of its files, a head, and how it is read."""
+
+    name: str
+    head: str
+    read: str
+
+
+def text(words: Words, setting: Setting, rows: pd.DataFrame, root: Path, partial: str = "", more: str = "") -> str:
+    """A figure's caption in Markdown: what it is, how it is read, of what; what is special about this one, where
+    everything drawn is defined, and the command."""
     shown = f"Not all runs are there yet: {partial}." if partial else ""
-    body = " ".join(filter(None, (meaning, INTERVALS if intervals else "", shown)))
-    return "\n\n".join([f"**{head}** {setting_of(setting, rows)} {seeds(rows)}", body, f"Made by: `{command(root)}`\n"])
+    of = " ".join(filter(None, (setting_of(setting, rows), seeds(rows), more, shown)))
+    ends = f"Definitions: {link(FIGURES, words.name, root)}. Made by: `{command(root)}`\n"
+    return "\n\n".join([f"**{words.head}** {words.read}", of, ends])
 
 
 def progress(setting: Setting, rows: pd.DataFrame, methods: Sequence[str] = ()) -> str:
@@ -132,6 +153,11 @@ def command(root: Path) -> str:
 def option(root: Path) -> str:
     """What a command needs behind it to find the results in `root`: nothing where that is where it looks anyway."""
     return "" if root == Path("results") else f" --results {shlex.quote(root.as_posix())}"
+
+
+def _kind(setting: Setting) -> str:
+    """Of the truth, in words."""
+    return "trained networks'" if setting.kind == TRAINED else f"a {setting.kind}'s"
 
 
 def _many(count: int, noun: str) -> str:

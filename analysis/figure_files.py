@@ -18,22 +18,20 @@ if TYPE_CHECKING:
 
 
 def write(
-    name: str,
-    head: str,
-    meaning: str,
+    words: caption.Words,
     setting: Setting,
     rows: pd.DataFrame,
     data: pd.DataFrame,
     paint: Callable[[pd.DataFrame, str], Figure],
     results: Results,
-    intervals: bool = True,
+    more: str = "",
 ) -> tuple[Path, ...]:
     """Paint `data`, whose `label` says which methods of the setting's `rows` are in it, and write it below `figures/`.
 
-    paint: gets the data and the mark of a study that is not whole. intervals: whether the caption explains them.
+    paint: gets the data and the mark of a study that is not whole. more: what is special about this one.
     """
     partial = groups.mark(setting, rows, data["label"])
     shown = rows[rows["label"].isin(data["label"])]
-    words = caption.text(head, setting, shown, meaning, results.root, partial, intervals)
+    text = caption.text(words, setting, shown, results.root, partial, more)
     with style.page():
-        return write_figure(results.root / "figures" / f"{name}-{setting.slug}", paint(data, partial), data, words)
+        return write_figure(results.root / "figures" / f"{words.name}-{setting.slug}", paint(data, partial), data, text)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from analysis import stats
+from analysis import caption, definitions, stats
 from analysis.load import Setting, settings
 from analysis.output import write_text
 from analysis.plots import number
 from analysis.style import order, printed
 from bench.errors import BadRecord, UnknownName, counted
 
-FIRST = Setting("nb201", "cifar10-jpeg", "mini", "nb201-extract", "cifar10")
-WIDE = Setting("nb201", "cifar10-jpeg", "wide", "nb201-extract", "cifar10")
-EMBEDDED = Setting("nb201", "patches", "quick", "patches-v1", "patches")
+ALL = "all 15,625"
+FIRST = Setting("nb201", "cifar10-jpeg", "mini", "nb201-extract", "cifar10", ALL)
+WIDE = replace(FIRST, scale="wide")
+EMBEDDED = Setting("nb201", "patches", "quick", "patches-v1", "patches", ALL)
+"""The settings of NAS-Bench-201 that the README tells of."""
 SIZES = ("parameters", "multiply-adds")
 NO_SEARCH = ("random", "largest", *SIZES)
 NAMES = {
@@ -36,7 +39,7 @@ NAMES = {
 HEADS = (
     "method",
     "test accuracy of the choice (%)",
-    "rank",
+    "rank among {among}",
     "tau-b of estimates",
     "images forward + backward",
 )
@@ -72,10 +75,10 @@ def rows_of(setting: Setting, frame: pd.DataFrame) -> pd.DataFrame:
 def table(rows: pd.DataFrame) -> str:
     """The first table of the README: what costs nothing, then the searches; means over seeds."""
     known, ranked = rows.iloc[0], rows["ranked"].iloc[0]
-    middle = f"{(ranked + 1) / 2:,.0f}"
+    middle, among = f"{(ranked + 1) / 2:,.0f}", caption.among(rows)
     lines = [
-        ("any architecture, on average", number(known["random_mean"]), middle, _UNKNOWN, "0"),
-        ("the median architecture", number(known["random_median"]), middle, _UNKNOWN, "0"),
+        (f"one of {among}, on average", number(known["random_mean"]), middle, _UNKNOWN, "0"),
+        (f"the median of {among}", number(known["random_median"]), middle, _UNKNOWN, "0"),
     ]
     labels = set(rows["label"])
     if "largest" in labels:
@@ -85,7 +88,7 @@ def table(rows: pd.DataFrame) -> str:
     for label in sorted(labels - set(NO_SEARCH), key=lambda label: (label != "random-best-of-10", order(label))):
         images = f"{_value(rows, label, 'images') / 1e6:.2f} M"
         lines.append((_name(label), _mean(rows, label, "test"), _rank(rows, label), _tau(rows, label), images))
-    head = [f"| {' | '.join(HEADS)} |", "|---" * len(HEADS) + "|"]
+    head = [f"| {' | '.join(HEADS).format(among=among)} |", "|---" * len(HEADS) + "|"]
     return "\n".join([*head, *(f"| {' | '.join(line)} |" for line in lines)])
 
 
@@ -143,6 +146,8 @@ def further_results(frame: pd.DataFrame) -> str:
 PARTS: Mapping[str, Callable[[pd.DataFrame], str]] = {
     "first-result": first_result,
     "further-results": further_results,
+    "definitions-of-tables": lambda frame: definitions.tables(),
+    "definitions-of-figures": lambda frame: definitions.figures(),
 }
 
 

@@ -20,7 +20,6 @@ MOST = 8
 UNTRAINED = ("random", "largest")  # what needs no supernet and has no opinion
 SIZES = ("parameters", "multiply-adds")  # estimates that cost nothing
 BEST_OF = r"random-best-of-\d+$"  # ranks the few that it trains
-STUDY = "nb201-partition"  # the study of every method
 
 PANELS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
@@ -85,7 +84,8 @@ def gaps(name: str, setting: Setting, rows: pd.DataFrame, wanted: Sequence[str])
     if not absent or (found is not None and set(absent) <= set(found.study.methods)):
         return missing.lines(name, whole, rows, wanted)
     words = " ".join(shlex.quote(label) for label in absent)
-    command = f"python -m bench run {STUDY} --dataset {setting.dataset} --scale {setting.scale} --methods {words}"
+    where = f"--space {setting.space} --dataset {setting.dataset} --scale {setting.scale}"
+    command = f"python -m bench run {where} --methods {words}"
     return [f"{name} {whole.slug}: no run of {', '.join(absent)}; `{command}`, then {RESCORE}"]
 
 

@@ -1,6 +1,7 @@
 """Scores, and what their records say about them, as one pandas frame; refuses what must not be compared.
 
-A table or figure takes its rows from one `Setting`, so two scales, spaces, image sets or truths never meet in one.
+A table or figure takes its rows from one `Setting`, so two scales, spaces, image sets, truths or populations never meet
+in one.
 """
 
 from __future__ import annotations
@@ -28,22 +29,40 @@ NUMBERS = (
 BOTH = "both"
 """The protocol of a method that has no such setting: its one record stands beside either."""
 RESCORE = "`python -m bench score`"
+TRAINED = "trained"
+STATED = ("space", "dataset", "scale", "truth", "population", "kind")
+"""The columns that the rows of a table share; those of a panel share the target too."""
 
 
 @dataclass(frozen=True, order=True)
 class Setting:
-    """What the rows of one table or panel share. `target` is empty where several targets stand side by side."""
+    """What the rows of one table or panel share. `target` is empty where several targets stand side by side; without a
+    truth, as of the search alone, there is no population either."""
 
     space: str
     dataset: str  # the image set that was searched
     scale: str
     truth: str
     target: str = ""  # the data set that is scored
+    population: str = ""  # of architectures that the truth is stated of
+    kind: str = TRAINED  # of the truth
+
+    @property
+    def search(self) -> Setting:
+        """The same for figures of the search alone, which no truth has scored."""
+        return Setting(self.space, self.dataset, self.scale, "")
+
+    @property
+    def about(self) -> str:
+        """The population, and of which kind its truth is where that is not trained: `240 sampled, surrogate`."""
+        return self.population if self.kind == TRAINED else f"{self.population}, {self.kind}"
 
     @property
     def slug(self) -> str:
-        """The setting as part of a file name."""
-        parts = (self.space, self.dataset, self.target, self.scale, self.truth)
+        """The setting as part of a file name; a truth of all architectures that was trained goes without saying."""
+        population = "" if self.population.startswith("all ") else self.population
+        kind = "" if self.kind == TRAINED else self.kind
+        parts = (self.space, self.dataset, self.target, self.scale, self.truth, population, kind)
         return "-".join(re.sub(r"[^\w.]+", "-", part) for part in parts if part)
 
 
@@ -98,9 +117,9 @@ def _first_steps(results: Results, records: int) -> str:
 
 def settings(frame: pd.DataFrame, by_target: bool) -> Iterator[tuple[Setting, pd.DataFrame]]:
     """The rows of each setting, in order; with all its targets together unless `by_target`."""
-    common = ["space", "dataset", "scale", "truth", *(["target"] if by_target else [])]
+    common = [*STATED, *(["target"] if by_target else [])]
     for values, rows in frame.groupby(common, sort=True):
-        yield Setting(*map(str, values)), rows
+        yield Setting(**dict(zip(common, map(str, values), strict=True))), rows
 
 
 def targets_of(setting: Setting, rows: pd.DataFrame) -> list[tuple[Setting, pd.DataFrame]]:
@@ -140,6 +159,8 @@ _OF_THE_TRUTH = (
     "truth",
     "truth_checksum",
     "truth_coverage",
+    "population",
+    "kind",
     "target",
     "ceiling",
     "ranked",
@@ -198,11 +219,12 @@ def _of_identity(record: Record) -> dict[str, Any]:
 def _failed_rows(rows: Sequence[Mapping[str, Any]], failures: Sequence[Record]) -> Iterator[dict[str, Any]]:
     """A row without accuracies for every failed run, under each truth and target that scored others of its kind: it
     is counted there, and never averaged."""
-    kinds = {(row["space"], row["dataset"], row["scale"], row["truth"], row["target"]): row for row in rows}
+    kinds = {tuple(row[name] for name in (*STATED, "target")): row for row in rows}
     for record in failures:
         identity = record.identity
-        for (*kind, _, _), like in kinds.items():
-            if kind == [identity["space"], identity["dataset"], identity["scale"]["name"]]:
+        searched = (identity["space"], identity["dataset"], identity["scale"]["name"])
+        for kind, like in kinds.items():
+            if kind[:3] == searched:
                 same = {name: like[name] for name in _OF_THE_TRUTH}
                 yield {**dict.fromkeys(like), **same, **_of_record(record), **_of_identity(record)}
 
@@ -223,7 +245,7 @@ def _not_finite(value: Any, name: str = "") -> str:
 
 
 def _check_one_row_each(frame: pd.DataFrame, results: Results) -> None:
-    twice = frame[frame.duplicated(["key", "truth", "target"])]
+    twice = frame[frame.duplicated(["key", *STATED, "target"])]
     for row in twice.itertuples():
         path = results.score_path(str(row.key), str(row.truth))
         raise BadRecord(f"{path} scores target {row.target} twice; run {RESCORE} again")

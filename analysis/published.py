@@ -29,9 +29,23 @@ CONFIDENCES = (
     FROM_FILES,
     NOT_FOUND,
 )
-OFFICIAL = ("nb201", "nas-bench-201", "nats-tss", "naslib-nb201")
-"""How the names of tables begin that were converted from official files."""
-COLUMNS = ("label", "name", "target", "quantity", "unit", "value", "std", "paper", "where", "source", "confidence")
+OFFICIAL = {"nb201": ("NAS-Bench-201", ("nb201", "nas-bench-201", "nats-tss", "naslib-nb201"))}
+"""By space, whose accuracies the papers print, and how the names of tables begin that hold them: those converted from
+official files."""
+COLUMNS = (
+    "space",
+    "label",
+    "name",
+    "target",
+    "quantity",
+    "unit",
+    "value",
+    "std",
+    "paper",
+    "where",
+    "source",
+    "confidence",
+)
 
 Word = Literal["within", "above", "below", "not comparable"]
 
@@ -40,6 +54,7 @@ Word = Literal["within", "above", "below", "not comparable"]
 class Published:
     """One number of a paper. value is None where it is not found."""
 
+    space: str  # empty where it is of none that is here
     label: str  # our method of the same kind; empty for a method that we do not run
     name: str  # as the source prints it
     target: str
@@ -98,9 +113,14 @@ def read(path: Path) -> tuple[Published, ...]:
         return tuple(_checked(row, f"{path} line {number}") for number, row in enumerate(rows, 2))
 
 
-def find(label: str, target: str, quantity: str) -> Published | None:
-    """The first number of the file for one of our methods, one that was found before one that was not."""
-    known = [p for p in published() if (p.label, p.target, p.quantity) == (label, target, quantity)]
+def of_space(space: str) -> tuple[Published, ...]:
+    """The numbers of a space, and those of none that is here."""
+    return tuple(p for p in published() if p.space in (space, ""))
+
+
+def find(space: str, label: str, target: str, quantity: str) -> Published | None:
+    """The first number of a space for one of our methods, one that was found before one that was not."""
+    known = [p for p in of_space(space) if (p.label, p.target, p.quantity) == (label, target, quantity)]
     return next((p for p in known if p.value is not None), known[0] if known else None)
 
 
@@ -125,13 +145,14 @@ def verdict(ours: Mean, theirs: Published, setting: Setting, scale: Mapping[str,
 
 def differences(setting: Setting, scale: Mapping[str, Any], theirs: Published) -> Iterable[str]:
     """What of a setting is not as where the number comes from: each a reason not to compare. All numbers of the file
-    are of searches on CIFAR-10, and all but FaDE's correlation of NAS-Bench-201 and its own accuracies."""
-    if theirs.quantity == "rank_correlation":
+    are of searches on CIFAR-10."""
+    title, tables = OFFICIAL.get(theirs.space, ("", ()))
+    if not theirs.space:
         yield "the paper's is of another space"
-    elif setting.space != "nb201":
-        yield f"space {setting.space}, the paper's nb201"
-    elif setting.truth and not setting.truth.startswith(OFFICIAL):
-        yield f"scored by {setting.truth}, the paper by NAS-Bench-201"
+    elif setting.space != theirs.space:
+        yield f"space {setting.space}, the paper's {theirs.space}"
+    elif title and setting.truth and not setting.truth.startswith(tables):
+        yield f"scored by {setting.truth}, the paper by {title}"
     if theirs.confidence == FROM_FILES:
         yield "the released files are of a training on other images, for other epochs"
     if setting.scale != "paper":

@@ -45,6 +45,16 @@ def rounds(record: Record) -> list[Mapping[str, Any]]:
     return list(record.details.get("rounds", ()))
 
 
+def leaves(record: Record) -> int | None:
+    """Among how many supernets the space is divided at the end: 1 without cuts; None where children were dropped, so
+    that the supernets at hand do not cover it."""
+    tree = record.details.get("tree")
+    if tree is None:
+        return 1
+    parents = {node["parent"] for node in tree}
+    return None if not all(n["kept"] for n in tree) else sum(node["name"] not in parents for node in tree)
+
+
 def curve(row: pd.Series, results: Results, quantity: str) -> list[tuple[float, float]]:
     """(images, `test` or `regret_test`) of a run wherever its proposal has a truth, the final choice last; nothing for
     a run whose choice has none. Raises BadRecord where a point of the score's curve is incomplete."""

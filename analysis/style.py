@@ -126,10 +126,10 @@ _LOOKS: dict[str, tuple[str, str, Dash]] = {
     BASES["gm-rsps"]: (SKY, "X", DOTTED),
     BASES["hep"]: (VERMILLION, "p", DASHED),
 }
+# Of labels that are new here; their order must stay, or such labels change their looks.
 _COLOURS = (BLUE, PURPLE, BLACK, GREEN, VERMILLION, ORANGE, SKY)
 _MARKERS = ("v", "P", "X", "<", ">", "p", "h", "d")
 _DASHES = (DASHED, DASH_DOT, DOTTED)
-_CHOICES: tuple[tuple[Dash, ...], ...] = (_COLOURS, _MARKERS, _DASHES)
 _BEST_OF = re.compile(r"best-of-(\d+)$")
 FAIR = "protocol=fair"
 _FIRST = ("random", "largest", "best-of", "parameters", "multiply-adds")
@@ -146,9 +146,18 @@ def look(label: str) -> Look:
         return Look(name, *_LOOKS[base][:2], DASHED, open=True)
     if label in _LOOKS:
         return Look(name, *_LOOKS[label])
-    digest = hashlib.blake2b(label.encode(), digest_size=3).digest()
-    colour, marker, dash = (kinds[byte % len(kinds)] for kinds, byte in zip(_CHOICES, digest, strict=True))
-    return Look(name, str(colour), str(marker), dash)
+    return _new_look(label)
+
+
+def _new_look(label: str) -> Look:
+    """The look of a label without one: three bytes of its hash choose colour, marker and dash."""
+    colour, marker, dash = hashlib.blake2b(label.encode(), digest_size=3).digest()
+    return Look(
+        printed(label),
+        _COLOURS[colour % len(_COLOURS)],
+        _MARKERS[marker % len(_MARKERS)],
+        _DASHES[dash % len(_DASHES)],
+    )
 
 
 def printed(label: str) -> str:

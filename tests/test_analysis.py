@@ -27,10 +27,12 @@ from analysis import load as loading
 from analysis import missing, stats, style
 from analysis.__main__ import SHOWN, Options, draw_all, main
 from analysis.figures import regret_vs_cost
+from analysis.links import FIGURES, TABLES, link, without_links
 from analysis.load import load
 from analysis.pairs import read_pairs, running_median, sides
 from analysis.tables import main as main_table
 from analysis.tables.grid import Cell, Grid, latex_escaped, markdown, show
+from bench import spaces
 from bench.errors import BadRecord
 from bench.scoring.panel import DEFINITIONS
 from bench.store.files import write_atomically
@@ -62,16 +64,19 @@ def made_up_run(
     status: Any = "done",
     scored: bool = True,
     name: str = "made_up",
-    genotype: tuple[int, ...] = (0,) * 6,
+    space: str = "nb201",
+    genotype: tuple[int, ...] | None = None,
     details: Mapping[str, Any] | None = None,
     **others: Any,
 ) -> str:
     """Write a record, its scores by one truth and its pairs; `others` are fields of `Score` or names of its panel.
     Returns the key."""
+    population = spaces.get(space).population
+    genotype = genotype or population.at(0)
     identity = {
         "schema": 1,
         "method": {"name": name, "version": 1, "config": {"label": label, **(config or {})}},
-        "space": "nb201",
+        "space": space,
         "dataset": dataset,
         "seed": seed,
         "scale": plain(scale),
@@ -88,7 +93,7 @@ def made_up_run(
             message="",
             genotype=genotype,
             architecture="a cell",
-            candidates=(Candidate((1,) * 6, 0.4), Candidate(genotype, choice_estimate)),
+            candidates=(Candidate(population.at(len(population) // 4), 0.4), Candidate(genotype, choice_estimate)),
             trace=(),
             details=details or {},
             cost=cost,
@@ -97,16 +102,18 @@ def made_up_run(
         )
     )
     if pairs:
-        write_atomically(results.estimates_path(key), estimates_file(pairs[0]))
+        write_atomically(results.estimates_path(key), estimates_file(pairs[0], space))
         for target in targets:
-            extend_truths(results.truths_path(truth, target), pairs[1], checksum)
+            extend_truths(results.truths_path(truth, target), pairs[1], checksum, space)
     shared: dict[str, Any] = {
         "valid": None if test is None else test - 1,
         "test": test,
         "regret_valid": None,
         "regret_test": None if test is None else BEST - test,
         "rank": None,
-        "ranked": 15_625,
+        "population": population.about,
+        "kind": "trained",
+        "ranked": len(population),
         "test_best_candidate": test,
         "n_candidates": 2,
         "n_candidates_known": 2,
@@ -128,7 +135,7 @@ def made_up_run(
                     key=key,
                     label=label,
                     method="made_up",
-                    space="nb201",
+                    space=space,
                     dataset=dataset,
                     target=target,
                     seed=seed,
@@ -158,10 +165,18 @@ def made_up_run(
     return key
 
 
-def estimates_file(estimates: Sequence[float]) -> bytes:
+def keys_of_first(count: int, space: str) -> dict[str, Any]:
+    """The first architectures of a population as a column of a file."""
+    population = spaces.get(space).population
+    if population.whole:
+        return {"position": np.arange(count, dtype=np.int32)}
+    return {"architecture": sorted(spaces.get(space).show(population.at(row)) for row in range(count))}
+
+
+def estimates_file(estimates: Sequence[float], space: str = "nb201") -> bytes:
     """A file of estimates as a run writes it."""
     columns = {
-        "position": np.arange(len(estimates), dtype=np.int32),
+        **keys_of_first(len(estimates), space),
         "accuracy": np.array(estimates, dtype=np.float32),
         "cross_entropy": np.ones(len(estimates), dtype=np.float32),
     }
@@ -170,14 +185,14 @@ def estimates_file(estimates: Sequence[float]) -> bytes:
     return stream.getvalue()
 
 
-def extend_truths(path: Path, tests: Sequence[float], checksum: str) -> None:
+def extend_truths(path: Path, tests: Sequence[float], checksum: str, space: str = "nb201") -> None:
     """A file of truths as scoring writes it; one that is there must say the same of the cells that both know."""
     known = pyarrow.parquet.read_table(path)["test"].to_numpy() if path.exists() else np.empty(0)
     shared = min(len(known), len(tests))
     np.testing.assert_array_equal(known[:shared], np.float32(tests[:shared]))
     longer = max(known, np.array(tests), key=len)
     columns = {
-        "position": np.arange(len(longer), dtype=np.int32),
+        **keys_of_first(len(longer), space),
         "test": longer.astype(np.float32),
         "cell_class": np.arange(len(longer), dtype=np.int32),
         "parameters": np.arange(len(longer), dtype=np.int32) % 7,
@@ -266,9 +281,9 @@ def test_cells_are_the_means_worked_out_by_hand(study: Results) -> None:
     assert darts["test (%)"] == "91.00 [90.00, 92.00]"
     assert darts["valid (%)"] == "90.00 [89.00, 91.00]"
     assert darts["regret (points)"] == "4.00 [3.00, 5.00]"
-    assert darts["rank of 15,625"] == "107 [7, 207]"
+    assert darts["rank among all 15,625"] == "107 [7, 207]"
     assert choice["RSPS"]["test (%)"] == "94.00"
-    assert choice["RSPS"]["rank of 15,625"] == "\N{EN DASH}"
+    assert choice["RSPS"]["rank among all 15,625"] == "\N{EN DASH}"
     assert choice["Random"]["test (%)"] == "79.00 [70.00, 87.00]"
     assert ranking["DARTS"]["tau"] == "0.600 [0.500, 0.700]"
     assert ranking["DARTS"]["ceiling"] == "0.900"
@@ -322,18 +337,31 @@ def test_targets_stand_side_by_side_the_searched_one_first_and_costs_once(result
     assert cells(grids[-1])["Random"]["n (done / diverged / failed)"] == "2 / 0 / 0"
 
 
-def test_the_caption_says_what_the_numbers_mean(drawn: Results) -> None:
+def test_the_caption_says_what_the_numbers_are_of(drawn: Results) -> None:
     text = written(drawn, "main-", ".md").read_text()
+    scale, truth = ("8 channels", "12,000", "6,000", "0.4"), ("c0ffee", "all 15,625", "100.0 %")
+    seeds = ("Largest: 1; RSPS: 2", "DARTS: 1")
     for said in (
-        "searched on patches",
-        "8 channels, 1 cell a stage, 12,000 training and 6,000 validation images, 0.4 of the papers' epochs",
-        "checksum c0ffee, 100.0 % of the space",
-        "3 seeds for each method (Largest: 1; RSPS: 2). Diverged and left out of every mean: DARTS: 1.",
-        "95 % percentile bootstrap",
+        "patches",
+        *scale,
+        *truth,
+        *seeds,
         "A Processor",
+        TABLES,
         f"python -m analysis --results {drawn.root.as_posix()}",
     ):
         assert said in text
+
+
+@pytest.mark.parametrize(
+    ("root", "address"),
+    [("results", "](../../docs/tables.md#main)"), ("results/own", "](../../../docs/tables.md#main)"), ("/a/b", "")],
+)
+def test_definitions_are_a_link_away_where_the_results_are_in_the_project(root: str, address: str) -> None:
+    text = link(TABLES, "main", Path(root))
+    assert text.endswith(address)
+    assert without_links(f"See {text}.") == f"See {TABLES}, main."
+    assert ("[" in text) == bool(address)
 
 
 # Printing
@@ -457,7 +485,7 @@ def test_the_scatter_plots_the_pairs_of_the_median_run(drawn: Results) -> None:
     points = darts[darts["kind"] == "point"]
     estimates, tests = some_pairs(60, 1)  # tau 0.5, 0.6, 0.7: the middle one is seed 1
     assert set(points["seed"]) == {1}
-    assert points["position"].tolist() == list(range(60))
+    assert points["architecture"].astype(int).tolist() == list(range(60))
     np.testing.assert_allclose(points["test"], tests, atol=1e-9)
     np.testing.assert_allclose(points["estimate"], 100 * np.array(estimates), atol=1e-9)
     (choice,) = darts[darts["kind"] == "choice"].itertuples()
@@ -470,7 +498,7 @@ def test_the_trend_is_the_median_of_equal_bins(study: Results) -> None:
     row = next(score for score in study.scores() if score.pairs)
     pairs = read_pairs(sides(study, row.key, row.truth, row.target, row.truth_checksum), 60)
     trend = running_median(pairs)
-    rows = sorted(zip(pairs["test"], pairs["position"], pairs["estimate"], strict=True))
+    rows = sorted(zip(pairs["test"], pairs["architecture"], pairs["estimate"], strict=True))
     by_hand = [
         (np.median([r[0] for r in rows[i : i + 5]]), np.median([r[2] for r in rows[i : i + 5]]))
         for i in range(0, 60, 5)
@@ -486,6 +514,7 @@ def test_cells_at_chance_level_do_not_squeeze_the_picture(results: Results) -> N
     start = float(re.search(r"begins at ([\d.]+) %", caption)[1])  # type: ignore[index]
     assert 60 < start < 85
     assert "20 of 200" in caption  # points left of it
+    assert FIGURES in caption
 
 
 def test_missing_pairs_are_named_and_the_rest_is_drawn(study: Results, capsys: pytest.CaptureFixture[str]) -> None:
@@ -556,7 +585,7 @@ def test_the_random_baseline_is_that_of_all_architectures_and_of_no_draw(results
     made_up_run(results, "random", 0, test=94.0, images=(0, 0), random_mean=80.0, optimum=95.0)
     made_up_run(results, "darts", 0, test=90.0, random_mean=80.0, optimum=95.0)
     draw_tables(results)
-    said = "on average over all known ones: patches test 80.00 %, regret 15.00 points."
+    said = "patches test 80.00 %, regret 15.00 points"
     assert said in written(results, "main-", ".md").read_text()
     data = regret_vs_cost.prepare(load(results).frame, results)
     assert data.loc[data["label"] == "random", "regret"].tolist() == [15.0]
@@ -760,7 +789,7 @@ FAULTS: list[tuple[Callable[[Results], None], str]] = [
         _nothing_scored,
         r"1 record waits for `python -m bench score --results .*`",
     ),
-    (_other_schema, r"has schema 0, this version reads 4; run `python -m bench score` again"),
+    (_other_schema, r"has schema 0, this version reads 5; run `python -m bench score` again"),
     (
         _unscored,
         r"darts seed 1 \(runs/.*\.json\) has no score by table/patches; run `python -m bench score .*--partial",
@@ -769,7 +798,7 @@ FAULTS: list[tuple[Callable[[Results], None], str]] = [
     (_nan, r"tau is not a finite number; run `python -m bench score` again"),
     (_nan_in_panel, r"panel\.ties is not a finite number; run `python -m bench score` again"),
     (_other_panel, r"the panel lacks, or alone has, tau_top33; run `python -m bench score` again"),
-    (_first_schema, r"has schema 1, this version reads 4; run `python -m bench score` again"),
+    (_first_schema, r"has schema 1, this version reads 5; run `python -m bench score` again"),
     (_nan_in_curve, r"curve\.0\.regret_test is not a finite number"),
     (_two_scales, r"two scales mixed: 'small' on nb201/patches differs in channels"),
     (_two_methods, r"two methods mixed: label 'darts' differs in config\.training\.epochs"),
@@ -777,7 +806,7 @@ FAULTS: list[tuple[Callable[[Results], None], str]] = [
     (_twice, r"scores target patches twice"),
     (_no_cost, r"the cost lacks forward_images"),
     (_curve_without_cost, r"a point of the curve lacks 'forward_images'"),
-    (_bad_pairs, r"holds no estimates"),
+    (_bad_pairs, r"cannot read the estimates"),
     (_other_pairs, r"makes 19 pairs, the score says 20"),
     (_bad_truths, r"holds no truths"),
     (_truths_of_another_table, r"is of the truth another, a score of c0ffee; run `python -m bench score` again"),
@@ -875,7 +904,7 @@ def test_nothing_is_imported_that_searches_or_knows_the_truth() -> None:
     code = (
         "import sys, analysis.__main__, analysis.drawings as a; list(a.drawings()); "
         "bad = {'torch', 'methods', 'ray'} & {m.split('.')[0] for m in sys.modules}; "
-        "walled = tuple(f'bench.{m}' for m in 'truth scoring.score nets images search runs.run'.split()); "
+        "walled = tuple(f'bench.{m}' for m in 'truth scoring.score nets images search runs.run runs.pool'.split()); "
         "print(sorted(bad), [m for m in sys.modules if m.startswith(walled)])"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=120)

@@ -7,13 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from analysis import generated
+from analysis import definitions, generated
+from analysis.drawings import drawings
 from analysis.load import load
 from bench.errors import BadRecord, UnknownName
 from bench.store.record import Results
 from bench.store.spec import SCALES
 from tests.test_analysis import made_up_run
 
+ROOT = Path(__file__).parent.parent
 SPACE = {"random_mean": 80.25, "random_median": 85.5, "optimum": 95.0, "ranked": 1_001}
 
 
@@ -107,3 +109,13 @@ def test_what_cannot_be_made_is_refused(results: Results, tmp_path: Path) -> Non
     page.write_text("<!-- generated: first-result -->\n<!-- end -->\n")
     with pytest.raises(BadRecord, match="no scores of"):
         generated.update(page, frame[frame["dataset"] != generated.FIRST.dataset])
+
+
+@pytest.mark.parametrize("kind", ["tables", "figures"])
+def test_every_drawing_is_defined_on_its_page(kind: str) -> None:
+    page = (ROOT / "docs" / f"{kind}.md").read_text()
+    (block,) = re.findall(rf"<!-- generated: definitions-of-{kind} -->\n(.*?)\n<!-- end -->", page, re.DOTALL)
+    made = {"tables": definitions.tables, "figures": definitions.figures}[kind]()
+    assert block == made, f"python -m analysis --readme docs/{kind}.md writes it anew"
+    drawn = {name for name, module in drawings() if module.__name__.startswith(f"analysis.{kind}.")}
+    assert set(re.findall(r"^### ([\w-]+)$", block, re.MULTILINE)) == drawn - {"embedded_ranks"}  # its caption defines

@@ -69,22 +69,23 @@ def test_only_what_somebody_read_is_among_the_published_numbers() -> None:
 
 
 def test_a_number_is_found_before_one_that_nobody_found() -> None:
-    few_shot = published.find("fewshot", "cifar10", "test")
+    few_shot = published.find("nb201", "fewshot", "cifar10", "test")
     assert few_shot is not None
     assert few_shot.text == "≈ 87"  # read off the authors' figure; GM-NAS's table was not found
-    gm = published.find("gm-darts", "cifar10", "test")
+    gm = published.find("nb201", "gm-darts", "cifar10", "test")
     assert gm is not None
     assert (gm.value, gm.text) == (None, "not found")
-    assert published.find("gm-darts", "patches", "test") is None
+    assert published.find("nb201", "gm-darts", "patches", "test") is None
+    assert published.find("toy-darts", "fewshot", "cifar10", "test") is None
 
 
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        (",A,cifar10,test,%,90,,P,Table 1,somebody,from memory (high)", "confidence 'from memory"),
-        (",A,cifar10,test,%,90,,P,Table 1,somebody,not found", "exclude each other"),
-        (",A,cifar10,test,%,,,P,Table 1,somebody,read in author log", "exclude each other"),
-        (",A,cifar10,test,%,90,,P,Table 1,,read in author log", "names its table or figure and its source"),
+        ("nb201,,A,cifar10,test,%,90,,P,Table 1,somebody,from memory (high)", "confidence 'from memory"),
+        ("nb201,,A,cifar10,test,%,90,,P,Table 1,somebody,not found", "exclude each other"),
+        ("nb201,,A,cifar10,test,%,,,P,Table 1,somebody,read in author log", "exclude each other"),
+        ("nb201,,A,cifar10,test,%,90,,P,Table 1,,read in author log", "names its table or figure and its source"),
     ],
 )
 def test_a_published_number_that_says_too_little_is_refused(tmp_path: Path, row: str, message: str) -> None:
@@ -97,7 +98,7 @@ def test_a_published_number_that_says_too_little_is_refused(tmp_path: Path, row:
 
 AS_IN_THE_PAPER = Setting("nb201", "cifar10", "paper", "nb201-v1.1", "cifar10")
 THEIRS = Published(
-    "rsps", "RSPS", "cifar10", "test", "%", 87.66, 1.69, "NB201", "main", "somewhere", "read in author log"
+    "nb201", "rsps", "RSPS", "cifar10", "test", "%", 87.66, 1.69, "NB201", "main", "somewhere", "read in author log"
 )
 
 
@@ -140,7 +141,7 @@ def test_what_differs_is_a_reason_not_to_compare() -> None:
     assert why(replace(AS_IN_THE_PAPER, truth="mine")) == ["scored by mine, the paper by NAS-Bench-201"]
     (files,) = why(theirs=replace(THEIRS, confidence=published.FROM_FILES))
     assert "other images" in files
-    assert why(theirs=replace(THEIRS, quantity="rank_correlation")) == ["the paper's is of another space"]
+    assert why(theirs=replace(THEIRS, space="")) == ["the paper's is of another space"]
     assert why(replace(AS_IN_THE_PAPER, target="cifar100")) == ["scored on cifar100, the paper on cifar10"]
     assert why(mean=stats.Mean(87.0, None, None, 2)) == ["fewer than 3 runs of ours"]
     assert why(mean=stats.Mean(None, None, None, 0)) == ["no run of ours has it"]
@@ -189,7 +190,6 @@ def test_images_that_no_paper_knows_have_no_published_number(results: Results) -
         made_up_run(results, "rsps", seed)
     sheet = the_sheet(nb201, results)
     assert [str(row[0]) for row in sheet.grids[0].rows] == ["RSPS"]
-    assert "No paper prints numbers for patches" in sheet.words
     assert "verdict" not in sheet.data
 
 
@@ -203,7 +203,7 @@ def test_the_ranking_table_against_scipy(results: Results) -> None:
     for seed, tau in enumerate(taus):
         made_up_run(
             results, "gm-rsps", seed, pairs=pairs[seed], tau=tau, spearman=tau + 0.1, tau_top10=tau - 0.2,
-            coverage=1.0, supernets=7, n_candidates=4, config=GM,
+            coverage=1.0, supernets=7, config=GM, details={"tree": TREE},
         )  # fmt: skip
     sheet = the_sheet(ranking, results)
     tau_grid, spearman_grid, others = map(cells, sheet.grids)
@@ -224,6 +224,12 @@ def test_the_ranking_table_against_scipy(results: Results) -> None:
     assert others[name]["coverage (%)"] == "100"
 
 
+TREE = [
+    {"name": "0", "parent": None, "depth": 0, "kept": True, "cut": {"edges": [3], "splits": {}}},
+    *({"name": f"{k}", "parent": "0", "depth": 1, "kept": True, "cut": {"edges": [k], "splits": {}}} for k in (1, 2)),
+    *({"name": f"{k}", "parent": f"{k // 2 - 1}", "depth": 2, "kept": True, "cut": None} for k in (4, 5, 6, 7)),
+]
+"""Two cuts, each in two: four supernets at the end."""
 GM = {
     "grouping": {"name": "matching.Matching", "version": 1, "config": {}},
     "edges": {"name": "gmnas.OneEdge", "version": 1, "config": {"by": "between"}},

@@ -25,14 +25,22 @@ XLABEL = "N: random draws, or finalists"
 ASKED = "N: random draws, or networks asked for"
 APART = 1.075  # the factor between methods of one N beside each other
 
-MEANING = (
-    "The curve is the expected test accuracy of the truly best of N architectures that are drawn uniformly and without "
-    "replacement from all architectures of the space that the truth knows ({known:,} of them): exact, from their order "
-    "statistics, at the dots. It needs N look-ups in the truth and no search. Markers are the mean over seeds of the "
-    "architecture that a method chose by its own estimates, with its interval; the tick that a line joins to it is the "
-    "mean of the best of its finalists by the truth (oracle), where every run knows it. They stand at the number of "
+DEFINITIONS = (
+    "The curve is the expected test accuracy of the truly best of N architectures that are drawn uniformly and "
+    "without replacement from the population, as far as the truth knows it: exact, from their order statistics, at "
+    "the dots. It needs N look-ups in the truth and no search. Markers are the mean over seeds of the architecture "
+    "that a method chose by its own estimates, with its interval; the tick that a line joins to it is the mean of "
+    "the best of its finalists by the truth (oracle), where every run knows it. They stand at the number of "
     "finalists, moved apart where methods share it. "
+    f"{plots.BEYOND} The curve is always shown whole."
 )
+
+READ = (
+    "The curve is the expected test accuracy of the best of N random architectures; a marker is the mean choice of a "
+    "method at its number of finalists, and the tick that is joined to it the best of them by the truth."
+)
+"""How the figure is read, in a sentence."""
+WORDS = caption.Words("best_of_n", "Best of N without a search.", READ)
 HELD = "An oracle's choice is to be held against the curve at its N, an own choice against its left end."
 HELD_ASKED = (
     "Searches that ask for the accuracies of trained networks stand at the number of different ones that they asked "
@@ -61,12 +69,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
             continue
         partial = groups.mark(setting, rows, data["label"])
         shown = rows[rows["label"].isin(data["label"])]
-        known = int(rows["ranked"].max())
-        meaning = (
-            f"{MEANING.format(known=known)}{described(rows, data)} {plots.BEYOND} The curve is always shown whole."
-        )
-        head = "Best of N without a search."
-        words = caption.text(head, setting, shown if len(shown) else rows, meaning, results.root, partial)
+        more = f"Random architectures are drawn from {caption.among(rows)}. {described(rows, data)}"
+        words = caption.text(WORDS, setting, shown if len(shown) else rows, results.root, partial, more)
         with style.page():
             stem = results.root / "figures" / f"{NAME}-{setting.slug}"
             figure = paint(data, partial, ASKED if stats.done(shown)["asked"].notna().any() else XLABEL)

@@ -33,7 +33,7 @@ NO_ACCURACY = {"parameters": SHARE, "multiply-adds": SHARE, "bayes": "value of a
 DARK = "#333333"
 DENSE = 2_000  # from this many points on they are an image inside the PDF
 
-MEANING = (
+DEFINITIONS = (
     "Each point is an architecture of the probe: its test accuracy when trained alone against its validation accuracy "
     "on the supernet's weights, but where the label of a panel names another estimate: the sizes' is a share of the "
     "largest one, that of Bayesian optimisation the value of a regression. Points are of the run with the median tau "
@@ -42,8 +42,17 @@ MEANING = (
     "architecture that the run chose, at its estimate on all validation images, where points have the probe's few; a "
     "triangle at the axis is a choice outside the panel or without an estimate. τ is Kendall's tau-b over all n "
     "architectures, top 10 % the same of that run inside the true top tenth, ceiling the tau-b to expect of the truth "
-    "with itself, trained again from as many seeds, where there are several."
+    "with itself, trained again from as many seeds, where there are several. "
+    f"The x axis begins at the {CUT:g}nd percentile of the true accuracies, or {FAR:g} interquartile ranges below "
+    "their lower quartile if that is higher."
 )
+
+READ = (
+    "Each panel is one method: a point is an architecture, its true test accuracy to the right and its estimate "
+    "upwards; the star is the choice."
+)
+"""How the figure is read, in a sentence."""
+WORDS = caption.Words("estimate_vs_truth", "Supernet estimate against truth.", READ)
 
 CHART = Chart(
     x=Axis("test", "true test accuracy (%)", cut=CUT, far=FAR),
@@ -142,16 +151,8 @@ def describe(
     seeds = caption.usually({p.label: str(p.seed) for p in panels})
     counts = caption.usually({p.label: f"{len(p.points):,}" for p in panels})
     left = caption.usually({p.label: f"{_left(p, start):,} of {len(p.points):,}" for p in panels})
-    waiting = f" Not all runs are there yet: {partial}." if partial else ""
-    return "\n\n".join(
-        [
-            f"**Supernet estimate against truth.** {caption.setting_of(setting, rows)} {caption.seeds(rows)}",
-            f"{MEANING} n: {counts}. Seed that is shown: {seeds}.",
-            f"The x axis begins at {start:.2f} %: the {CUT:g}nd percentile of the true accuracies, or {FAR:g} "
-            f"interquartile ranges below their lower quartile if that is higher. Points left of it: {left}.{waiting}",
-            f"Made by: `{caption.command(root)}`\n",
-        ]
-    )
+    more = f"n: {counts}. Seed that is shown: {seeds}. The x axis begins at {start:.2f} %; points left of it: {left}."
+    return caption.text(WORDS, setting, rows, root, partial, more)
 
 
 def paint(panels: Sequence[Panel], start: float, partial: str = "") -> Figure:

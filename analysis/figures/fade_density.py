@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import gaussian_kde
 
-from analysis import figure_files, groups, plots, stats, style
+from analysis import caption, figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.figures.fade_schedule import DEPTHS
 from analysis.output import Drawn, as_frame
@@ -24,12 +24,16 @@ NAME = "fade_density"
 WANTED = ("fade", "fade-dependent", "fade-unregularised", "fade-random")
 POINTS = 160  # of a density curve
 
-MEANING = (
+DEFINITIONS = (
     "p is the architecture weight of a cell in its row of a trained hyper-architecture; the weights of the k cells of "
     "a row add up to 1, so that p = 1/k (vertical line) where none is preferred. Curves are Gaussian kernel densities "
     "(Scott's bandwidth) of p over all cells, rounds and runs, one for each row of the hyper-architecture: row 1 is "
     "the first that the image passes. The ticks below are the weights themselves."
 )
+
+READ = "Each panel is one method: the density of its cells' weights, a curve for each row of the hyper-architecture."
+"""How the figure is read, in a sentence."""
+WORDS = caption.Words("fade_density", "Density of FaDE's weights.", READ)
 
 CHART = Chart(
     x=Axis("p", "weight of a cell"),
@@ -49,9 +53,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         missing += groups.gaps(NAME, setting, rows, WANTED)
         if data.empty:
             continue
-        paths += figure_files.write(
-            NAME, "Density of FaDE's weights.", MEANING, setting, rows, data, paint, results, intervals=False
-        )
+        paths += figure_files.write(WORDS, setting, rows, data, paint, results)
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 

@@ -29,7 +29,7 @@ KINDS = {
 
 BESIDE = 0.09  # rounds between methods beside each other
 
-MEANING = (
+DEFINITIONS = (
     "A round of FaDE trains one hyper-architecture of k cells; a round of Bayesian optimisation trains one cell "
     "alone, at about a k-th of the cost. All accuracies are of cells trained alone, on the test images of the truth. "
     "Left: the mean over the cells of a round. Middle: the highest among all cells that were looked at until then, "
@@ -38,6 +38,13 @@ MEANING = (
     "set beside each other in a round. Cells "
     f"without a known truth are left out; a round in which some run knows none is a gap. {plots.ENDS}"
 )
+
+READ = (
+    "Lines are means over runs, round by round: of the cells of the round, of the best one so far, and of the one that "
+    "the search would choose."
+)
+"""How the figure is read, in a sentence."""
+WORDS = caption.Words("fade_outer", "Outer search of FaDE.", READ)
 
 CHART = Chart(
     x=Axis("round", "round"),
@@ -61,7 +68,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
             continue
         partial = groups.mark(setting, rows, data["label"])
         shown = rows[rows["label"].isin(data["label"])]
-        words = caption.text("Outer search of FaDE.", setting, shown, MEANING, results.root, partial, False)
+        words = caption.text(WORDS, setting, shown, results.root, partial)
         with style.page():
             stem = results.root / "figures" / f"{NAME}-{setting.slug}"
             paths += write_figure(stem, paint(data, partial), data, words)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata
 
-from analysis import figure_files, groups, plots, stats, style
+from analysis import caption, figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE
 from analysis.output import Drawn, as_frame
@@ -27,7 +27,7 @@ NAME = "fade_ranks"
 WANTED = ("fade", "fade-dependent", "fade-unregularised", "fade-random")
 DOT = 420.0  # square points of a mark that would hold half of a panel's cells
 
-MEANING = (
+DEFINITIONS = (
     "Each round of FaDE trains one hyper-architecture of k cells. Its predicted ranks order the cells by FaDE-rank, "
     "the product of a cell's weights over the rows (1 is the largest); the evaluated ranks order them by test accuracy "
     "when trained alone (1 is the best; ties share their mean rank). Both are among the cells of the round whose truth "
@@ -37,6 +37,13 @@ MEANING = (
     "constant are left out, n counts those averaged. FaDE, random cells, draws its cells uniformly; the others draw "
     "them around a point that moves, so that later cells are more alike."
 )
+
+READ = (
+    "Each panel is one method: the larger a mark, the more cells have that predicted and that evaluated rank; on the "
+    "diagonal both agree."
+)
+"""How the figure is read, in a sentence."""
+WORDS = caption.Words("fade_ranks", "FaDE's ranks against evaluated ranks.", READ)
 
 CHART = Chart(
     x=Axis("predicted", "predicted rank"),
@@ -61,9 +68,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
                     f"{NAME} {setting.slug}: no round has {LEAST_CELLS} cells with a truth; {RESCORE} by a fuller one"
                 )
             continue
-        paths += figure_files.write(
-            NAME, "FaDE's ranks against evaluated ranks.", MEANING, setting, rows, data, paint, results
-        )
+        paths += figure_files.write(WORDS, setting, rows, data, paint, results)
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 

@@ -27,7 +27,7 @@ DEPTHS = (
 """Colour and dash of the rows of a hyper-architecture, the first row first."""
 STEPS = 50
 
-MEANING = (
+DEFINITIONS = (
     "A hyper-architecture of d rows of cells is trained with the loss CE + s · Σ_i r_i Σ_c p_i[c]² for the "
     "architecture weights, where p_i are the weights of row i and s the strength. Shown is the factor r_i over the "
     "epochs of one training, as the settings of the runs have it: while r is positive the weights are spread, while it "
@@ -35,6 +35,13 @@ MEANING = (
     "r_i = max(-1, 1 - 2 t v_i) with v_i falling from 2 in the first row to 1 in the last. This is a schedule, not a "
     "measurement. Epochs are those of the settings; the scale shrinks them all by one factor."
 )
+
+READ = (
+    "Each panel is one mode: the factor over the epochs of one training, positive while weights are spread, negative "
+    "while they are sharpened."
+)
+"""How the figure is read, in a sentence."""
+WORDS = caption.Words("fade_schedule", "Regularisation factor of FaDE.", READ)
 
 CHART = Chart(
     x=Axis("epoch", "epoch"),
@@ -57,8 +64,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         shown = rows[rows["label"].isin(data["label"])]
         strength = data.groupby("label")["strength"].first()
         strengths = "; ".join(f"{style.printed(str(label))}: {s:g}" for label, s in strength.items())
-        meaning = f"{MEANING} Strengths: {strengths}."
-        words = caption.text("Regularisation factor of FaDE.", setting, shown, meaning, results.root, intervals=False)
+        words = caption.text(WORDS, setting, shown, results.root, more=f"Strengths: {strengths}.")
         with style.page():
             stem = results.root / "figures" / f"{NAME}-{setting.slug}"
             paths += write_figure(stem, paint(data), data, words)

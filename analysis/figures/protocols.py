@@ -27,15 +27,16 @@ WANTED = ALONE + CUT + tuple(groups.fair(CUT))
 COLUMNS = (30, 60)  # points from the panel to the right ends of the columns beside it
 LINE = 0.155  # inches: height of a row
 
-MEANING = (
+DEFINITIONS = (
     "Large markers are the test accuracy, when trained alone, of the architecture that a method chose by its own "
     "estimates, as means over seeds; bars are their intervals. The arrow leads to the best of the method's finalists "
     "by the truth (oracle): what some papers print, and no result of the search, since it looks the answers up. No "
     "arrow: one finalist, the choice was the best, or, with a question mark behind the finalists, the truth lacks some "
     "of them. Filled markers: the paper's budget; outlined ones (fair): everything shrunk until the search passes as "
-    "many images as its base on one supernet{base}. At the right: images passed through supernets, forward and "
+    "many images as its base on one supernet. At the right: images passed through supernets, forward and "
     "backward, and finalists, both as means. Vertical lines, where they lie on the axis: the mean of all known "
-    "architectures (dotted), the largest architecture (dash-dotted), the best known one (solid)."
+    "architectures (dotted), the largest architecture (dash-dotted), the best known one (solid). "
+    f"{plots.BEYOND}"
 )
 
 READ = (
@@ -43,6 +44,7 @@ READ = (
     "the best of its finalists by the truth."
 )
 """How the figure is read, in a sentence, where its chart is another drawing."""
+WORDS = caption.Words("protocols", "Protocols and the oracle.", READ)
 
 CHART = Chart(
     x=Axis("images", "images passed, forward + backward", scale="log"),
@@ -67,8 +69,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
             continue
         partial, further = groups.mark(setting, rows, WANTED), groups.further(setting, rows, WANTED)
         shown = rows[rows["label"].isin(data["label"])]
-        meaning = " ".join(filter(None, (MEANING.format(base=_base_row(data)), plots.BEYOND, further)))
-        words = caption.text("Protocols and the oracle.", setting, shown, meaning, results.root, partial)
+        more = " ".join(filter(None, (_base_row(data), further)))
+        words = caption.text(WORDS, setting, shown, results.root, partial, more)
         with style.page():
             stem = results.root / "figures" / f"{NAME}-{setting.slug}"
             paths += write_figure(stem, paint(data, partial), data, words)
@@ -78,9 +80,9 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
 def _base_row(data: pd.DataFrame) -> str:
     """What the caption says of the rows of the bases, as far as there are any."""
     rows = [BASES[base] in set(data["label"]) for base in data.loc[data["protocol"] == "fair", "base"] if base in BASES]
-    return (
-        "" if not any(rows) else f", whose row{'' if all(rows) else ', where there is one,'} says how that is trained"
-    )
+    if not any(rows):
+        return ""
+    return f"The row of a base{'' if all(rows) else ', where there is one,'} says how that is trained on one supernet."
 
 
 def prepare(rows: pd.DataFrame) -> pd.DataFrame:

@@ -27,7 +27,7 @@ PANEL = (2.85, 2.35)  # inches
 FLOOR = 0.1  # points of regret below which a logarithmic axis is linear, so that 0 has a place
 _WORDS = {"linear": "linear", "log": "logarithmic", "symlog": "logarithmic"}
 
-MEANING = (
+DEFINITIONS = (
     "Regret is in percentage points of test accuracy below the best architecture of the truth; cost is the number of "
     "images passed through supernets, forward and backward passes counted alike. Thin lines are runs, each held at its "
     "last known proposal until the next; the thick line is their mean, from where all have one until the first ends. "
@@ -37,6 +37,13 @@ MEANING = (
     "baselines that train no supernet, at their mean; that of a random architecture is over all known ones, not over a "
     "few draws."
 )
+
+READ = (
+    "A line is the mean regret of a method's proposals as its images grow, the large marker that of its final choice; "
+    "horizontal lines are baselines that train nothing."
+)
+"""How the figure is read, in a sentence."""
+WORDS = caption.Words("regret_vs_cost", "Regret against cost.", READ)
 
 CHART = Chart(
     x=Axis("images", "images passed, forward + backward", wide=WIDE),
@@ -122,7 +129,7 @@ def describe(setting: Setting, rows: pd.DataFrame, data: pd.DataFrame, root: Pat
     across, up = _WORDS[images], _WORDS[regret]
     axes = f"Both axes are {up}" if across == up else f"The cost axis is {across}, the regret axis {up}"
     axes += f" (regret linear below {FLOOR:g} points)." if regret == "symlog" else "."
-    return caption.text("Regret against cost.", setting, rows, f"{MEANING} {axes}", root, partial)
+    return caption.text(WORDS, setting, rows, root, partial, axes)
 
 
 def paint(data: pd.DataFrame, partial: str = "") -> Figure:

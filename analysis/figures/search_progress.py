@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import figure_files, groups, plots, stats, style
+from analysis import caption, figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, as_frame
@@ -24,7 +24,7 @@ NAME = "search_progress"
 BESIDE = 1.4  # percent of the search's images: the markers of final choices stand side by side behind the end
 SHORT = 3.0  # percent of the x axis: too short a line to show its dashes
 
-MEANING = (
+DEFINITIONS = (
     "Each line is the test accuracy, when trained alone, of the architecture that a method would choose at that point "
     "of its search: the mean over runs, each held at its last known proposal until the next; bands reach from the "
     "lowest to the highest of three or more runs. The x axis is the share of the images, forward and backward, that "
@@ -32,8 +32,16 @@ MEANING = (
     "Outlined markers and dashed lines (fair) have the budget of the base on one supernet. Markers are final choices, "
     "set side by side. "
     "Proposals without a known truth are skipped; a method whose runs know only the final one, as searches that train "
-    f"several supernets in turn do, has its marker alone. {plots.SILENCE} Searches that pass no image are left out."
+    f"several supernets in turn do, has its marker alone. {plots.SILENCE} Searches that pass no image are left out. "
+    f"{plots.BEYOND}"
 )
+
+READ = (
+    "A line is the mean test accuracy of the choice so far over the share of a search's images; markers are final "
+    "choices."
+)
+"""How the figure is read, in a sentence."""
+WORDS = caption.Words("search_progress", "Choice over the search.", READ)
 
 CHART = Chart(
     x=Axis("share", "share of the search's images (%)"),
@@ -51,10 +59,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if not data.duplicated(["label", "seed"]).any():
             missing.append(f"{NAME} {setting.slug}: no run has two proposals with a truth; {RESCORE} by a fuller one")
             continue
-        meaning = f"{MEANING} {plots.BEYOND}"
-        paths += figure_files.write(
-            NAME, "Choice over the search.", meaning, setting, rows, data, paint, results, intervals=False
-        )
+        paths += figure_files.write(WORDS, setting, rows, data, paint, results)
     return Drawn(tuple(paths), tuple(missing))
 
 

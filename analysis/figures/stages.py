@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import figure_files, groups, plots, stats, style
+from analysis import caption, figure_files, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.output import Drawn, as_frame
 from analysis.runs import runs, searches
@@ -22,7 +22,7 @@ NAME = "stages"
 WANTED = ("hep", "hep-no-smd", "hep-parent", "hep-siblings")
 MOST = 11  # methods: four rows of panels with that of the sizes
 
-MEANING = (
+DEFINITIONS = (
     "First panel: the number of architectures that are left in the search space after each stage (logarithmic), one "
     "thin line per run, markers at their geometric mean; stage 0 is the whole space. Other panels, one per method: the "
     "accuracy of every child of a stage on the validation images, as a mixture of its operations, just before all but "
@@ -39,6 +39,7 @@ READ = (
     "one method, filled where they were kept."
 )
 """How the figure is read, in a sentence, where its chart is another drawing."""
+WORDS = caption.Words("stages", "Stages of the search.", READ)
 
 CHART = Chart(
     x=Axis("stage", "stage"),
@@ -59,9 +60,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if data.empty:
             continue
         data, left_out = groups.fitting(data, WANTED, MOST)
-        paths += figure_files.write(
-            NAME, "Stages of the search.", MEANING + left_out, setting, rows, data, paint, results, intervals=False
-        )
+        paths += figure_files.write(WORDS, setting, rows, data, paint, results, left_out.strip())
     return Drawn(tuple(paths), tuple(dict.fromkeys(missing)))
 
 

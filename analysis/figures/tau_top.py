@@ -23,14 +23,22 @@ NAME = "tau_top"
 COLUMNS = {100: "tau", **{top: f"tau_top{top}" for top in (50, 20, 10, 5, 1)}}  # by percent
 SPREAD = 0.07  # of the places of methods beside each other
 
-MEANING = (
+DEFINITIONS = (
     "τ is Kendall's tau-b between a method's estimates (validation accuracy on supernet weights) and test accuracy "
     "when trained alone, over those architectures of the probe that are in the true top k % of it, ties with the last "
     "of them included; 100 % is the whole probe. A share that holds fewer than two architectures, or estimates that "
     "are all equal there, have no tau; n below a share is the number that it asks for, before ties. Markers are means "
     "over seeds; outlined ones (fair) have the budget of the base on one supernet. Grey lines without markers rank by "
-    "size alone."
+    "size alone. "
+    f"{caption.SIZES}"
 )
+
+READ = (
+    "A marker is the mean tau-b of a method inside a true top share, of the whole probe at the left; grey lines rank "
+    "by size alone."
+)
+"""How the figure is read, in a sentence."""
+WORDS = caption.Words("tau_top", "Ranking inside the true top.", READ)
 
 CHART = Chart(
     x=Axis("top", "true top (%)", scale="log"),
@@ -51,8 +59,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
         if data.empty:
             missing.append(f"{NAME} {setting.slug}: no run has probe estimates with a truth; {RESCORE} pairs them")
             continue
-        meaning = f"{MEANING} {caption.SIZES}" if set(groups.SIZES) <= set(data["label"]) else MEANING
-        paths += figure_files.write(NAME, "Ranking inside the true top.", meaning, setting, rows, data, paint, results)
+        paths += figure_files.write(WORDS, setting, rows, data, paint, results)
     return Drawn(tuple(paths), tuple(missing))
 
 

@@ -14,8 +14,8 @@ from analysis import caption, groups, plots, stats, style
 from analysis.chart import Axis, Chart
 from analysis.load import Setting
 from analysis.output import Drawn, as_frame, write_figure
-from analysis.runs import config, record_of, searched
-from bench.store.record import Record, Results
+from analysis.runs import config, leaves, record_of, searched
+from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,15 +35,23 @@ WANTED = (
 CEILING = style.Look("ceiling", style.BLACK, "", style.SOLID)
 SPREAD = 0.16  # of the places beside each other at one number of supernets
 
-MEANING = (
+DEFINITIONS = (
     "τ is Kendall's tau-b between a method's estimates of architectures (validation accuracy on supernet weights; each "
     "architecture by the deepest sub-supernet that holds it) and their test accuracy when trained alone, over the "
     "probe. The x axis counts the supernets that the space is divided among at the end, equally spaced. Large markers "
     "are means over seeds, dots are runs. Filled markers have their paper's budget, outlined ones (fair) the budget of "
     "the base on one supernet; “longer” is one supernet with the epochs of all supernets of Few-Shot NAS. The line "
     "“ceiling” is the tau-b to expect of the truth with itself, trained again from as many seeds; the lines of the two "
-    "sizes are the tau-b of ranking by them alone."
+    "sizes are the tau-b of ranking by them alone. "
+    f"{caption.SIZES}"
 )
+
+READ = (
+    "A large marker is the mean tau-b of a method at its number of supernets, dots are runs; an outlined one has the "
+    "images of one supernet."
+)
+"""How the figure is read, in a sentence."""
+WORDS = caption.Words("tau_vs_supernets", "Ranking against the number of supernets.", READ)
 
 CHART = Chart(
     x=Axis("supernets", "number of supernets"),
@@ -111,20 +119,9 @@ def relaxation(method: Mapping[str, Any]) -> str | None:
     return BASES.get((str(known["name"]).rpartition(".")[2], config(known, "order")))
 
 
-def leaves(record: Record) -> int | None:
-    """Among how many supernets the space is divided at the end: 1 without cuts; None where children were dropped, so
-    that the supernets at hand do not cover it."""
-    tree = record.details.get("tree")
-    if tree is None:
-        return 1
-    parents = {node["parent"] for node in tree}
-    return None if not all(n["kept"] for n in tree) else sum(node["name"] not in parents for node in tree)
-
-
 def describe(setting: Setting, rows: pd.DataFrame, partial: str, root: Path) -> str:
     """The caption, in Markdown."""
-    meaning = f"{MEANING} {caption.SIZES}" if set(groups.SIZES) <= set(rows["label"]) else MEANING
-    return caption.text("Ranking against the number of supernets.", setting, rows, meaning, root, partial)
+    return caption.text(WORDS, setting, rows, root, partial)
 
 
 def paint(data: pd.DataFrame, partial: str) -> Figure:

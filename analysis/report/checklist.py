@@ -116,10 +116,11 @@ def _images(facts: Facts) -> Found:
 
 
 def _truth(facts: Facts) -> Found:
-    sums = facts.frame.drop_duplicates(["truth", "target"])
+    sums = facts.frame.drop_duplicates(["truth", "target", "population", "kind"])
     full = sums[sums["truth_coverage"] >= 1]
     listed = "; ".join(
-        f"{row.truth}/{row.target} {row.truth_checksum}, {_percent(float(str(row.truth_coverage)))} of the space"
+        f"{row.truth}/{row.target} {row.truth_checksum}, {row.kind}, "
+        f"{_percent(float(str(row.truth_coverage)))} of {row.population}"
         for row in sums.itertuples()
     )
     return ("yes" if len(full) == len(sums) else "partly"), f"Every score names its truth: {listed}", RESCORE.strip("`")

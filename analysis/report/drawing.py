@@ -3,76 +3,111 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from bench.spaces.space import Genotype, Space
+from analysis import graphs
+from bench.spaces.space import CellType, Genotype, Space
 
-NODE_GAP, NODE_RADIUS, RISE = 150, 13, 46  # units of the drawing; RISE: of an arc, per node that it passes
-MOST_NODES = 6
+NODE_GAP, NODE_RADIUS, RISE = 150, 13, 46  # units of the drawing; RISE: of a level of edges
+MARGIN, NAMED, JOINED = 22, 20, 30  # around the nodes; more for the name of a cell type, and for the lines to an output
+KINDS = 8  # colours of operations in the style sheet
 DOTS = 24  # at most so many points of a curve tell their values
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 200, 62, 14, 12, 40  # of a curve, and its margins
 
-_WORDS = {"nor": "", "conv": "conv", "skip": "skip", "connect": "", "avg": "avg", "pool": "pool"}
+_WORDS = {"nor": "", "connect": ""}
 
 
 def operation(name: str) -> str:
     """An operation's name as people write it: `nor_conv_3x3` is conv 3×3."""
     words = (_WORDS.get(word, word) for word in name.split("_"))
-    return " ".join(word for word in words if word).replace("3x3", "3×3").replace("1x1", "1×1")
+    return re.sub(r"(\d)x(\d)", "\\1×\\2", " ".join(word for word in words if word))
 
 
 def cell(space: Space, genotype: Genotype) -> Markup:
-    """The cell as nodes in a row and an arc per edge; nothing for a space of several cell types or many nodes.
+    """A drawing for each cell type: nodes in a row, inputs at the left where there are several, and an arc per edge.
 
-    An edge that carries no operation is a thin dotted line.
+    An edge that carries no operation is a thin dotted line; where nodes drop edges it is left out. The nodes that an
+    output is made of are shaded and joined with it.
     """
-    last = max(edge.target for edge in space.edges)
-    if len({edge.cell for edge in space.edges}) != 1 or last >= MOST_NODES:
-        return Markup("")
-    spans = [edge.target - edge.source for edge in space.edges]
-    above = max((s for s, e in zip(spans, space.edges, strict=True) if s > 1 and _rises(e.source)), default=0)
-    below = max((s for s, e in zip(spans, space.edges, strict=True) if s > 1 and not _rises(e.source)), default=0)
-    middle = 22 + RISE * max(0, above - 1)
-    height = middle + 22 + RISE * max(0, below - 1)
-    width = last * NODE_GAP + 60
-    parts, labels = [], []
-    for edge, op in zip(space.edges, genotype, strict=True):
-        arc, label = _arc(edge.source, edge.target, middle, space.ops[op], op)
-        parts.append(arc)
-        labels.append(label)
-    for node in range(last + 1):
-        x = 30 + node * NODE_GAP
-        name = "in" if node == 0 else "out" if node == last else str(node)
-        parts.append(f'<circle class="node" cx="{x}" cy="{middle}" r="{NODE_RADIUS}"/>')
-        labels.append(f'<text class="name" x="{x}" y="{middle + 4}">{name}</text>')
-    words = "; ".join(
-        f"{e.source} to {e.target}: {operation(space.ops[op])}" for e, op in zip(space.edges, genotype, strict=True)
+    return Markup("").join(_graph(space, kind, genotype) for kind in space.cells)
+
+
+def _graph(space: Space, kind: CellType, genotype: Genotype) -> Markup:
+    low, high = graphs.span(space, kind)
+    row, named = graphs.is_row(kind), len(space.cells) > 1
+    middle = MARGIN + RISE * high + (NAMED if named else 0)
+    height = middle + MARGIN - RISE * low + (0 if row else JOINED)
+    places = {node: _place(place, middle) for node, place in graphs.places(kind).items()}
+    end = _place(graphs.out(kind), middle)
+    width = (max(x for x, _ in places.values()) if row else end[0]) + 30
+    shown = graphs.shown(space, kind, genotype)
+    drawn = [
+        _arc(
+            places[edge.source],
+            places[edge.target],
+            -RISE * graphs.bend(kind, edge),
+            space.ops[genotype[e]],
+            genotype[e],
+        )
+        for e, edge in shown
+    ]
+    lines = "" if row else _joined([places[node] for node in kind.results], end, height - MARGIN + NODE_RADIUS)
+    nodes = [_node(places[node], name, not row and node in kind.results) for node, name in _names(kind).items()]
+    nodes += [] if row else [_node(end, "out", False)]
+    title = f'<text class="kind" x="4" y="14">{kind.name}</text>' if named else ""
+    words = "; ".join(f"{edge.source} to {edge.target}: {operation(space.ops[genotype[e]])}" for e, edge in shown)
+    return Markup(  # all of it is numbers and the names of cell types and operations
+        f'<svg class="cell" viewBox="0 0 {width:g} {height:g}" role="img" '
+        f'aria-label="Cell{f" {kind.name}" if named else ""}, {words}">'
+        f"{title}{lines}{''.join(line for line, _ in drawn)}{''.join(circle for circle, _ in nodes)}"
+        f"{''.join(text for _, text in drawn)}{''.join(text for _, text in nodes)}</svg>"
     )
-    return Markup(  # all of it is numbers and the names of operations
-        f'<svg class="cell" viewBox="0 0 {width} {height}" role="img" aria-label="Cell, {words}">'
-        f"{''.join(parts)}{''.join(labels)}</svg>"
-    )
 
 
-def _rises(source: int) -> bool:
-    return source % 2 == 0
+def _names(kind: CellType) -> dict[int, str]:
+    """What each node is called."""
+    every = range(kind.inputs + kind.nodes)
+    ends = {0: "in", every[-1]: "out"} if graphs.is_row(kind) else {}
+    return {node: ends.get(node, str(node)) for node in every}
 
 
-def _arc(source: int, target: int, middle: int, name: str, op: int) -> tuple[str, str]:
-    """The line of an edge with its arrow head, and its label."""
-    x1, x2 = 30 + source * NODE_GAP, 30 + target * NODE_GAP
-    rise = RISE * (target - source - 1) * (-1 if _rises(source) else 1)
-    at_x, at_y = (x1 + x2) / 2, middle + 2 * rise  # the control point: the arc reaches half as far
-    start, end = _edge_of(x1, middle, at_x, at_y), _edge_of(x2, middle, at_x, at_y)
-    kind = "none" if name == "none" else f"op{op}"
-    line = f'<path class="edge {kind}" d="M{_p(start)}Q{_p((at_x, at_y))} {_p(end)}"/>'
+def _place(place: graphs.Place, middle: float) -> tuple[float, float]:
+    return 30 + NODE_GAP * place[0], middle - RISE * place[1]
+
+
+def _node(place: tuple[float, float], name: str, marked: bool) -> tuple[str, str]:
+    """A node, and its name."""
+    x, y = place
+    circle = f'<circle class="node{" result" if marked else ""}" cx="{x:g}" cy="{y:g}" r="{NODE_RADIUS}"/>'
+    return circle, f'<text class="name" x="{x:g}" y="{y + 4:g}">{name}</text>'
+
+
+def _joined(nodes: Sequence[tuple[float, float]], end: tuple[float, float], below: float) -> str:
+    """Lines from the nodes that an output is made of to the output: straight from one, else joined below the graph."""
+    if len(nodes) == 1:
+        return f'<path class="joined" d="M{_p(nodes[0])}L{_p(end)}"/>'
+    down = "".join(f"M{_p(place)}V{below:.1f}" for place in (*nodes, end))
+    return f'<path class="joined" d="{down}M{nodes[0][0]:.1f},{below:.1f}H{end[0]:.1f}"/>'
+
+
+def _arc(start: tuple[float, float], end: tuple[float, float], sag: float, name: str, op: int) -> tuple[str, str]:
+    """The line of an edge with its arrow head, and its label. sag: of its middle below the straight line."""
+    (x1, y1), (x2, y2) = start, end
+    length = math.hypot(x2 - x1, y2 - y1)
+    away = (-sag * (y2 - y1) / length, sag * (x2 - x1) / length)
+    middle = ((x1 + x2) / 2 + away[0], (y1 + y2) / 2 + away[1])
+    at = (middle[0] + away[0], middle[1] + away[1])  # the control point: the arc reaches half as far
+    first, last = _edge_of(*start, *at), _edge_of(*end, *at)
+    kind = "none" if name == "none" else f"op{op if op < KINDS else 1 + op % (KINDS - 1)}"
+    line = f'<path class="edge {kind}" d="M{_p(first)}Q{_p(at)} {_p(last)}"/>'
     if name != "none":
-        angle = math.atan2(end[1] - at_y, end[0] - at_x)
-        wings = [(end[0] - 9 * math.cos(angle + turn), end[1] - 9 * math.sin(angle + turn)) for turn in (-0.4, 0.4)]
-        line += f'<path class="head {kind}" d="M{_p(end)}L{_p(wings[0])}L{_p(wings[1])}Z"/>'
-    text = f'<text class="op {kind}" x="{at_x:.0f}" y="{middle + rise + 4}">{operation(name)}</text>'
+        angle = math.atan2(last[1] - at[1], last[0] - at[0])
+        wings = [(last[0] - 9 * math.cos(angle + turn), last[1] - 9 * math.sin(angle + turn)) for turn in (-0.4, 0.4)]
+        line += f'<path class="head {kind}" d="M{_p(last)}L{_p(wings[0])}L{_p(wings[1])}Z"/>'
+    text = f'<text class="op {kind}" x="{middle[0]:.0f}" y="{middle[1] + 4:.0f}">{operation(name)}</text>'
     return line, text
 
 

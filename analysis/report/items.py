@@ -11,7 +11,9 @@ from typing import Any
 
 import pandas as pd
 
+from analysis import definitions
 from analysis.chart import Chart
+from analysis.links import without_links
 from analysis.load import Setting, settings
 from analysis.output import Drawn
 from analysis.report import markup, plots
@@ -57,6 +59,7 @@ class Group:
     kind: str
     title: str
     lead: str
+    definitions: str  # of its quantities, where the captions do not define them
     items: tuple[Item, ...]
 
 
@@ -82,14 +85,14 @@ def groups(
         if items:
             kind = items[0].kind
             lead = " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
-            found.append(Group(f"{kind}s-{name}", kind, _words(name, kind), lead, tuple(items)))
+            found.append(Group(f"{kind}s-{name}", kind, _words(name, kind), lead, definitions.of(module), tuple(items)))
     return found, others
 
 
 def known_settings(frame: pd.DataFrame) -> dict[str, Setting]:
     """Every setting that a file name can carry, by its slug: with a target, without one, and of the search alone."""
     found = [one for by_target in (True, False) for one, _ in settings(frame, by_target)]
-    return {one.slug: one for one in (*found, *(replace(one, target="", truth="") for one in found))}
+    return {one.slug: one for one in (*found, *(one.search for one in found))}
 
 
 def _by_stem(paths: Sequence[Path]) -> dict[Path, dict[str, Path]]:
@@ -109,7 +112,7 @@ def _item(
     root: Path,
 ) -> Item:
     kind = stem.parent.name.removesuffix("s")
-    words = markup.read(paths[".md"].read_text(), lambda text: names.get(text.rstrip(MARKS), ""))
+    words = markup.read(without_links(paths[".md"].read_text()), lambda text: names.get(text.rstrip(MARKS), ""))
     setting = setting_in(stem.name, known)
     title = _where(stem.name, setting)
     links = tuple(
@@ -124,14 +127,10 @@ def _item(
 
 def _slugs(setting: Setting, known: Iterable[Setting]) -> tuple[str, ...]:
     """The settings without targets that are this one, or scored its searches where it names no truth."""
-    like = [
-        replace(one, target="")
-        for one in known
-        if one.truth
-        and (one.space, one.dataset, one.scale) == (setting.space, setting.dataset, setting.scale)
-        and setting.truth in ("", one.truth)
-    ]
-    return tuple(sorted({one.slug for one in like}))
+    scored = {replace(one, target="") for one in known if one.truth}
+    if setting.truth:
+        return tuple(one.slug for one in scored if one == replace(setting, target=""))
+    return tuple(sorted(one.slug for one in scored if one.search == setting))
 
 
 def setting_in(name: str, known: Mapping[str, Setting]) -> Setting | None:
@@ -152,6 +151,7 @@ def _where(name: str, setting: Setting | None) -> str:
 def said(setting: Setting) -> str:
     """A setting in words."""
     scored = f", {setting.target} by {setting.truth}" if setting.target else f", scored by {setting.truth}"
+    scored += f" ({setting.about})"
     return f"{setting.space} searched on {setting.dataset}, scale {setting.scale}{scored if setting.truth else ''}"
 
 

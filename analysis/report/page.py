@@ -15,7 +15,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis import caption, stats, style
+from analysis import caption, definitions, stats, style
 from analysis.load import Loaded, Setting, settings, targets_of
 from analysis.output import Drawn, write_text
 from analysis.report import checklist, items, markup, runs
@@ -79,7 +79,7 @@ def render(results: Results, loaded: Loaded, drawn: Sequence[tuple[str, Any, Dra
             methods=_methods(pages),
             looks=_looks(pages),
             command=caption.command(results.root),
-            intervals=caption.INTERVALS,
+            shared=list(definitions.shared()),
             least_runs=stats.LEAST_RUNS,
         )
     )
@@ -93,8 +93,8 @@ def target_in(title: str, targets: Sequence[str]) -> str:
 def setting_ids(page: runs.Page, told: Sequence[Told], frame: pd.DataFrame) -> str:
     """The slugs of a run's settings, one per truth that scored it, or that scored others like it."""
     own = frame[frame["key"] == page.key]
-    rows = own if len(own) else frame[(frame["dataset"] == page.dataset) & (frame["scale"] == page.scale)]
-    slugs = {Setting(page.space, page.dataset, page.scale, truth).slug for truth in rows["truth"]}
+    here = (frame["space"] == page.space) & (frame["dataset"] == page.dataset) & (frame["scale"] == page.scale)
+    slugs = {one.slug for one, _ in settings(own if len(own) else frame[here], by_target=False)}
     return " ".join(sorted(slugs & {one.id for one in told}))
 
 

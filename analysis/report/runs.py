@@ -11,7 +11,7 @@ from typing import Any
 
 from markupsafe import Markup
 
-from analysis import caption
+from analysis import caption, graphs
 from analysis.load import BOTH
 from analysis.report import drawing
 from analysis.style import order, printed
@@ -34,7 +34,6 @@ _SCORES = (
     ("test", "test (%)", 2),
     ("regret_test", "regret (points)", 2),
     ("rank", "rank", 0),
-    ("ranked", "of", 0),
     ("relative_improvement", "over the mean architecture (%)", 2),
     ("test_best_candidate", "best candidate (oracle) (%)", 2),
     ("tau", "tau", 3),
@@ -141,10 +140,11 @@ def _is_of(space: Space, genotype: tuple[int, ...]) -> bool:
 def _blocks(record: Record, scores: Sequence[Score], space: Space | None) -> Iterator[Block]:
     yield Block(
         "Scores of the choice",
-        ("scored on, by", *(head for _, head, _ in _SCORES)),
+        ("scored on, by", "truth of", *(head for _, head, _ in _SCORES)),
         tuple(
             (
                 f"{s.target}, {s.truth}",
+                _among(s),
                 *(_number(value_of(s, name), digits) for name, _, digits in _SCORES),
             )
             for s in scores
@@ -171,7 +171,13 @@ def _blocks(record: Record, scores: Sequence[Score], space: Space | None) -> Ite
         ("phase", *(head for _, head, _ in _COSTS)),
         tuple((name, *(_cost(cost.get(key), factor) for key, _, factor in _COSTS)) for name, cost in phases.items()),
     )
-    yield _regions(record.details.get("tree", ()))
+    yield _regions(record.details.get("tree", ()), space)
+
+
+def _among(score: Score) -> str:
+    """What its rank is stated of, and of which kind that truth is."""
+    known = "" if score.truth_coverage >= 1 or score.ranked is None else f"{score.ranked:,} known of "
+    return f"{known}{score.population}, {score.kind}"
 
 
 def value_of(score: Score, name: str) -> float | None:
@@ -180,15 +186,19 @@ def value_of(score: Score, name: str) -> float | None:
     return None if value is None else float(value)
 
 
-def _regions(tree: Sequence[Mapping[str, Any]]) -> Block:
-    """The tree of regions that a partition method grew."""
+def _regions(tree: Sequence[Mapping[str, Any]], space: Space | None) -> Block:
+    """The tree of regions that a partition method grew, edges by their names."""
+
+    def named(edge: int) -> str:
+        return graphs.edge_name(space, edge) if space and edge < len(space.edges) else str(edge)
+
     rows = (
         (
             str(node["name"]),
             DASH if node["parent"] is None else str(node["parent"]),
             f"{node['size']:,}",
             _number(None if node["accuracy"] is None else 100 * node["accuracy"], 2),
-            DASH if not node["cut"] else ", ".join(map(str, node["cut"]["edges"])),
+            DASH if not node["cut"] else ", ".join(map(named, node["cut"]["edges"])),
             "yes" if node["kept"] else "no",
         )
         for node in tree

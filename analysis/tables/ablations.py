@@ -8,13 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import caption
 from analysis.load import Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
 from analysis.style import printed
 from analysis.tables import pairing
-from analysis.tables.beside import VERDICTS, beside, legend
+from analysis.tables.beside import beside, legend
 from analysis.tables.columns import RUNS, Column, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
@@ -96,6 +95,10 @@ COLUMNS = (
     Column("images", "images (thousands)", "thousands", 1, 1e-3),
     Column("device_s", "seconds", "s", 1),
 )
+READ = (
+    "Each line is one setting of a switch; whole less this is the test accuracy of the whole method less that of the "
+    "line."
+)
 DEFINITIONS = (
     "Test is the accuracy of the method's own choice, trained alone; regret its distance to the best architecture of "
     "the truth; tau is Kendall's tau-b of the estimates with test accuracy over the probe (of HEP-NAS's supernets, "
@@ -165,6 +168,8 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
             heads = ("Switch", RUNS, *(c.head for c in COLUMNS), "whole less this (points)", "p", "P(better)")
             title = f"{ablation.title} ({printed(ablation.whole)}), {one.target}"
             grids.append(Grid(title, heads, tuple(body)))
-    texts = (caption.INTERVALS, DEFINITIONS, pairing.WORDS, VERDICTS, legend(reasons, [one.target for one, _ in parts]))
-    words = describe(setting, some, results.root, texts, [label for a in shown for label, _ in a.settings])
+    texts = (legend(reasons, setting, [one.target for one, _ in parts]),)
+    words = describe(
+        "ablations", READ, setting, some, results.root, texts, [label for a in shown for label, _ in a.settings]
+    )
     return Sheet("ablations", setting, tuple(grids), words, pd.DataFrame(data))

@@ -26,7 +26,7 @@ def beside(
     are not comparable under the letters that notes use."""
     mean = column.mean(rows)
     numbers = {"quantity": column.source, "unit": column.unit, **vars(mean), "std": column.std(rows)}
-    theirs = published.find(label, setting.target, column.source)
+    theirs = published.find(setting.space, label, setting.target, column.source)
     if theirs is None:
         return numbers, ()
     said = published.verdict(mean, theirs, setting, rows["scale_numbers"].iloc[0])
@@ -46,11 +46,12 @@ def beside(
 
 
 def cost_beside(
-    column: Column, rows: pd.DataFrame, label: str, targets: list[str], reasons: dict[str, str]
+    column: Column, rows: pd.DataFrame, label: str, setting: Setting, targets: list[str], reasons: dict[str, str]
 ) -> tuple[dict[str, Any], tuple[str, ...]]:
     """Our seconds beside the published ones, which are those of other devices and never comparable."""
     numbers = {"quantity": column.source, "unit": column.unit, **vars(column.mean(rows))}
-    known = [p for p in published.published() if (p.label, p.quantity) == (label, "cost") and p.target in targets]
+    costs = [p for p in published.of_space(setting.space) if (p.label, p.quantity) == (label, "cost")]
+    known = [p for p in costs if p.target in targets]
     theirs = next((p for p in known if p.value is not None), None)
     if column.source != "device_s" or theirs is None or theirs.value is None:
         return numbers, ()
@@ -69,10 +70,11 @@ def cost_beside(
     return {**numbers, **told}, notes
 
 
-def legend(reasons: Mapping[str, str], targets: list[str]) -> str:
+def legend(reasons: Mapping[str, str], setting: Setting, targets: list[str]) -> str:
     """What the letters stand for; or that no paper has such numbers."""
-    if not any(p.target in targets for p in published.published()):
-        return f"No paper prints numbers for {', '.join(targets)}, so there is no published number and no verdict."
+    if not any(p.target in targets for p in published.of_space(setting.space)):
+        what = f"{setting.space} on {', '.join(targets)}"
+        return f"No paper prints numbers for {what}, so there is no published number and no verdict."
     return (
         f"Not comparable: {'; '.join(f'{letter} {reason}' for reason, letter in reasons.items())}." if reasons else ""
     )

@@ -80,6 +80,10 @@ HEADS = (
     "images, first / second",
     "verdict",
 )
+READ = (
+    "Each line compares two methods from the same seeds: the verdict is for where the interval of the difference lies "
+    "above 0, and against where it lies below."
+)
 DEFINITIONS = (
     "Each line compares two methods that were run from the same seeds. Verdict: for, where the interval of the mean "
     "difference lies above 0; against, where it lies below; undecided otherwise, or with too few pairs. It is a "
@@ -168,7 +172,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
                 data.append({**line, **pairing.data(found, chance), "verdict": verdict, "images_ratio": ratio})
             if body:
                 grids.append(Grid(f"{title}, {one.target}", HEADS, tuple(body)))
-    words = describe(setting, rows, results.root, (DEFINITIONS, pairing.WORDS), (*METHODS, "random"))
+    words = describe("claims", READ, setting, rows, results.root, methods=(*METHODS, "random"))
     return Sheet("claims", setting, tuple(grids), words, pd.DataFrame(data))
 
 

@@ -23,7 +23,7 @@ class Column:
     """A quantity of a table: the frame's column it averages, and how the mean is printed."""
 
     source: str
-    head: str  # "{ranked}" stands for the number of ranked architectures
+    head: str  # "{among}" stands for the architectures that are ranked
     unit: str
     digits: int = 0
     factor: float = 1.0
@@ -97,6 +97,7 @@ def shared(setting: Setting, label: str, rows: pd.DataFrame) -> dict[str, Any]:
         "dataset": setting.dataset,
         "scale": setting.scale,
         "truth": setting.truth,
+        "population": setting.population,
         "label": label,
         **counts(rows),
     }

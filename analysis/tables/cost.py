@@ -37,6 +37,7 @@ PHASES = {
     "compare": "choice of the child that lives on",
     "choose": "choice of the architecture at the end",
 }
+READ = "Each line is a method or, below it, a phase of its search: means over runs; phases add up to the total."
 DEFINITIONS = (
     "Means over the runs that are done. A phase pays for what happens while it is the innermost open one, so phases "
     f"add up to the total: {'; '.join(f'{name}: {what}' for name, what in PHASES.items())}. An image passed once "
@@ -72,7 +73,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
                 for column in COLUMNS
             ]
     heads = ("Method and phase", RUNS, *(column.head for column in COLUMNS))
-    words = describe(setting, rows, results.root, (caption.made_with(rows), caption.asked(rows), DEFINITIONS))
+    words = describe("cost", READ, setting, rows, results.root, (caption.made_with(rows), caption.asked(rows)))
     return Sheet("cost", setting, (Grid("Cost of the search by phase", heads, tuple(body)),), words, pd.DataFrame(data))
 
 

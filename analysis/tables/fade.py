@@ -11,12 +11,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats as scipy_stats
 
-from analysis import caption
 from analysis.load import Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
 from analysis.style import printed
-from analysis.tables.beside import VERDICTS, beside, legend
+from analysis.tables.beside import beside, legend
 from analysis.tables.columns import RUNS, Column, by_label, runs_cell, shared
 from analysis.tables.grid import Cell, Grid
 from analysis.tables.sheet import Sheet, describe
@@ -40,6 +39,7 @@ COLUMNS = (
     Column("backward_images", "images backward (thousands)", "thousands", 1, 1e-3),
     Column("device_s", "seconds", "s", 1),
 )
+READ = "Each line is a form of FaDE: how its ranks order the cells that were trained together, against their truth."
 DEFINITIONS = (
     "Each round trains one hyper-architecture of d rows with k cells in each, the same cells in all rows; the "
     "FaDE-rank of a cell is the product over rows of its softmax weight. Ranks of different hyper-architectures cannot "
@@ -139,9 +139,13 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
             body.append(tuple(cells))
         heads = ("Method", RUNS, "k", "d", "rounds", "regularisation", "cells drawn", *(c.head for c in COLUMNS))
         grids.append(Grid(f"FaDE-ranks against the truth, {one.target}", heads, tuple(body)))
-    texts = (caption.INTERVALS, DEFINITIONS, VERDICTS, legend(reasons, sorted(set(some["target"]))))
+    texts = (legend(reasons, setting, sorted(set(some["target"]))),)
     return Sheet(
-        "fade", setting, tuple(grids), describe(setting, some, results.root, texts, METHODS), pd.DataFrame(data)
+        "fade",
+        setting,
+        tuple(grids),
+        describe("fade", READ, setting, some, results.root, texts, METHODS),
+        pd.DataFrame(data),
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import caption, stats
+from analysis import stats
 from analysis.load import Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
@@ -24,6 +24,10 @@ COLUMNS = (
     Column("range_used", "range used", "", 3, interval=True),
 )
 RANGE, CHANCE = COLUMNS[1], pairing.CHANCE
+READ = (
+    "Each line is a method: RI is what its choice gains over a random architecture; range used is 0 for the mean "
+    "random architecture and 1 for the best."
+)
 DEFINITIONS = (
     f"RI, the relative improvement over a random architecture, is {panel.DEFINITIONS['relative_improvement']}; range "
     f"used is {panel.DEFINITIONS['range_used']}, 0 for the mean random architecture and 1 for the best that the table "
@@ -66,7 +70,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
         body.append(tuple(cells))
     heads = ["Method", RUNS, *(f"{one.target} {column.head}" for one, _ in parts for column in COLUMNS)]
     grid = Grid("What a choice is worth", (*heads, "IQM of range used", "P(beats random)"), tuple(body))
-    words = describe(setting, rows, results.root, (caption.INTERVALS, DEFINITIONS))
+    words = describe("gains", READ, setting, rows, results.root)
     return Sheet("gains", setting, (grid,), words, pd.DataFrame(data))
 
 

@@ -8,16 +8,17 @@ from pathlib import Path
 import pandas as pd
 from rich.console import Console
 
-from analysis import caption, groups
+from analysis import caption
 from analysis.load import RESCORE, Setting, is_searched, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
 from analysis.style import printed
 from analysis.tables.columns import RUNS, Column, by_label, counts, once_per_run, runs_cell
 from analysis.tables.grid import Cell, Grid, show
-from analysis.tables.sheet import Sheet
+from analysis.tables.sheet import Sheet, describe
 from bench.store.record import Results
 
+READ = "Each line is a method: means over seeds, with their intervals in brackets."
 DEFINITIONS = (
     "n counts runs. Choice is the architecture that the method itself picked, by its own estimates; valid and test "
     "are its accuracies when trained alone, as the truth tells them. Best candidate (oracle) is the highest test "
@@ -39,7 +40,7 @@ CHOICE = (
     Column("valid", "valid (%)", "%", 2, interval=True),
     Column("test", "test (%)", "%", 2, interval=True),
     Column("regret_test", "regret (points)", "points", 2, interval=True),
-    Column("rank", "rank{ranked}", "", 0, interval=True),
+    Column("rank", "rank among {among}", "", 0, interval=True),
     Column("test_best_candidate", "best candidate (oracle) (%)", "%", 2, interval=True),
     Column("n_candidates", "finalists", ""),
 )
@@ -74,7 +75,8 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
                 f"main {setting.slug}: no random baseline; `python -m bench run` a study with one, then {RESCORE}"
             )
         missing += lines("main", setting, rows)
-        words = describe(setting, rows, results.root)
+        texts = (caption.asked(rows), caption.made_with(rows), _random_baseline(setting, rows))
+        words = describe("main", READ, setting, rows, results.root, texts)
         made = Sheet("main", setting, tuple(grids(setting, rows)), words, numbers(setting, rows))
         paths += made.write(results.root)
     return Drawn(tuple(paths), tuple(missing))
@@ -110,6 +112,7 @@ def numbers(setting: Setting, rows: pd.DataFrame) -> pd.DataFrame:
                 "dataset": setting.dataset,
                 "scale": setting.scale,
                 "truth": setting.truth,
+                "population": setting.population,
                 "truth_checksum": of_label["truth_checksum"].iloc[0] if target else "",
                 "target": target,
                 "label": label,
@@ -119,27 +122,6 @@ def numbers(setting: Setting, rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def describe(setting: Setting, rows: pd.DataFrame, root: Path) -> str:
-    """The caption: what was searched and scored, seeds, intervals, definitions, the random baseline, the command."""
-    return " ".join(
-        filter(
-            None,
-            [
-                caption.setting_of(setting, rows),
-                caption.seeds(rows),
-                caption.progress(setting, rows),
-                caption.INTERVALS,
-                DEFINITIONS,
-                caption.SIZES if set(groups.SIZES) <= set(rows["label"]) else "",
-                caption.asked(rows),
-                caption.made_with(rows),
-                _random_baseline(setting, rows),
-                f"Made by: {caption.command(root)}.",
-            ],
-        )
-    )
-
-
 def _random_baseline(setting: Setting, rows: pd.DataFrame) -> str:
     said = []
     for one, part in targets_of(setting, rows):
@@ -147,13 +129,12 @@ def _random_baseline(setting: Setting, rows: pd.DataFrame) -> str:
         if len(known):
             mean, best = known["random_mean"].iloc[0], known["optimum"].iloc[0]
             said.append(f"{one.target} test {mean:.2f} %, regret {best - mean:.2f} points")
-    return f"An architecture drawn at random has, on average over all known ones: {'; '.join(said)}." if said else ""
+    return f"One of {caption.among(rows)} drawn at random has, on average: {'; '.join(said)}." if said else ""
 
 
 def _grid(title: str, columns: tuple[Column, ...], rows: pd.DataFrame) -> Grid:
-    ranked = rows["ranked"].dropna().unique()
-    of = f" of {ranked[0]:,.0f}" if len(ranked) == 1 else ""
-    heads = ("Method", RUNS, *(column.head.format(ranked=of) for column in columns))
+    among = caption.among(rows)
+    heads = ("Method", RUNS, *(column.head.format(among=among) for column in columns))
     body = [
         (Cell(printed(label)), runs_cell(part), *(column.cell(part) for column in columns))
         for label, part in by_label(rows)

@@ -8,17 +8,18 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import caption, published
+from analysis import published
 from analysis.load import Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
 from analysis.style import printed
-from analysis.tables.beside import VERDICTS, beside, cost_beside, legend
+from analysis.tables.beside import beside, cost_beside, legend
 from analysis.tables.columns import RUNS, Column, by_label, once_per_run, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
 from bench.store.record import Results
 
+SPACE = "nb201"
 ACCURACIES = (
     Column("valid", "valid", "%", 2, interval=True, spread=True),
     Column("test", "test", "%", 2, interval=True, spread=True),
@@ -36,6 +37,10 @@ SOURCES = (
     "single run log in repository history",
 )
 """The published tables whose methods are reference rows."""
+READ = (
+    "Each cell is the accuracy (%) of the method's own choice, trained alone: mean ± standard deviation over seeds, "
+    "the interval of the mean, and behind it what a paper prints, with a verdict."
+)
 DEFINITIONS = (
     "Each cell is the accuracy (%) of the architecture that the method itself chose, trained alone, as the truth "
     "tells it: mean ± standard deviation over seeds, with the interval of the mean. Images are those passed through "
@@ -46,10 +51,10 @@ DEFINITIONS = (
 
 
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:
-    """Write one table for each setting."""
+    """Write one table for each setting of the space that these papers search."""
     paths: list[Path] = []
     missing: list[str] = []
-    for setting, rows in settings(frame, by_target=False):
+    for setting, rows in settings(frame[frame["space"] == SPACE], by_target=False):
         paths += sheet(setting, rows, results).write(results.root)
         missing += lines("nb201", setting, rows)
     return Drawn(tuple(paths), tuple(missing))
@@ -75,14 +80,13 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
         run = once_per_run(of_label)
         same = {**shared(setting, label, run), "target": ""}
         for column in COSTS:
-            numbers, notes = cost_beside(column, run, label, [one.target for one, _ in parts], reasons)
+            numbers, notes = cost_beside(column, run, label, setting, [one.target for one, _ in parts], reasons)
             cells.append(column.cell(run, *notes))
             data.append({**same, **numbers})
         body.append(tuple(cells))
     names = [one.target for one, _ in parts]
-    words = describe(
-        setting, rows, results.root, (caption.INTERVALS, DEFINITIONS, VERDICTS, legend(reasons, names), _sources(names))
-    )
+    texts = (legend(reasons, setting, names), _sources(names))
+    words = describe("nb201", READ, setting, rows, results.root, texts)
     grid = Grid("NAS-Bench-201: accuracy of the choice and search cost", tuple(heads), tuple(body))
     return Sheet("nb201", setting, (grid,), words, pd.DataFrame(data))
 
@@ -91,11 +95,11 @@ def _reference(setting: Setting, targets: list[str]) -> Iterator[tuple[Cell, ...
     """Rows of methods that we do not run, as published: nothing where no paper knows the targets."""
     names: dict[tuple[str, str], None] = {}
     for where in SOURCES:
-        for p in published.published():
+        for p in published.of_space(SPACE):
             if p.where == where and not p.label and p.target in targets and p.quantity in ("valid", "test"):
                 names.setdefault((p.name, where))
     for name, where in names:
-        known = {(p.target, p.quantity): p for p in published.published() if (p.name, p.where) == (name, where)}
+        known = {(p.target, p.quantity): p for p in published.of_space(SPACE) if (p.name, p.where) == (name, where)}
         cells = [Cell(f"{name} (published)"), Cell(UNKNOWN)]
         for target in targets:
             found = (known.get((target, column.source)) for column in ACCURACIES)
@@ -106,7 +110,7 @@ def _reference(setting: Setting, targets: list[str]) -> Iterator[tuple[Cell, ...
 
 
 def _sources(targets: list[str]) -> str:
-    if not any(p.target in targets for p in published.published()):
+    if not any(p.target in targets for p in published.of_space(SPACE)):
         return ""
-    read = {p.source: p.confidence for p in published.published() if p.where in SOURCES and p.value is not None}
+    read = {p.source: p.confidence for p in published.of_space(SPACE) if p.where in SOURCES and p.value is not None}
     return f"Published numbers were read in: {'; '.join(f'{s} ({c})' for s, c in read.items())}."

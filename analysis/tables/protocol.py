@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import caption
 from analysis.load import RESCORE, Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
@@ -27,6 +26,7 @@ COLUMNS = (
     Column("tau", "tau", "", 3, interval=True),
     Column("images", "images (thousands)", "thousands", 1, 1e-3),
 )
+READ = "Each line is a search: at the epochs of its paper, and at the images of its base on one supernet (fair)."
 DEFINITIONS = (
     "Paper: the epochs that the paper gives, scaled, however much that is in all. Fair: all phases and the batches of "
     "gradient matching shrunk by one factor, so that the search takes the images of its base on one supernet (within "
@@ -47,10 +47,10 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
                 {base for base, protocol in zip(rows["base"], rows["protocol"], strict=True) if protocol == PAPER}
             )
             example = f"'{names[0] if names else 'gm-darts'}(protocol=fair)'"
+            where = f"--space {setting.space} --dataset {setting.dataset} --scale {setting.scale}"
             missing.append(
-                f"protocol {setting.slug}: no method was run under both protocols; `python -m bench run --dataset "
-                f"{setting.dataset} --scale {setting.scale} --methods {example} {example[1:].partition('(')[0]}`, "
-                f"then {RESCORE}"
+                f"protocol {setting.slug}: no method was run under both protocols; `python -m bench run {where} "
+                f"--methods {example} {example[1:].partition('(')[0]}`, then {RESCORE}"
             )
             continue
         paths += sheet(setting, rows, results).write(results.root)
@@ -93,5 +93,5 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
         heads += [f"{column.head}, {name}" for column in COLUMNS for name in (PAPER, FAIR)]
         title = f"Published and fair protocol, {one.target}"
         grids.append(Grid(title, (*heads, "fair less paper (points)", "p", "P(better)"), tuple(body)))
-    words = describe(setting, some, results.root, (caption.INTERVALS, DEFINITIONS, pairing.WORDS), labels)
+    words = describe("protocol", READ, setting, some, results.root, methods=labels)
     return Sheet("protocol", setting, tuple(grids), words, pd.DataFrame(data))

@@ -3,23 +3,25 @@ inside the true top 0.2 to 100 %; then the metrics that say what tau does not.""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from analysis import caption, published, stats
+from analysis import published, stats
 from analysis.load import RESCORE, Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
 from analysis.pairs import Sides, read_ranking, sides
+from analysis.runs import config, leaves, record_of
 from analysis.style import printed
-from analysis.tables.beside import VERDICTS, beside, legend
+from analysis.tables.beside import beside, legend
 from analysis.tables.columns import RUNS, Column, by_label, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
 from bench import metrics
+from bench.errors import counted
 from bench.scoring import panel
 from bench.store.record import Results
 
@@ -46,6 +48,10 @@ OTHERS = (
     Column("coverage", "coverage (%)", "%", 0, 100.0),
     Column("probe_n", "probe n", ""),
     Column("ceiling", "ceiling", "", 3),
+)
+READ = (
+    f"Each line is a method: how its estimates rank the probe, inside the true top and as a whole; {ORDER} marks "
+    "estimates that are an order and no accuracies."
 )
 DEFINITIONS = (
     "Estimates are those of the search for the architectures of the probe; truth is test accuracy. Tau is Kendall's "
@@ -106,7 +112,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
             heads = ("Method", RUNS, "criterion", "split", "supernets", *(column.head for column in columns))
             body = []
             for label, of_label in by_label(part):
-                cells = [_name(label, of_label), runs_cell(of_label), *map(Cell, kind_of(of_label))]
+                cells = [_name(label, of_label), runs_cell(of_label), *map(Cell, kind_of(of_label, results))]
                 same = {**shared(one, label, of_label), "target": one.target}
                 for column in columns:
                     numbers, notes = beside(column, of_label, label, one, reasons)
@@ -114,7 +120,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
                     data.append({**same, **numbers})
                 body.append(tuple(cells))
             body += _sizes(one, part, columns, results, 3, data)
-            body += _not_found(one.target, columns)
+            body += _not_found(one, columns)
             grids.append(Grid(title, heads, tuple(body)))
         body = []
         for label, of_label in by_label(part):
@@ -126,9 +132,9 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
         body += [(*row, Cell(UNKNOWN)) for row in _sizes(one, part, OTHERS, results, -1, data)]
         heads = ("Method", *(column.head for column in OTHERS), "tau over architectures")
         grids.append(Grid(f"Other ranking metrics, {one.target}", heads, tuple(body)))
-    texts = (caption.INTERVALS, DEFINITIONS, caption.SIZES, VERDICTS, legend(reasons, [one.target for one, _ in parts]))
+    texts = (legend(reasons, setting, [one.target for one, _ in parts]),)
     methods = sorted(set(with_opinion(rows)["label"]) | set(SIZES))
-    words = describe(setting, with_opinion(rows), results.root, texts, methods)
+    words = describe("ranking", READ, setting, with_opinion(rows), results.root, texts, methods)
     return Sheet("ranking", setting, tuple(grids), words, pd.DataFrame(data))
 
 
@@ -150,23 +156,30 @@ def over_architectures(setting: Setting, rows: pd.DataFrame, results: Results) -
     return stats.tau_over_architectures([(r.estimate, r.truth) for r in rankings])
 
 
-def kind_of(rows: pd.DataFrame) -> tuple[str, str, str]:
-    """Split criterion, number of edges cut, and supernets behind the estimates, in words."""
-    config: Mapping[str, Any] = rows["method_id"].iloc[0]["config"]
-    supernets = stats.mean_of(stats.done(rows)["supernets"]).mean
-    trained = UNKNOWN if supernets is None else f"{supernets:.0f}"
-    if "grouping" not in config:
-        return "none", "0", trained
-    criterion = _CRITERIA.get(_last(config["grouping"]["name"]), _last(config["grouping"]["name"]))
-    edges = config["edges"]["config"]
-    levels = len(config["levels"])
-    split = (
-        str(len(edges["edges"])) if "edges" in edges else str(levels) if "by" in edges else f"all, in {levels} stages"
-    )
-    if config["keep"] == "best":  # a rejected child still ranks the part that it was given
-        return criterion, split, trained
-    leaves = stats.mean_of(stats.done(rows)["n_candidates"]).mean
-    return criterion, split, UNKNOWN if leaves is None else f"{leaves:.0f}"
+def kind_of(rows: pd.DataFrame, results: Results) -> tuple[str, str, str]:
+    """Split criterion, number of edges cut, and supernets behind the estimates, in words, as the first record of a
+    finished run tells them by its tree of supernets; the supernets of a search without one are those that it built."""
+    done = stats.done(rows).sort_values("seed", kind="stable")
+    if done.empty:
+        return UNKNOWN, UNKNOWN, UNKNOWN
+    built = f"{done['supernets'].mean():.0f}"
+    record = record_of(results, str(done["key"].iloc[0]))
+    tree = record.details.get("tree")
+    if tree is None:
+        return "none", "0", built
+    grouping = _last(config(record.identity["method"], "grouping")["name"])
+    return _CRITERIA.get(grouping, grouping), split_of(tree), str(leaves(record) or built)
+
+
+def split_of(tree: Sequence[Mapping[str, Any]]) -> str:
+    """How many edges are cut on the way to the deepest supernet, and in how many stages where one cuts several."""
+    nodes = {node["name"]: node for node in tree}
+    cuts: list[int] = []
+    node = max(tree, key=lambda one: one["depth"])
+    while node["parent"] is not None:
+        node = nodes[node["parent"]]
+        cuts.append(len(node["cut"]["edges"]) if node["cut"] else 0)
+    return f"{sum(cuts)}, in {counted(len(cuts), 'stage')}" if max(cuts, default=0) > 1 else str(sum(cuts))
 
 
 _CRITERIA = {"Exhaustive": "exhaustive", "Matching": "gradient matching", "RandomGroups": "random"}
@@ -226,11 +239,10 @@ def _sizes(
         ]
 
 
-def _not_found(target: str, columns: tuple[Column, ...]) -> Iterator[tuple[Cell, ...]]:
+def _not_found(setting: Setting, columns: tuple[Column, ...]) -> Iterator[tuple[Cell, ...]]:
     """Published rows of Table 7 that are no method of ours, as far as they are known."""
-    found = {
-        p.quantity: p for p in published.published() if p.where == "Table 7" and not p.label and p.target == target
-    }
+    known = [p for p in published.of_space(setting.space) if p.where == "Table 7" and not p.label]
+    found = {p.quantity: p for p in known if p.target == setting.target}
     if not found or not any(column.source in found for column in columns):
         return
     name = next(iter(found.values())).name

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis import caption
 from analysis.load import RESCORE, Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
@@ -63,6 +62,10 @@ COLUMNS = (
     Column("oracle_gain", "oracle's gain (points)", "points", 2, interval=True),
     Column("n_candidates", "finalists", "", 1),
     Column("n_candidates_known", "known", "", 1),
+)
+READ = (
+    "Each line is a search: the test accuracy (%) of one of its finalists, chosen in different ways; an oracle looks "
+    "the answers up, so it is no result of a search."
 )
 DEFINITIONS = (
     "Test accuracy (%) of one of a search's finalists, trained alone, chosen in different ways: as the method does, "
@@ -122,7 +125,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
             ]
         heads = ("Method", RUNS, *(column.head for column in COLUMNS))
         grids.append(Grid(f"Choice among the finalists, {one.target}", heads, tuple(body)))
-    words = describe(setting, chosen, results.root, (caption.INTERVALS, DEFINITIONS), sorted(set(chosen["label"])))
+    words = describe("selection", READ, setting, chosen, results.root, methods=sorted(set(chosen["label"])))
     return Sheet("selection", setting, tuple(grids), words, pd.DataFrame(data))
 
 

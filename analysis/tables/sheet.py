@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import caption
+from analysis import caption, links
 from analysis.load import Setting
 from analysis.output import csv_text, write_text
 from analysis.tables.grid import Grid, latex, latex_escaped, markdown
@@ -43,7 +43,7 @@ class Sheet:
         lines = [f"% {caption.command(root)}", r"% needs \usepackage{booktabs,graphicx}"]
         for at, grid in enumerate(part for whole in self.grids for part in pages(whole)):
             words = (
-                latex_escaped(self.words)
+                latex_escaped(links.without_links(self.words))
                 if not at
                 else rf"{latex_escaped(grid.title)}; words as in Table~\ref{{{label}}}."
             )
@@ -58,12 +58,19 @@ class Sheet:
 
 
 def describe(
-    setting: Setting, rows: pd.DataFrame, root: Path, texts: Iterable[str], methods: Sequence[str] = ()
+    name: str,
+    read: str,
+    setting: Setting,
+    rows: pd.DataFrame,
+    root: Path,
+    texts: Iterable[str] = (),
+    methods: Sequence[str] = (),
 ) -> str:
-    """A caption: what was searched and scored, seeds, what is missing, the texts that define every quantity, and the
-    command. methods: those that the table is about, all by default."""
+    """A caption: how the table is read, what was searched and scored, seeds, what is missing, what is special about
+    these rows, where quantities are defined, and the command. methods: those that it is about, all by default."""
     said = (caption.setting_of(setting, rows), caption.seeds(rows), caption.progress(setting, rows, methods), *texts)
-    return " ".join(filter(None, (*said, f"Made by: {caption.command(root)}.")))
+    ends = (f"Definitions: {links.link(links.TABLES, name, root)}.", f"Made by: {caption.command(root)}.")
+    return " ".join(filter(None, (read, *said, *ends)))
 
 
 def pages(grid: Grid) -> list[Grid]:

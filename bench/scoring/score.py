@@ -160,6 +160,8 @@ def _row(
         truth=truth.name,
         truth_checksum=truth.checksum,
         truth_coverage=reference.coverage,
+        population=reference.population,
+        kind=truth.kind,
         architecture=record.architecture,
         valid=valid,
         test=test,

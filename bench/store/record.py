@@ -24,13 +24,15 @@ from bench.store.locks import claimed
 from bench.store.spec import canonical, key_of
 
 SCHEMA = 1
-SCORES = 4
+SCORES = 5
 """The schema of scores: they are made again at no cost, so their layout changes more freely than that of records."""
 MEASURED = frozenset({"wall_s", "device_s", "peak_bytes"})  # what differs from machine to machine and run to run
 
 _RESCORE = "run `python -m bench score` again"
 
 Status = Literal["done", "diverged", "failed", "interrupted"]
+Kind = Literal["trained", "surrogate"]
+"""Where a truth has its accuracies from: networks that were trained, or a model that predicts them."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,9 @@ class Score:
     status: Status
     truth: str
     truth_checksum: str
-    truth_coverage: float  # share of the space that the truth holds
+    truth_coverage: float  # share of the population that the truth holds
+    population: str  # what ranks, regrets and means are stated of: `all 15,625`, `240 sampled`
+    kind: Kind  # of the truth
     architecture: str | None
     valid: float | None
     test: float | None
@@ -299,6 +303,8 @@ def read_scores(path: Path) -> list[Score]:
     lists = ("candidates", "visited", "curve")
     rows = [Score(**{**row, **{name: tuple(row[name]) for name in lists}}) for row in fields]
     for row in rows:
+        if row.kind not in get_args(Kind):
+            raise BadRecord(f"{path} is of a truth of kind {row.kind!r}; known: {', '.join(get_args(Kind))}")
         if row.test is not None and not (math.isfinite(row.test) and 0 <= row.test <= 100):
             raise BadRecord(f"{path}: a test accuracy of {row.test} is not between 0 and 100; {_RESCORE}")
     return rows
