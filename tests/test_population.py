@@ -107,7 +107,7 @@ def test_another_space_or_population_is_refused(tmp_path: Path) -> None:
 def test_adapters_of_all_of_a_space_refuse_a_sample_of_it() -> None:
     some = table(Listed(nb201.SPACE, [(0,) * 6, (1,) * 6], "2 chosen"), "2 chosen")
     for adapted in (NATSTopology, dataset_api):
-        with pytest.raises(BadTable, match="is of the architectures of nb201, 2 chosen; .* all 15,625 are asked for"):
+        with pytest.raises(BadTable, match=r"is of the architectures of nb201, 2 chosen; .* all 15,625 are asked for"):
             adapted(some)
 
 
