@@ -74,11 +74,16 @@ def load_images(plan: Plan) -> Images:
 
 
 @cache
+def _classes(space: Space) -> dict[Hashable, list[Genotype]]:
+    return space.classes(space.trained_class)
+
+
+@cache
 def rows_by_class(space: Space) -> dict[Hashable, int]:
     """The row of the population that is trained for each class: that of its representative, or, where a sample lacks
     this, of its first member."""
     rows = {}
-    for key, members in space.classes(space.trained_class).items():
+    for key, members in _classes(space).items():
         row = space.population.find(space.representative(members))
         rows[key] = space.population.row(members[0]) if row is None else row
     return rows
@@ -87,8 +92,9 @@ def rows_by_class(space: Space) -> dict[Hashable, int]:
 @cache
 def trained_instead(space: Space) -> NDArray[np.int64]:
     """`[N]` the row that is trained for each architecture of the population; read-only."""
-    rows = rows_by_class(space)
-    found = np.array([rows[space.trained_class(genotype)] for genotype in space.population], np.int64)
+    rows, found = rows_by_class(space), np.empty(len(space.population), np.int64)
+    for key, members in _classes(space).items():
+        found[[space.population.row(member) for member in members]] = rows[key]
     found.flags.writeable = False
     return found
 
