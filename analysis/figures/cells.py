@@ -1,5 +1,5 @@
-"""The cells that the searches chose, drawn as graphs: one small multiple per method,
-one graph per cell type."""
+"""The cells that the searches chose, drawn as graphs: a small multiple per method, with a graph for each of its cell
+types."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ DEFINITIONS = (
     "test accuracy (the lower of two middle ones; the lowest seed where no truth is known). Nodes are sums of the "
     "edges into them, edges are operations as the key names them. Pale edges lie on no path from an input to the "
     "output that carries anything, so they cannot matter. Below each name: the seed, the test accuracy of the "
-    "architecture when trained alone and its rank. Where a cell is a row, node 0 is the input and the last node the"
-    " output, and thin grey edges carry nothing. In other cells the nodes at the left are inputs, `out` is made of "
+    "architecture when trained alone and its rank. Where a cell is a row, node 0 is the input and the last node the "
+    "output, and thin grey edges carry nothing. In other cells the nodes at the left are inputs, `out` is made of "
     "the shaded nodes, and edges that a node drops are left out."
 )
 
-READ = "Each graph is the cell that one run chose; numbers are its nodes, and pale edges cannot matter."
+READ = "Each graph is a cell that one run chose; numbers are its nodes, and pale edges cannot matter."
 """How the figure is read, in a sentence."""
 WORDS = caption.Words("cells", "Chosen cells.", READ)
 

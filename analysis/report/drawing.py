@@ -13,6 +13,7 @@ from bench.spaces.space import CellType, Genotype, Space
 
 NODE_GAP, NODE_RADIUS, RISE = 150, 13, 46  # units of the drawing; RISE: of a level of edges
 MARGIN, NAMED, JOINED = 22, 20, 30  # around the nodes; more for the name of a cell type, and for the lines to an output
+WIDE = 600  # from here on a cell gets more of the page
 KINDS = 8  # colours of operations in the style sheet
 DOTS = 24  # at most so many points of a curve tell their values
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 520, 200, 62, 14, 12, 40  # of a curve, and its margins
@@ -60,7 +61,7 @@ def _graph(space: Space, kind: CellType, genotype: Genotype) -> Markup:
     title = f'<text class="kind" x="4" y="14">{kind.name}</text>' if named else ""
     words = "; ".join(f"{edge.source} to {edge.target}: {operation(space.ops[genotype[e]])}" for e, edge in shown)
     return Markup(  # all of it is numbers and the names of cell types and operations
-        f'<svg class="cell" viewBox="0 0 {width:g} {height:g}" role="img" '
+        f'<svg class="cell{" wide" if width > WIDE else ""}" viewBox="0 0 {width:g} {height:g}" role="img" '
         f'aria-label="Cell{f" {kind.name}" if named else ""}, {words}">'
         f"{title}{lines}{''.join(line for line, _ in drawn)}{''.join(circle for circle, _ in nodes)}"
         f"{''.join(text for _, text in drawn)}{''.join(text for _, text in nodes)}</svg>"
