@@ -85,6 +85,15 @@ STUDIES: dict[str, Study] = {
             seeds=(0, 1, 2, 3, 4),
         ),
         Study(
+            "toy-darts",
+            "each kind of method on a DARTS space of two small cells (minutes)",
+            "patches",
+            "smoke",
+            (*BASELINES, *FREE, *ONE_SHOT, *PARTITION, "fade", "bayes"),
+            seeds=(0, 1),
+            space="toy-darts",
+        ),
+        Study(
             "nb201-cifar10-jpeg",
             "small supernets on CIFAR-10 (JPEG), to be scored against the official table (hours)",
             "cifar10-jpeg",
