@@ -185,13 +185,15 @@ class Score(Common):
 
         from bench import images
         from bench.store.record import Results
+        from bench.truth import EMBEDDED
 
         console, results = Console(stderr=self.json), Results(self.results)
+        named = [] if self.truth == EMBEDDED else [_truth(self.truth)]
         results.check_there()
         if self.dataset is not None and self.dataset not in images.NAMES:
             raise UnknownName("image set", self.dataset, images.NAMES)
         records = list(results.records())
-        truths = _truths(self.truth, {record.identity["space"] for record in records})
+        truths = named or _embedded({record.identity["space"] for record in records})
         results.check_writable()
         left = [why for record in records if (why := _unfit(record, truths, self.dataset))]
         out = [
@@ -229,20 +231,25 @@ class Score(Common):
         return rows
 
 
-def _truths(name: str, searched: set[str]) -> list[Any]:
-    """The table of that name, or the embedded ones of the spaces that were searched. Raises NoSuchEntry, BadTable."""
-    from bench import spaces
-    from bench.truth import EMBEDDED, FIRST_SPACE, TABLES, open_truth
+def _truth(path: str) -> Any:
+    """The table in a file. Raises NoSuchEntry, BadTable."""
+    from bench.truth import open_truth
 
-    if name == EMBEDDED:
-        there = sorted(searched & set(TABLES)) or [FIRST_SPACE]
-        return [open_truth(EMBEDDED, spaces.get(space)) for space in there]
-    truth = open_truth(name)
+    truth = open_truth(path)
     if not truth.targets():
         raise NoSuchEntry(
             f"table {truth.name} has test accuracies after full training of no data set that searches are scored on"
         )
-    return [truth]
+    return truth
+
+
+def _embedded(searched: set[str]) -> list[Any]:
+    """The tables of the spaces that were searched, as far as they have one."""
+    from bench import spaces
+    from bench.truth import EMBEDDED, FIRST_SPACE, TABLES, open_truth
+
+    there = sorted(searched & set(TABLES)) or [FIRST_SPACE]
+    return [open_truth(EMBEDDED, spaces.get(space)) for space in there]
 
 
 def _completed(truth: Any, genotypes: Sequence[Any], results: Path, console: Any) -> Any:

@@ -32,8 +32,6 @@ FIRST_SPACE = "nb201"
 Kind = Literal["trained", "surrogate"]
 """Where accuracies come from: a training of each architecture, or a model of such trainings."""
 
-Part = Literal["valid", "test"]
-
 
 @dataclass(frozen=True)
 class Target:
@@ -110,20 +108,6 @@ class GroundTruth(Protocol):
 
     def reference(self, dataset: str) -> Reference:
         """The accuracies of the population that this truth speaks of."""
-
-    # What scoring asks until it asks for a reference.
-
-    def column(self, dataset: str, part: Part) -> NDArray[np.float64]:
-        """`[m]` percent of the population, NaN where an architecture was not trained."""
-
-    def best(self, dataset: str) -> Scores:
-        """`Reference.best`."""
-
-    def coverage(self, dataset: str) -> float:
-        """`Reference.coverage`."""
-
-    def ceiling(self, dataset: str) -> Mapping[str, float] | None:
-        """`Reference.ceiling`."""
 
 
 def open_truth(name: str | Path, space: Space | None = None) -> GroundTruth:

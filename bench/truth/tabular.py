@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Self
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from bench.errors import NoSuchEntry
 from bench.spaces.space import Genotype, Population
-from bench.truth import Kind, Part, Reference, Scores, Target
+from bench.truth import Kind, Reference, Target
 from bench.truth.column import MEAN
 from bench.truth.reliability import split_tau, stepped_up
 from bench.truth.table import Table
@@ -99,27 +99,6 @@ class TableTruth:
         if not np.isfinite(halves):
             return None
         return {"tau": stepped_up(halves, seeds / half), "halves": halves, "seeds": seeds, "n": len(scores)}
-
-    # What scoring asks until it asks for a reference.
-
-    def column(self, dataset: str, part: Part) -> NDArray[np.float64]:
-        """`[N]` percent, NaN where missing, read-only. Raises NoSuchEntry."""
-        if part == "valid" and self._target(dataset).valid is None:
-            raise NoSuchEntry(f"table {self.name} has no validation accuracy of every {dataset} network; use 'test'")
-        reference = self.reference(dataset)
-        return reference.valid if part == "valid" else reference.test
-
-    def best(self, dataset: str) -> Scores:
-        """`Reference.best`."""
-        return self.reference(dataset).best
-
-    def coverage(self, dataset: str) -> float:
-        """`Reference.coverage`."""
-        return self.reference(dataset).coverage
-
-    def ceiling(self, dataset: str) -> Mapping[str, float] | None:
-        """`Reference.ceiling`."""
-        return self.reference(dataset).ceiling
 
     def _target(self, dataset: str) -> Target:
         if dataset not in self._targets:
