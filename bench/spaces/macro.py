@@ -5,6 +5,8 @@ and a stage is a cell type of its own, with one cell. Choices have the names of 
 input on; as the first layer of a stage it is a 1x1 convolution with normalisation. 1 and 2, `ir_3x3_t3` and
 `ir_5x5_t6`, are blocks of MobileNetV2 by kernel size and expansion, with ReLU and without squeeze-and-excitation.
 
+The network halves the side three times, so that it is made for images of 32 pixels; of 8, one is left at the end.
+
 Sizes are those of the release: networks of 32 channels on CIFAR-10. Parameters are all that is trained: kernels, scales
 and shifts of normalisations, the head with its bias. Multiply-adds, there called FLOPs, are those of convolutions and
 head for one image; normalisation, biases and sums count nothing.
