@@ -15,10 +15,11 @@ _EVERY = 10.0  # seconds between two lines of progress where there is no termina
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """Turn official files of NAS-Bench-201, NATS-Bench or NASLib into the table that `score --truth` reads."""
+    """Turn official files of NAS-Bench-201, NATS-Bench, NASLib or NAS-Bench-Macro into the table that `score --truth`
+    reads."""
 
     source: Path = field(kw_only=False)
-    """NATS-tss folder or .tar, .pickle.pbz2, .pth, nb201_*.pickle, or the extract as CSV."""
+    """NATS-tss folder or .tar, .pickle.pbz2, .pth, nb201_*.pickle, the extract as CSV, nas-bench-macro_cifar10.json."""
     out: Path = field(default=Path("nb201-official.parquet"), kw_only=False)
     """The table."""
     trust: bool = False

@@ -105,7 +105,8 @@ class Cell(nn.Module):
 
     def _nothing(self, x: Tensor) -> Tensor:
         step = self.kind.stride
-        return torch.zeros_like(x[:, :, ::step, ::step])
+        x = torch.zeros_like(x[:, :, ::step, ::step])
+        return x[:, :1].expand(-1, self.place.channels, -1, -1) if self.place.inputs else x
 
 
 def _plus(total: Tensor | None, term: Tensor) -> Tensor:

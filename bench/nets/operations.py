@@ -14,8 +14,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.errors import BadSpace
-from bench.nets.convolve import plain_pool
-from bench.spaces.operations import Absent, Convolution, Identity, Operation, Pool, Separable
+from bench.nets.convolve import convolve, plain_pool
+from bench.spaces.operations import (
+    Absent,
+    Convolution,
+    Identity,
+    InvertedResidual,
+    Operation,
+    Pool,
+    Separable,
+    Shortcut,
+)
 
 Form = Callable[[Tensor], Tensor]
 """An operation at one place: a module where it has weights or statistics."""
@@ -105,6 +114,41 @@ class FactorisedReduction(nn.Module):
         return batch_norm(torch.cat(parts, dim=1), [self.norm], None, self.training)
 
 
+class Projection(nn.Module):
+    """A 1x1 convolution and normalisation."""
+
+    def __init__(self, kernel: Tensor, norm: Norm, stride: int) -> None:
+        super().__init__()
+        self.stride, self.kernel, self.norm = stride, nn.Parameter(kernel), Statistics(len(kernel), norm)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` to `[B, outputs, H / stride, W / stride]`."""
+        y = convolve(x[:, :, :: self.stride, :: self.stride], self.kernel)  # see `FactorisedReduction`
+        return batch_norm(y, [self.norm], None, self.training)
+
+
+class InvertedBlock(nn.Module):
+    """1x1 convolution, depthwise convolution, 1x1 convolution, all normalised, ReLU between them; plus the source where
+    it has the same shape."""
+
+    def __init__(self, kernels: Sequence[Tensor], norm: Norm, stride: int) -> None:
+        super().__init__()
+        self.stride, self.whole = stride, stride == 1 and kernels[0].shape[1] == len(kernels[2])
+        self.kernels = nn.ParameterList(kernels)
+        self.norms = nn.ModuleList(Statistics(len(kernel), norm) for kernel in kernels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` to `[B, outputs, H / stride, W / stride]`."""
+        expand, deep, project = self.kernels
+        y = F.relu(self._normed(0, convolve(x, expand)))
+        y = F.relu(self._normed(1, convolve(y, deep, self.stride, groups=len(deep))))
+        y = self._normed(2, convolve(y, project))
+        return x + y if self.whole else y
+
+    def _normed(self, which: int, x: Tensor) -> Tensor:
+        return batch_norm(x, [self.norms[which]], None, self.training)  # type: ignore[list-item]  # a ModuleList
+
+
 class NormalisedPool(nn.Module):
     """Pooling with normalisation behind it, as DARTS searches with."""
 
@@ -153,11 +197,21 @@ def _separable(operation: Separable, kernels: Sequence[Tensor], site: Site) -> F
     return SeparableConv(kernels, site.norm, site.stride, operation.dilation)
 
 
+def _shortcut(operation: Shortcut, kernels: Sequence[Tensor], site: Site) -> Form:
+    return Projection(kernels[0], site.norm, site.stride) if kernels else (lambda x: x)
+
+
+def _inverted(operation: InvertedResidual, kernels: Sequence[Tensor], site: Site) -> Form:
+    return InvertedBlock(kernels, site.norm, site.stride)
+
+
 FORMS: dict[type[Operation], Callable[[Any, Sequence[Tensor], Site], Form]] = {
     Identity: _identity,
     Pool: _pool,
     Convolution: _convolution,
     Separable: _separable,
+    Shortcut: _shortcut,
+    InvertedResidual: _inverted,
 }
 """By the class of an operation: its form, from its initial kernels `[outputs, inputs / groups, k, k]`."""
 

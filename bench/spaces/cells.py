@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadGenotype, BadSpace
-from bench.spaces.layout import UNIT, Layout, Place, Shape
+from bench.spaces.layout import Layout, Place, Shape
 from bench.spaces.operations import Kernel, Operation, operation
 from bench.spaces.space import CellType, Genotype, Region, Sizes, Space
 
@@ -27,12 +27,21 @@ class CellSpace(Space):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        places = {place.cell for place in self.layout.places(UNIT)}
-        if places != {cell.name for cell in self.cells}:
-            names = ", ".join(sorted(places))
+        places = self.layout.places(self.layout.unit)
+        types = {place.cell for place in places}
+        if types != {cell.name for cell in self.cells}:
+            names = ", ".join(sorted(types))
             raise BadSpace(f"the layout of {self.name} has cells of types {names}; the space has {self._types}")
         if not self.operations:
             raise BadSpace(f"{self.name} has no operation")
+        for place in places:
+            self._check_widths(place)
+
+    def _check_widths(self, place: Place) -> None:
+        """Raises BadSpace where an operation cannot give the channels of a place from those that enter it."""
+        for e, _ in self.of_cell(place.cell):
+            for op in range(len(self.ops)):
+                self.kernels_at(place, e, op)
 
     @property
     def _types(self) -> str:
@@ -68,7 +77,7 @@ class CellSpace(Space):
         return _used(self, region)
 
     def sizes(self, genotype: Genotype) -> Sizes:
-        """Of the network with one channel and one cell a stage."""
+        """Of the network of `Layout.unit`: with one channel and one cell a stage, unless the layout says otherwise."""
         weights, costs = self._units
         parameters = sum(weights[e][op] for e, op in enumerate(genotype))
         return Sizes(parameters, sum(costs[e][genotype[e]] for e in self.leading(genotype)))
@@ -80,14 +89,14 @@ class CellSpace(Space):
 
     @cached_property
     def weights(self) -> NDArray[np.int64]:
-        """`[E, O]` in the network with one channel and one cell a stage."""
+        """`[E, O]` in that network."""
         return np.array(self._units[0], dtype=np.int64)
 
     @cached_property
     def _units(self) -> tuple[list[list[int]], list[list[int]]]:
         """Weights and multiply-adds by edge and operation."""
-        each = [[self.kernels(UNIT, e, op) for op in range(len(self.ops))] for e in range(len(self.edges))]
-        weights = [[sum(k.weights for k in kernels) for kernels in ops] for ops in each]
+        each = [[self.kernels(self.layout.unit, e, op) for op in range(len(self.ops))] for e in range(len(self.edges))]
+        weights = [[sum(map(self.layout.counted, kernels)) for kernels in ops] for ops in each]
         return weights, [[sum(k.multiply_adds for k in kernels) for kernels in ops] for ops in each]
 
     def kernels(self, shape: Shape, edge: int, op: int) -> list[Kernel]:
@@ -97,9 +106,12 @@ class CellSpace(Space):
 
     def kernels_at(self, place: Place, edge: int, op: int) -> tuple[Kernel, ...]:
         """The convolutions of an operation on an edge, in one cell."""
-        kind = self.cell(place.cell)
-        side = place.side if self.edges[edge].source < kind.inputs else place.side // kind.stride
-        return self.operations[op].kernels(place.channels, side, self.strides[edge])
+        kind, operation, stride = self.cell(place.cell), self.operations[op], self.strides[edge]
+        if self.edges[edge].source >= kind.inputs:
+            return operation.kernels(place.channels, place.side // kind.stride, stride)
+        if place.inputs in (0, place.channels):
+            return operation.kernels(place.channels, place.side, stride)
+        return operation.widening(place.inputs, place.channels, place.side, stride)
 
     def show(self, genotype: Genotype) -> str:
         """Operation names in edge order, joined by commas."""

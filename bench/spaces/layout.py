@@ -38,6 +38,7 @@ class Place:
     channels: int  # of every node
     side: int  # pixels of its inputs, a side
     stream: str = ""  # that its weights are drawn from, where that is not its name
+    inputs: int = 0  # channels of its inputs, where they are not those of every node
 
     @property
     def streams(self) -> str:
@@ -52,6 +53,7 @@ class Layout(ABC):
 
     network: ClassVar[str]
     stages: ClassVar[int] = 3  # stretches of cells between which the network narrows
+    unit: ClassVar[Shape] = UNIT  # of the network that the sizes of architectures are compared in
 
     @abstractmethod
     def places(self, shape: Shape) -> tuple[Place, ...]:
@@ -61,6 +63,11 @@ class Layout(ABC):
     def fixed(self, shape: Shape) -> Mapping[str, Kernel]:
         """The convolutions outside the operations of cells, by the names of their random streams; the head is a 1x1
         convolution of one pixel, whose `affine` counts its bias and the normalisation before it."""
+
+    def counted(self, kernel: Kernel) -> int:
+        """What a convolution counts in the sizes of architectures: its weights alone. In the smallest network the
+        scales and shifts would outweigh them."""
+        return kernel.weights
 
 
 @dataclass(frozen=True)
@@ -135,4 +142,41 @@ class TwoInputCells(Layout):
             f"{name}/{k}": Kernel(half, inputs, 1, place.side, 2, affine=2 * half)
             for k, half in enumerate(halves)
             if half
+        }
+
+
+RELEASED_MACRO = Shape(channels=32, cells=1, classes=10, image_channels=3, image_size=32)
+"""The networks of NAS-Bench-Macro as they were trained."""
+
+
+@dataclass(frozen=True)
+class WideningStages(Layout):
+    """NAS-Bench-Macro (Su et al., CVPR 2021, and its code, train/model.py): a 3x3 stem; stages that take C, 2C and 4C
+    channels, give twice as many, and halve the side; a 1x1 convolution to 40C; average pooling and a linear head.
+
+    A stage is one cell, whose layers stand in a row: a shape's number of cells a stage says nothing here.
+    """
+
+    network: ClassVar[str] = "bench.nets.macro:Macro"
+    unit: ClassVar[Shape] = RELEASED_MACRO  # a depthwise kernel grows with C and a 1x1 kernel with its square
+
+    def counted(self, kernel: Kernel) -> int:
+        """With scales and shifts, as the release counts."""
+        return kernel.weights + kernel.affine
+
+    def places(self, shape: Shape) -> tuple[Place, ...]:
+        """A cell of its own type for every stage."""
+        width, side = shape.channels, shape.image_size
+        return tuple(
+            Place(f"stage{s}", s, f"stage{s}", width << (s + 1), side >> s, inputs=width << s)
+            for s in range(self.stages)
+        )
+
+    def fixed(self, shape: Shape) -> Mapping[str, Kernel]:
+        """Stem, the 1x1 convolution behind the stages, head."""
+        first, last, wide = shape.channels, shape.channels << self.stages, 40 * shape.channels
+        return {
+            "stem": Kernel(first, shape.image_channels, 3, shape.image_size, affine=2 * first),
+            "last": Kernel(wide, last, 1, shape.image_size >> self.stages, affine=2 * wide),
+            "head": Kernel(shape.classes, wide, 1, 1, affine=shape.classes),
         }

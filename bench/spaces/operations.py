@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from bench.errors import UnknownName
+from bench.errors import BadSpace, UnknownName
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Kernel:
 
 @dataclass(frozen=True)
 class Operation(ABC):
-    """What an edge does to the sum at its source: C channels in, C channels out, smaller by `stride`."""
+    """What an edge does to the sum at its source: C channels in, C channels out, smaller by `stride`. An edge that
+    leaves an input of other channels (`Place.inputs`) has the convolutions of `widening`."""
 
     name: str
     absent: ClassVar[bool] = False  # it gives nothing: the edge is not there
@@ -46,6 +47,10 @@ class Operation(ABC):
     @abstractmethod
     def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
         """Its convolutions, in order. side: pixels of its input."""
+
+    def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """Its convolutions where it gives other channels than it takes. Raises BadSpace where it cannot."""
+        raise BadSpace(f"operation {self.name!r} gives as many channels as it takes: {inputs} cannot become {outputs}")
 
     def linear(self, stride: int) -> bool:
         """Whether a sum may pass through it term by term: it has no weights, no normalisation and no ReLU."""
@@ -59,6 +64,10 @@ class Absent(Operation):
     absent: ClassVar[bool] = True
 
     def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """None."""
+        return ()
+
+    def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
         """None."""
         return ()
 
@@ -126,6 +135,46 @@ class Separable(Operation):
         return tuple(found)
 
 
+@dataclass(frozen=True)
+class Shortcut(Operation):
+    """The source as it is. Where the edge has a stride or the width changes: a 1x1 convolution, normalisation."""
+
+    def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """None, or that convolution."""
+        return () if stride == 1 else self.widening(channels, channels, side, stride)
+
+    def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """That convolution."""
+        return (Kernel(outputs, inputs, 1, side // stride, stride, affine=2 * outputs),)
+
+    def linear(self, stride: int) -> bool:
+        """Unless it has a stride."""
+        return stride == 1
+
+
+@dataclass(frozen=True)
+class InvertedResidual(Operation):
+    """A block of MobileNetV2 (Sandler et al., CVPR 2018, section 3.3): a 1x1 convolution to `expansion` times the
+    channels, a depthwise convolution that takes the stride, a 1x1 convolution, each with normalisation, the first two
+    with ReLU; the source is added where it has the same shape."""
+
+    size: int
+    expansion: int
+
+    def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """Three."""
+        return self.widening(channels, channels, side, stride)
+
+    def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """Three; the expansion is of the inputs."""
+        wide, after = self.expansion * inputs, side // stride
+        return (
+            Kernel(wide, inputs, 1, side, affine=2 * wide),
+            Kernel(wide, wide, self.size, after, stride, groups=wide, affine=2 * wide),
+            Kernel(outputs, wide, 1, after, affine=2 * outputs),
+        )
+
+
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
     for operation in (
@@ -139,9 +188,12 @@ OPERATIONS: dict[str, Operation] = {
         Separable("sep_conv_5x5", 5),
         Separable("dil_conv_3x3", 3, dilation=2, times=1),
         Separable("dil_conv_5x5", 5, dilation=2, times=1),
+        Shortcut("id"),
+        InvertedResidual("ir_3x3_t3", 3, expansion=3),
+        InvertedResidual("ir_5x5_t6", 5, expansion=6),
     )
 }
-"""Names as NAS-Bench-201 and DARTS have them."""
+"""Names as NAS-Bench-201, DARTS and NAS-Bench-Macro have them."""
 
 
 def operation(name: str) -> Operation:

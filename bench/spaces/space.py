@@ -156,8 +156,9 @@ class EachCell(Region):
 
 @dataclass(frozen=True)
 class Sizes:
-    """The searched operations of the smallest network of an architecture: they order architectures as their parameters
-    and multiply-adds do. parameters: of all operations that are named; multiply_adds: of those that can matter."""
+    """The searched operations of one network of an architecture, the smallest where that will do: they order
+    architectures as their parameters and multiply-adds do. parameters: of all operations that are named;
+    multiply_adds: of those that can matter."""
 
     parameters: int
     multiply_adds: int

@@ -154,7 +154,7 @@ def _table(rows: Iterator[Row], name: str) -> Table:
     table = Table(header, {column: numbers[theirs] for theirs, (column, _) in COLUMNS.items()}, counts)
     for theirs, (what, _) in COLUMNS.items():
         if what.metric == "accuracy":
-            plausible.accuracies(what, numbers[theirs])
+            plausible.accuracies(what, numbers[theirs], SPACE.population)
     plausible.sizes(counts)
     return table
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from bench.errors import BadTable
 from bench.spaces.layout import Shape
 from bench.spaces.nb201 import CONV1, CONV3, SPACE
-from bench.spaces.space import Genotype
+from bench.spaces.space import Genotype, Population
 from bench.truth import counts
 from bench.truth.column import MEAN, Column
 
@@ -37,7 +37,7 @@ _ROUNDED = 1e-4  # percent: accuracies of text files have four decimals
 _OFFICIAL = Shape(channels=16, cells=5, classes=10, image_channels=3, image_size=32)
 
 
-def accuracies(column: Column, values: NDArray[np.float64]) -> None:
+def accuracies(column: Column, values: NDArray[np.float64], population: Population) -> None:
     """Raises BadTable unless all are such as so many images give, up to the fourth decimal. values: `[N]` percent, NaN
     where missing."""
     images = IMAGES[column.dataset, column.split]
@@ -47,14 +47,11 @@ def accuracies(column: Column, values: NDArray[np.float64]) -> None:
     wrong = np.flatnonzero(off > _ROUNDED)
     if wrong.size:
         one = f"the mean of up to {_MOST_RUNS} runs" if column.seed == MEAN else "one run"
+        arch = population.space.show(population.at(int(wrong[0])))
         raise BadTable(
-            f"{column.name} of {_shown(int(wrong[0]))} is {values[wrong[0]]:g}, which {one} on "
+            f"{column.name} of {arch} is {values[wrong[0]]:g}, which {one} on "
             f"{images:,} images cannot give ({wrong.size} such values); are columns mixed up?"
         )
-
-
-def _shown(row: int) -> str:
-    return SPACE.show(SPACE.population.at(row))
 
 
 def sizes(found: Mapping[str, NDArray[np.float64]]) -> None:

@@ -26,6 +26,9 @@ KINDS = list({type(methods.get(label)): label for label in reversed(LABELS)}.val
 
 SPACES = sorted(spaces.SPACES)
 
+FEWER = {"macro": ("darts", "rsps", "gm-darts")}
+"""Of larger spaces that bring no kind of cell which the others lack: what is tried there by default."""
+
 
 def smaller(method: Any) -> Any:
     """The method with less to do."""

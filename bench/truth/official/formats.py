@@ -11,7 +11,7 @@ from typing import Literal
 from bench.errors import BadTable
 from bench.truth.official.children import Job
 
-Kind = Literal["nats-folder", "nats-archive", "nats", "pth", "naslib", "csv"]
+Kind = Literal["nats-folder", "nats-archive", "nats", "pth", "naslib", "csv", "macro"]
 
 TITLES: dict[Kind, str] = {
     "nats-folder": "NATS-Bench topology space, folder of architectures",
@@ -20,6 +20,7 @@ TITLES: dict[Kind, str] = {
     "pth": "NAS-Bench-201, one file",
     "naslib": "NASLib's extract of NAS-Bench-201",
     "csv": "an extract of NAS-Bench-201 in text form",
+    "macro": "NAS-Bench-Macro in JSON form",
 }
 
 MEMORY: dict[Kind, float] = {"nats": 20.0, "pth": 5.5, "naslib": 5.0}
@@ -77,6 +78,8 @@ def _kind_of_file(path: Path, start: bytes) -> Kind:
         return "pth"
     if start.startswith(b"\x80") and path.suffix in (".pickle", ".pkl", ".p"):
         return "naslib"
+    if start.lstrip().startswith(b"{") or path.suffix == ".json":
+        return "macro"
     if start.startswith(b"\x1f\x8b") or b"," in start.split(b"\n")[0]:
         return "csv"
     raise BadTable(f"{path} is no file that can be imported (it starts with {start[:8]!r}); known: " + _known())

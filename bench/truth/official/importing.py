@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from bench.errors import BadSpec, BadTable
@@ -13,12 +13,16 @@ from bench.truth.convert import convert_csv
 from bench.truth.official import trust
 from bench.truth.official.assembling import Assembler
 from bench.truth.official.children import read_all
-from bench.truth.official.formats import TITLES, Source, recognise
+from bench.truth.official.formats import TITLES, Kind, Source, recognise
 from bench.truth.official.journal import Journal
+from bench.truth.official.macro import convert_macro
 from bench.truth.official.measurements import Row
 from bench.truth.table import Table
 
 AUTHORS = "derived from NATS-Bench (Dong et al., TPAMI 2021) and NAS-Bench-201 (Dong & Yang, ICLR 2020)"
+
+TEXTS: Mapping[Kind, Callable[[Path], Table]] = {"csv": convert_csv, "macro": convert_macro}
+"""What is no program and needs no trust, and is read as a whole."""
 
 Say = Callable[[str], None]
 Tick = Callable[[int, int], None]
@@ -48,8 +52,8 @@ def import_official(
     if out.exists():
         raise BadTable(f"{out} exists already; move it away or choose another name")
     found = recognise(source)
-    if found.kind == "csv":
-        table = convert_csv(source)
+    if found.kind in TEXTS:
+        table = TEXTS[found.kind](source)
         table.save(out)
         return table
     trust.require(found, trusted, say)
