@@ -54,6 +54,38 @@ def rows(what: What, folder: Path) -> list[Row]:
         import methods
         from bench.spaces import SPACES
 
+        return [
+            {
+                "method": label,
+                "file": v.file,
+                "spaces": [space for space in SPACES if v.has_settings_for(space)],
+                "about": _first_sentence(v.module),
+                "settings": dict(_settings(v.method)),
+                "elsewhere": {space: _changes(v.method, method) for space, method in v.elsewhere.items()},
+            }
+            for label, v in methods.offered().items()
+        ]
+    if what == "studies":
+        from bench.runs.study import STUDIES
+
+        return [
+            {
+                "study": s.name,
+                "about": s.about,
+                "runs": len(s.methods) * len(s.seeds),
+                "dataset": s.dataset,
+                "scale": s.scale,
+            }
+            for s in STUDIES.values()
+        ]
+    if what == "datasets":
+        from bench import images
+
+        return [{"dataset": n, "here": images.available(n, None) or "yes"} for n in images.NAMES]
+    if what == "scales":
+        return [vars(s) for s in SCALES.values()]
+    from bench.spaces import SPACES
+
     return [
         {
             "space": s.name,

@@ -203,7 +203,7 @@ def _agreement(
     there = judge.every.at(keys).columns
     accuracy, true = values[:, 0], there["test"]
     both = np.isfinite(accuracy) & np.isfinite(true)
-    guess, real, entropy = accuracy[both], true[both].astype(np.float64), values[both, 1]
+    guess, real, entropy = accuracy[both], true[both], values[both, 1]
     ranking = Ranking(guess, entropy, real, there["cell_class"][both], there["parameters"][both])
     return {
         "tau": _or_none(metrics.tau_b(guess, real)),

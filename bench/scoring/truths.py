@@ -46,9 +46,9 @@ class Truths:
 
 
 def made(checksum: str, keys: Keys, columns: Mapping[str, NDArray[np.generic]]) -> Truths:
-    """From columns in any order of architectures, which are all different."""
+    """From columns in any order of architectures, which are all different; unrounded, unlike what a file holds."""
     order = np.argsort(keys)
-    return Truths(checksum, keys[order], {name: columns[name][order].astype(kind) for name, kind in TYPES.items()})
+    return Truths(checksum, keys[order], {name: columns[name][order] for name in TYPES})
 
 
 def read(path: Path) -> Truths:
@@ -81,11 +81,17 @@ def extend(path: Path, keys: Keys, every: Truths) -> None:
     with waiting(path.with_name(f".{path.name}.lock")):
         old = read(path) if path.exists() else None
         try:
-            new = every.at(np.unique(np.concatenate([keys, old.keys] if old else [keys])))
+            new = _rounded(every.at(np.unique(np.concatenate([keys, old.keys] if old else [keys]))))
         except KeyError as error:
             raise BadRecord(f"{path} holds {error}, which is not of this population; move it aside") from None
         if old is None or not _same(old, new):
             write_atomically(path, _to_bytes(new))
+
+
+def _rounded(truths: Truths) -> Truths:
+    """As the file holds it."""
+    columns = {name: truths.columns[name].astype(kind) for name, kind in TYPES.items()}
+    return Truths(truths.checksum, truths.keys, columns)
 
 
 def _same(a: Truths, b: Truths) -> bool:
