@@ -259,7 +259,9 @@ def test_a_score_by_another_state_of_the_table_is_made_again(results: Path) -> N
 
 def test_a_score_without_the_truth_of_its_choice_is_made_again(results: Path) -> None:
     record, truth, folder = _record(results), TableTruth(small_table(complete=False)), Results(results)
-    record = replace(record, genotype=TOY.population.at(26), candidates=(Candidate(TOY.population.at(26), 0.9),), trace=())
+    record = replace(
+        record, genotype=TOY.population.at(26), candidates=(Candidate(TOY.population.at(26), 0.9),), trace=()
+    )
     score(record, truth, folder)
     assert scored(record, truth, folder) is None
 
