@@ -678,6 +678,11 @@ def _other_schema(results: Results) -> None:
     _edit(results.score_path(key, "table"), schema=0)
 
 
+def _other_kind(results: Results) -> None:
+    key = made_up_run(results, "darts", 0)
+    _edit(results.score_path(key, "table"), kind="guessed")
+
+
 def _unscored(results: Results) -> None:
     made_up_run(results, "darts", 0)
     made_up_run(results, "darts", 1, scored=False)
@@ -789,6 +794,7 @@ FAULTS: list[tuple[Callable[[Results], None], str]] = [
         _nothing_scored,
         r"1 record waits for `python -m bench score --results .*`",
     ),
+    (_other_kind, r"of kind 'guessed'; known: trained, surrogate"),
     (_other_schema, r"has schema 0, this version reads 5; run `python -m bench score` again"),
     (
         _unscored,
