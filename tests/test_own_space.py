@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -19,6 +20,7 @@ from bench import spaces
 from bench.errors import BadGenotype, BadSpace, BenchError, UnknownName
 from bench.nets import operations as forms
 from bench.nets.cell import State
+from bench.nets.checking import check_network
 from bench.nets.supernet import Supernet, network_of
 from bench.runs.run import Settings, execute
 from bench.spaces import operations
@@ -36,34 +38,43 @@ pytestmark = pytest.mark.usefixtures("images_once")
 
 @dataclass(frozen=True)
 class Mixed(Operation):
-    """An operation of our own: a 1x1 convolution whose output is added to its input."""
+    """An operation of our own: a normalised 1x1 convolution whose output is added to its input."""
 
     def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
-        return (Kernel(channels, channels, 1, side),)
+        return (Kernel(channels, channels, 1, side, affine=2 * channels),)
 
 
 class MixedForm(nn.Module):
+    """Normalisation follows the site's `Norm`; the kernel takes the type of the images."""
+
     def __init__(self, operation: Mixed, kernels: Sequence[Tensor], site: forms.Site) -> None:
         super().__init__()
-        self.kernel = nn.Parameter(kernels[0])
+        self.kernel, self.norm = nn.Parameter(kernels[0]), forms.Statistics(site.channels, site.norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x + F.conv2d(F.relu(x), self.kernel)
+        y = F.conv2d(F.relu(x), self.kernel.to(x.dtype))
+        return x + forms.batch_norm(y, [self.norm], None, self.training)
 
 
 @dataclass(frozen=True)
 class Column(Layout):
-    """A stem, one cell, a head."""
+    """A stem, a cell, a convolution of stride 2, a cell, a head."""
 
     network: ClassVar[str] = "tests.test_own_space:ColumnNetwork"
-    stages: ClassVar[int] = 1
+    stages: ClassVar[int] = 2
 
     def places(self, shape: Shape) -> tuple[Place, ...]:
-        return (Place("column", 0, "layers", shape.channels, shape.image_size),)
+        return tuple(
+            Place(f"column{stage}", stage, "layers", shape.channels, shape.image_size >> stage) for stage in range(2)
+        )
 
     def fixed(self, shape: Shape) -> Mapping[str, Kernel]:
-        stem = Kernel(shape.channels, shape.image_channels, 3, shape.image_size)
-        return {"stem": stem, "head": Kernel(shape.classes, shape.channels, 1, 1, affine=shape.classes)}
+        width, side = shape.channels, shape.image_size
+        return {
+            "stem": Kernel(width, shape.image_channels, 3, side),
+            "down": Kernel(width, width, 3, side // 2, stride=2),
+            "head": Kernel(shape.classes, width, 1, 1, affine=shape.classes),
+        }
 
 
 @dataclass(frozen=True)
@@ -77,12 +88,18 @@ class Layers(CellSpace):
 class ColumnNetwork(Supernet):
     def __init__(self, *made: Any, **how: Any) -> None:
         super().__init__(*made, **how)
-        self.stem = nn.Parameter(self.drawn("stem"))
-        self.stages = nn.ModuleList([self.stretch(0)])
+        self.stem, self.down = nn.Parameter(self.drawn("stem")), nn.Parameter(self.drawn("down"))
+        self.stages = nn.ModuleList(self.stretch(stage) for stage in range(2))
         self.head = self.linear_head()
 
     def begin(self, images: Tensor) -> State:
         return (F.conv2d(images, self.stem, padding=1),)
+
+    def enter(self, stage: int, state: State) -> State:
+        return (F.conv2d(state[0], self.down, stride=2, padding=1),) if stage else state
+
+    def between(self) -> list[nn.Parameter]:
+        return [self.down]
 
     def end(self, state: State) -> Tensor:
         logits: Tensor = self.head(state[0].mean((2, 3)))
@@ -119,6 +136,80 @@ def test_searches_run_from_end_to_end(label: str, own: Layers, tmp_path: Path) -
         assert record.genotype == (1, 1, 1)
     if record.estimates is not None:
         assert record.estimates["probe"] == record.estimates["opinions"] == contract.SCALE.probe
+
+
+@pytest.mark.parametrize("name", sorted(spaces.HOUSE))
+def test_networks_of_the_house_are_what_is_said_of_them(name: str) -> None:
+    check_network(spaces.get(name))
+
+
+class Unnamed(ColumnNetwork):
+    def between(self) -> list[nn.Parameter]:
+        return []
+
+
+class Misplaced(ColumnNetwork):
+    def behind(self) -> list[nn.Parameter]:
+        return [self.stem]
+
+
+class Unseeded(ColumnNetwork):
+    def __init__(self, *made: Any, **how: Any) -> None:
+        super().__init__(*made, **how)
+        self.down = nn.Parameter(torch.randn_like(self.down))
+
+
+class Unwritten(ColumnNetwork):
+    def __init__(self, *made: Any, **how: Any) -> None:
+        super().__init__(*made, **how)
+        self.other = nn.Parameter(self.drawn("other"))
+
+
+class Dearer(ColumnNetwork):
+    def enter(self, stage: int, state: State) -> State:
+        return super().enter(stage, (F.conv2d(state[0], self.down, padding=1),) if stage else state)
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (Unnamed, "in `between`"),
+        (Misplaced, "in `behind`"),
+        (Unseeded, "same seed"),
+        (Unwritten, "'other'"),
+        (Dearer, "multiply-adds"),
+    ],
+)
+def test_a_network_that_is_not_what_is_said_of_it_is_refused_before_training(
+    own: Layers, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, network: type, words: str
+) -> None:
+    monkeypatch.setattr(Column, "network", f"tests.test_own_space:{network.__name__}")
+    check_network.cache_clear()
+    record = execute(tiny.spec(methods.get("largest"), 0, "own"), Settings(tmp_path, device="cpu"))
+    check_network.cache_clear()
+    assert (record.status, record.cost["forward_images"]) == ("failed", 0)
+    assert words in record.message
+    assert "\n" not in record.message
+
+
+def test_a_class_of_its_own_is_computed_by_its_own_form(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kind of convolution with a form of its own, in a space that has a lean form for plain ones."""
+
+    @dataclass(frozen=True)
+    class Halved(operations.Convolution):
+        """A convolution at half its weight."""
+
+    def halved(operation: Halved, kernels: Sequence[Tensor], site: forms.Site) -> forms.Form:
+        return forms.Conv(kernels[0] / 2, site.norm)
+
+    monkeypatch.setitem(operations.OPERATIONS, "halved", Halved("halved", 3))
+    monkeypatch.setitem(forms.FORMS, Halved, halved)
+    space = dataclasses.replace(NB201, name="halved", ops=("none", "skip_connect", "halved"))
+    lean, plain = (
+        network_of(space)(space, Shape(3, 1, 5, 2, 8), forms.Norm("running"), 0, lean=x) for x in (True, False)
+    )
+    images = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(lean.eval()(images, None, space.region), plain.eval()(images, None, space.region))
 
 
 def test_a_name_stands_for_one_space(own: Layers) -> None:

@@ -141,6 +141,10 @@ class Supernet(nn.Module, ABC):
         images: `[B, C, H, W]`, normalised. theta: `[E, O]` weights of the operations; None means weight 1 on all
         that `region` allows, which for the region of one architecture is that architecture.
         """
+        return self.end(self.through(images, theta, region))
+
+    def through(self, images: Tensor, theta: Tensor | None, region: Region) -> State:
+        """What the last cell leaves."""
         if self.precision == "bf16" and self.training:
             images = images.to(torch.bfloat16)
         gates = None if theta is None else Gates(theta, images.dtype)
@@ -150,7 +154,7 @@ class Supernet(nn.Module, ABC):
             for block in blocks:  # type: ignore[attr-defined]  # a ModuleList
                 state = block(state, gates, region.at(cell))
                 cell += 1
-        return self.end(state)
+        return state
 
     def blocks(self) -> Iterator[Cell]:
         """The cells, from the first to the last."""

@@ -28,7 +28,7 @@ from bench.search.checkpoints import Checkpoints
 from bench.search.meter import Meter
 from bench.search.steps import Steps
 from bench.search.task import Found, SearchImages, Task
-from bench.spaces.space import Genotype
+from bench.spaces.space import Genotype, Space
 from bench.store.record import Candidate, Record, Results, Status
 from bench.store.spec import RunSpec, Scale, key_of
 
@@ -134,7 +134,7 @@ class _Run:
         alone."""
         found = None
         try:
-            network_of(self.space)
+            _require_network(self.space)
             asked = probe.probe_set(self.space, self.spec.scale.probe)
             found = self._searched()
             return _Outcome("done", "", found, self._estimated(found, asked))
@@ -227,6 +227,16 @@ class _Run:
             "started": self.started.isoformat(timespec="seconds"),  # by the process that ended it
             "stops": self.checkpoints.stops,  # how often it was stopped before and taken up again
         }
+
+
+def _require_network(space: Space) -> None:
+    """Raises BadSpace, before anything trains, where a space's network is not there, or not what is said of it; of the
+    spaces of the house the tests say so."""
+    network_of(space)
+    if space.name not in spaces.HOUSE:
+        from bench.nets.checking import check_network  # it takes a second or two, which most runs need not spend
+
+        check_network(space)
 
 
 def finished(spec: RunSpec, results: Results) -> Record | None:

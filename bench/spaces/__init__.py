@@ -9,6 +9,10 @@ from bench.spaces.space import Space
 SPACES: dict[str, Space] = {space.name: space for space in (nb201.SPACE, toy.SPACE, toy_darts.SPACE, macro.SPACE)}
 
 
+HOUSE = frozenset(SPACES)
+"""Those that come with the program."""
+
+
 def get(name: str) -> Space:
     """The space of that name. Raises UnknownName with the nearest one."""
     try:

@@ -43,12 +43,12 @@ class Dag(CellSpace):
     @cached_property
     def skip(self) -> int | None:
         """The skip connection."""
-        return next((op for op, one in enumerate(self.operations) if isinstance(one, Identity)), None)
+        return next((op for op, one in enumerate(self.operations) if type(one) is Identity), None)
 
     @cached_property
     def pool(self) -> int | None:
         """The average pooling."""
-        return next((op for op, one in enumerate(self.operations) if isinstance(one, Pool) and one.linear(1)), None)
+        return next((op for op, one in enumerate(self.operations) if type(one) is Pool and one.linear(1)), None)
 
     @property
     def output(self) -> int:
