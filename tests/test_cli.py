@@ -237,7 +237,7 @@ def test_settings_for_other_spaces_are_listed(capsys: pytest.CaptureFixture[str]
     assert main(["list", "methods", "--json"]) == 0
     rows = {row["method"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["hep-edgewise"]["elsewhere"] == {"toy": {"levels": [5, 5, 5]}}
-    assert (rows["darts"]["spaces"], rows["darts"]["elsewhere"]) == (["nb201"], {})
+    assert (rows["darts"]["settings for"], rows["darts"]["elsewhere"]) == (["nb201"], {})
 
 
 def test_a_run_names_the_methods_without_settings_for_its_space(

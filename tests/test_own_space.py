@@ -205,9 +205,8 @@ def test_a_class_of_its_own_is_computed_by_its_own_form(monkeypatch: pytest.Monk
     monkeypatch.setitem(operations.OPERATIONS, "halved", Halved("halved", 3))
     monkeypatch.setitem(forms.FORMS, Halved, halved)
     space = dataclasses.replace(NB201, name="halved", ops=("none", "skip_connect", "halved"))
-    lean, plain = (
-        network_of(space)(space, Shape(3, 1, 5, 2, 8), forms.Norm("running"), 0, lean=x) for x in (True, False)
-    )
+    make, shape = network_of(space), Shape(3, 1, 5, 2, 8)
+    lean, plain = (make(space, shape, forms.Norm("running"), 0, lean=form) for form in (True, False))
     images = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(lean.eval()(images, None, space.region), plain.eval()(images, None, space.region))
 

@@ -58,7 +58,7 @@ def rows(what: What, folder: Path) -> list[Row]:
             {
                 "method": label,
                 "file": v.file,
-                "spaces": [space for space in SPACES if v.has_settings_for(space)],
+                "settings for": [space for space in SPACES if v.has_settings_for(space)],
                 "about": _first_sentence(v.module),
                 "settings": dict(_settings(v.method)),
                 "elsewhere": {space: _changes(v.method, method) for space, method in v.elsewhere.items()},
