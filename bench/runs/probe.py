@@ -58,7 +58,7 @@ def probe_set(space: Space, count: int) -> list[Genotype]:
         )
     if count == 0 or count >= len(population):
         return list(population)
-    rows = numpy_stream(0, f"probe/{space.name}/{count}").choice(len(population), count, replace=False)
+    rows = numpy_stream(0, f"probe/{population.space.name}/{count}").choice(len(population), count, replace=False)
     return [population.at(int(row)) for row in sorted(rows)]
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bench.errors import BadSpace, UnknownName
-from bench.spaces import nb201, toy, toy_darts
+from bench.spaces import darts, nb201, toy, toy_darts
 from bench.spaces.space import Space
 
-SPACES: dict[str, Space] = {space.name: space for space in (nb201.SPACE, toy.SPACE, toy_darts.SPACE)}
+SPACES: dict[str, Space] = {space.name: space for space in (nb201.SPACE, toy.SPACE, toy_darts.SPACE, *darts.SPACES)}
 
 
 def get(name: str) -> Space:
