@@ -1,8 +1,8 @@
 """The DARTS space (Liu, Simonyan & Yang, ICLR 2019): two cell types of two inputs and four nodes, 28 edges.
 
-Operations stand in the order of quark0/darts f276dd34 (cnn/genotypes.py). The spaces here differ in what an edge may
-take while a search mixes operations; a genotype means the same in all of them, 28 numbers with `none` on the 12 edges
-that nodes drop. All are judged by one sample, drawn uniformly from `darts`:
+Operations stand in the order of quark0/darts f276dd34 (cnn/genotypes.py): `none`, then those of the compact notation.
+The spaces here differ in what an edge may take while a search mixes operations; a genotype means the same in all of
+them, 28 numbers with `none` on the 12 edges that nodes drop. All are judged by one uniform sample of `darts`:
 
 - `darts`: the seven operations that are not `none`, as GM-NAS, HEP-NAS and NAS-Bench-301 have it;
 - `darts-none`: all eight, as the paper has it. `none` takes weight from the others and is never chosen;
@@ -12,19 +12,20 @@ that nodes drop. All are judged by one sample, drawn uniformly from `darts`:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.errors import BadGenotype
 from bench.spaces.layout import TwoInputCells
-from bench.spaces.notations import NODES, Cells, named, recognised
+from bench.spaces.notations import COMPACT, INPUTS, NODES, Cells, Item, named, recognised
 from bench.spaces.space import CellType, Edge, Genotype
-from bench.spaces.two_inputs import TwoInputs, two_input_dag
+from bench.spaces.two_inputs import TAKEN, TwoInputs, two_input_dag
 
-OPS = ("none", "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")  # fmt: skip
+OPS = ("none", *COMPACT)
 NONE, MAX, AVERAGE, SKIP, SEP3, SEP5, DIL3, DIL5 = OPS
 CELLS = (
-    CellType("normal", inputs=2, nodes=NODES, output="concatenated"),
-    CellType("reduce", inputs=2, nodes=NODES, output="concatenated", stride=2),
+    CellType("normal", inputs=INPUTS, nodes=NODES, output="concatenated"),
+    CellType("reduce", inputs=INPUTS, nodes=NODES, output="concatenated", stride=2),
 )
 EDGES = tuple(Edge(*edge) for cell in CELLS for edge in two_input_dag(cell.name, cell.inputs, cell.nodes))
 SAMPLED = 1_000
@@ -58,12 +59,10 @@ class DartsSpace(TwoInputs):
         return genotype, form.name
 
     def cells_of(self, genotype: Genotype) -> Cells:
-        """By cell type, two items a node."""
+        """By cell type, two items a node, the lower input first."""
         kept = self.judged.check(genotype)
-        return {
-            kind.name: tuple((self.ops[kept[e]], edge.source) for e, edge in self.of_cell(kind.name) if kept[e] != self.absent)
-            for kind in self.cells
-        }  # fmt: skip
+        taken = [(e, edge, self.ops[kept[e]]) for e, edge in enumerate(self.edges) if kept[e] != self.absent]
+        return {k.name: tuple((op, edge.source) for _, edge, op in taken if edge.cell == k.name) for k in self.cells}
 
     def of_cells(self, cells: Cells) -> Genotype:
         """The inverse; the order of a node's two items makes no difference. Raises BadGenotype."""
@@ -71,23 +70,26 @@ class DartsSpace(TwoInputs):
         found = [self.absent] * len(self.edges)
         for kind in self.cells:
             items = cells[kind.name]
-            if len(items) != 2 * kind.nodes:
-                raise BadGenotype(f"{kind.name} has {len(items)} items; legal: {2 * kind.nodes}, two inputs for each of {kind.nodes} nodes")  # fmt: skip
-            edges = {(edge.source, edge.target): e for e, edge in self.of_cell(kind.name)}
-            for k, (op, source) in enumerate(items):
-                node, place = kind.inputs + k // 2, f"{kind.name}[{k}]"
-                if (source, node) not in edges:
-                    raise BadGenotype(f"{place} is {(op, source)}: node {node} has no input {source}; legal: 0 to {node - 1}")  # fmt: skip
-                if found[edges[source, node]] != self.absent:
-                    raise BadGenotype(f"{place} is {(op, source)}: node {node} takes input {source} twice; legal: two different ones")  # fmt: skip
-                found[edges[source, node]] = self._op(op, place)
+            if len(items) != TAKEN * kind.nodes:
+                legal = f"{TAKEN * kind.nodes}, {TAKEN} for each of {kind.nodes} nodes"
+                raise BadGenotype(f"{kind.name} has {len(items)} items; legal: {legal}")
+            for k, item in enumerate(items):
+                edge = self._edge(kind, k, item, found)
+                found[edge] = self.ops.index(item[0])
         return self.judged.check(found)
 
-    def _op(self, name: str, place: str) -> int:
-        legal = [one for one in self.ops if one != NONE]
-        if name not in legal:
-            raise BadGenotype(f"{place} is {name[:40]!r}, which is no operation of an edge that is kept; legal: {', '.join(legal)}")  # fmt: skip
-        return self.ops.index(name)
+    def _edge(self, kind: CellType, k: int, item: Item, before: Sequence[int]) -> int:
+        """The edge of item number k, in a genotype with the items before it. Raises BadGenotype."""
+        (op, source), node = item, kind.inputs + k // TAKEN
+        place, operations = f"{kind.name}[{k}] is {(op[:40], source)}", [one for one in self.ops if one != NONE]
+        if op not in operations:
+            raise BadGenotype(f"{place}: no operation of an edge that is kept; legal: {', '.join(operations)}")
+        if not 0 <= source < node:
+            raise BadGenotype(f"{place}: node {node} has no input {source}; legal: 0 to {node - 1}")
+        edge = self.edges.index(Edge(kind.name, source, node))
+        if before[edge] != self.absent:
+            raise BadGenotype(f"{place}: node {node} takes input {source} twice; legal: two different ones")
+        return edge
 
 
 def _space(name: str, may: tuple[tuple[str, ...], ...], population_of: TwoInputs | None = None) -> DartsSpace:

@@ -32,7 +32,10 @@ RESULTS = tuple(range(INPUTS, INPUTS + NODES))
 EDGES = tuple((source, node) for node in RESULTS for source in range(node))
 """Input and node of the edges of a cell, as they are numbered."""
 
-COMPACT = ("max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5")  # fmt: skip
+COMPACT = (
+    *("max_pool_3x3", "avg_pool_3x3", "skip_connect"),
+    *("sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3", "dil_conv_5x5"),
+)
 """The operations as the compact tuple numbers them."""
 
 LONGEST = 20_000
@@ -62,7 +65,7 @@ class Notation(ABC):
 
 
 class Quark0(Notation):
-    """`Genotype(normal=[('sep_conv_3x3', 1), …], normal_concat=range(2, 6), reduce=[…], reduce_concat=[2, 3, 4, 5])`."""
+    """`Genotype(normal=[('skip_connect', 1), …], normal_concat=range(2, 6), reduce=[…], reduce_concat=range(2, 6))`."""
 
     name: ClassVar[str] = "quark0"
 
@@ -76,13 +79,16 @@ class Quark0(Notation):
         for kind in KINDS:
             found = _whole(fields[f"{kind}_concat"], f"{kind}_concat")
             if found != RESULTS:
-                raise BadGenotype(f"{kind}_concat is {found}; legal: {list(RESULTS)} or range(2, 6)")
+                raise BadGenotype(f"{kind}_concat is {str(found)[:40]!r}; legal: {list(RESULTS)} or range(2, 6)")
         return {kind: _items(plain(fields[kind], kind), kind) for kind in KINDS}
 
     def _fields(self, call: ast.expr) -> dict[str, ast.expr]:
         wanted = sorted([*KINDS, *(f"{kind}_concat" for kind in KINDS)])
-        named = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "Genotype"
-        if not isinstance(call, ast.Call) or not named or call.args:
+        if (
+            not isinstance(call, ast.Call)
+            or ast.dump(call.func) != ast.dump(ast.Name("Genotype", ast.Load()))
+            or call.args
+        ):
             raise BadGenotype(f"the text is no Genotype(...) of the fields {', '.join(wanted)}, by name")
         names = [str(field.arg) for field in call.keywords]
         if sorted(names) != wanted:
@@ -167,7 +173,7 @@ class Configuration(Notation):
         if edge is None or int(edge[2]) >= len(EDGES):
             if node is None:
                 legal = "edge_normal_0 to edge_reduce_13, inputs_node_normal_3 to inputs_node_reduce_5"
-                raise BadGenotype(f"{name!r} is no entry of the configuration; legal: {legal}")
+                raise BadGenotype(f"{name[:60]!r} is no entry of the configuration; legal: {legal}")
             return None
         return edge[1], *EDGES[int(edge[2])]
 
@@ -175,10 +181,14 @@ class Configuration(Notation):
         found = [(ops[kind, source, node], source) for source in range(node) if (kind, source, node) in ops]
         if len(found) != 2:
             numbers = ", ".join(str(EDGES.index((source, node))) for source in range(node))
-            raise BadGenotype(f"node {node} of {kind} takes 2 of the edges {numbers}; the configuration has {len(found)}")
+            raise BadGenotype(
+                f"node {node} of {kind} takes 2 of the edges {numbers}; the configuration has {len(found)}"
+            )
         entry, named = f"inputs_node_{kind}_{node}", "_".join(str(source) for _, source in found)
         if own.get(entry, named) != named:
-            raise BadGenotype(f"{entry} is {own[entry]!r}, but the edges there come from {named!r}; they must agree")
+            raise BadGenotype(
+                f"{entry} is {str(own[entry])[:40]!r}, but the edges there come from {named!r}; they must agree"
+            )
         return found
 
     def write(self, cells: Cells) -> str:
@@ -221,7 +231,7 @@ class Items(Notation):
     def _item(text: str, place: str) -> Item:
         op, sign, source = text.rpartition("~")
         if not sign or not re.fullmatch(r"[0-9]{1,3}", source):
-            raise BadGenotype(f"{place} is {text!r}; legal: an operation, ~, and the number of an input")
+            raise BadGenotype(f"{place} is {text[:40]!r}; legal: an operation, ~, and the number of an input")
         return op, int(source)
 
     def write(self, cells: Cells) -> str:
@@ -271,7 +281,9 @@ def plain(node: ast.expr, place: str) -> Any:
         if len(set(keys)) < len(keys):
             raise BadGenotype(f"{place} names {next(key for key in keys if keys.count(key) > 1)!r} twice")
         return {key: plain(value, place) for key, value in zip(keys, node.values, strict=True)}
-    raise BadGenotype(f"{place} has code at character {node.col_offset + 1}; legal: names, numbers, tuples, dictionaries")
+    raise BadGenotype(
+        f"{place} has code at character {node.col_offset + 1}; legal: names, numbers, tuples, dictionaries"
+    )
 
 
 def _whole(node: ast.expr, place: str) -> Any:
@@ -287,7 +299,9 @@ def _items(value: Any, kind: str) -> tuple[Item, ...]:
     pairs = _pairs(value, kind)
     for k, (op, source) in enumerate(pairs):
         if not isinstance(op, str):
-            raise BadGenotype(f"{kind}[{k}] is {(op, source)}; legal: the name of an operation, then an input")
+            raise BadGenotype(
+                f"{kind}[{k}] is {str((op, source))[:60]}; legal: the name of an operation, then an input"
+            )
         _number(source, f"{kind}[{k}]")
     return pairs
 
@@ -295,9 +309,9 @@ def _items(value: Any, kind: str) -> tuple[Item, ...]:
 def _pairs(value: Any, kind: str) -> tuple[tuple[Any, Any], ...]:
     for k, pair in enumerate(value if isinstance(value, tuple) else ()):
         if not isinstance(pair, tuple) or len(pair) != 2:
-            raise BadGenotype(f"{kind}[{k}] is {str(pair)[:40]}; legal: a pair of an operation and an input")
+            raise BadGenotype(f"{kind}[{k}] is {str(pair)[:40]!r}; legal: a pair of an operation and an input")
     if not isinstance(value, tuple):
-        raise BadGenotype(f"{kind} is {str(value)[:40]}; legal: a list of pairs")
+        raise BadGenotype(f"{kind} is {str(value)[:40]!r}; legal: a list of pairs")
     return value
 
 

@@ -18,7 +18,7 @@ SCARCE = dataclasses.replace(SCALE, name="scarce", valid_images=8)
 """Fewer validation images than a batch."""
 
 SMALL = {"batch": "16", "candidates": "3", "rounds": "2", "networks": "4", "cells": "3"}
-"""Fields that are set to less wherever a method has them, at any depth."""
+"""Numbers that are set to less wherever a method has them, at any depth."""
 
 LABELS = sorted(methods.variants())
 KINDS = list({type(methods.get(label)): label for label in reversed(LABELS)}.values())
@@ -40,7 +40,7 @@ def _less(part: Any, path: str) -> Any:
         value = getattr(part, field.name)
         if dataclasses.is_dataclass(value):
             yield from _less(value, f"{path}{field.name}.")
-        elif field.name in SMALL:
+        elif field.name in SMALL and isinstance(value, int):
             yield f"{path}{field.name}", SMALL[field.name]
 
 

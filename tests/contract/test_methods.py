@@ -45,10 +45,13 @@ def _outcome(record: Record) -> str:
 
 
 def _cases() -> Iterator[Any]:
-    """Every method on every space; on the larger ones one of each class of methods, and the others slow."""
+    """Every method on every space; on the larger ones one of each class of methods, and the others slow; on those of
+    28 edges random paths and, on one, DARTS."""
     for space in contract.SPACES:
         for label in contract.LABELS:
             often = space == SMALLEST or label in contract.KINDS
+            if len(spaces.get(space).edges) > 10:
+                often = label == "rsps" or (label, space) == ("darts", "darts")
             yield pytest.param(label, space, marks=() if often else pytest.mark.slow)
 
 
