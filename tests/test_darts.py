@@ -35,7 +35,7 @@ from bench.spaces.layout import Shape
 from bench.spaces.space import Genotype
 from bench.spaces.toy_darts import SPACE as TOY
 from bench.store.spec import plain
-from methods.gmnas import OneEdge
+from methods.gmnas import RANDOM, OneEdge
 from methods.hepnas import Hierarchy, hierarchies
 from tests import contract, golden_darts, tiny
 
@@ -61,8 +61,12 @@ V2_BY_HAND = {0: 4, 1: 4, 2: 4, 3: 4, 5: 3, 6: 4, 9: 3, 11: 6, 14: 1, 15: 1, 17:
 CONFIGURATION_V2 = {
     **{f"edge_normal_{e}": OPS[op] for e, op in V2_BY_HAND.items() if e < 14},
     **{f"edge_reduce_{e - 14}": OPS[op] for e, op in V2_BY_HAND.items() if e >= 14},
-    **{"inputs_node_normal_3": "0_1", "inputs_node_normal_4": "0_1", "inputs_node_normal_5": "0_2"},
-    **{"inputs_node_reduce_3": "1_2", "inputs_node_reduce_4": "0_2", "inputs_node_reduce_5": "1_2"},
+    "inputs_node_normal_3": "0_1",
+    "inputs_node_normal_4": "0_1",
+    "inputs_node_normal_5": "0_2",
+    "inputs_node_reduce_3": "1_2",
+    "inputs_node_reduce_4": "0_2",
+    "inputs_node_reduce_5": "1_2",
 }
 CONFIGURATION_V2 = {f"NetworkSelectorDatasetInfo:darts:{key}": value for key, value in CONFIGURATION_V2.items()}
 ITEMS_V2 = (
@@ -108,13 +112,20 @@ GRADIENTS = """
 -0.0569470 -0.0232789 0.0136651 -0.0006228 -0.0347221 0.2394419 -0.0756048 -0.0619314
 """
 CHOSEN = {
-    3: "max_pool_3x3~0 avg_pool_3x3~1 max_pool_3x3~1 avg_pool_3x3~2 max_pool_3x3~1 avg_pool_3x3~2 max_pool_3x3~0 avg_pool_3x3~1,"
-    "max_pool_3x3~1 max_pool_3x3~0 avg_pool_3x3~0 max_pool_3x3~2 avg_pool_3x3~0 max_pool_3x3~2 max_pool_3x3~1 avg_pool_3x3~2",
-    5: "avg_pool_3x3~0 max_pool_3x3~1 skip_connect~1 max_pool_3x3~0 avg_pool_3x3~0 skip_connect~3 avg_pool_3x3~1 skip_connect~4,"
-    "avg_pool_3x3~1 avg_pool_3x3~0 skip_connect~2 max_pool_3x3~0 avg_pool_3x3~1 max_pool_3x3~2 skip_connect~0 avg_pool_3x3~2",
-    251: "sep_conv_5x5~0 avg_pool_3x3~1 dil_conv_3x3~0 sep_conv_5x5~1 dil_conv_3x3~2 avg_pool_3x3~0 max_pool_3x3~1 sep_conv_5x5~3,"
-    "max_pool_3x3~1 avg_pool_3x3~0 sep_conv_5x5~2 avg_pool_3x3~1 sep_conv_5x5~2 dil_conv_5x5~0 sep_conv_3x3~0 avg_pool_3x3~4",
+    3: "max_pool_3x3~0 avg_pool_3x3~1 max_pool_3x3~1 avg_pool_3x3~2 "
+    "max_pool_3x3~1 avg_pool_3x3~2 max_pool_3x3~0 avg_pool_3x3~1, "
+    "max_pool_3x3~1 max_pool_3x3~0 avg_pool_3x3~0 max_pool_3x3~2 "
+    "avg_pool_3x3~0 max_pool_3x3~2 max_pool_3x3~1 avg_pool_3x3~2",
+    5: "avg_pool_3x3~0 max_pool_3x3~1 skip_connect~1 max_pool_3x3~0 "
+    "avg_pool_3x3~0 skip_connect~3 avg_pool_3x3~1 skip_connect~4, "
+    "avg_pool_3x3~1 avg_pool_3x3~0 skip_connect~2 max_pool_3x3~0 "
+    "avg_pool_3x3~1 max_pool_3x3~2 skip_connect~0 avg_pool_3x3~2",
+    251: "sep_conv_5x5~0 avg_pool_3x3~1 dil_conv_3x3~0 sep_conv_5x5~1 "
+    "dil_conv_3x3~2 avg_pool_3x3~0 max_pool_3x3~1 sep_conv_5x5~3, "
+    "max_pool_3x3~1 avg_pool_3x3~0 sep_conv_5x5~2 avg_pool_3x3~1 "
+    "sep_conv_5x5~2 dil_conv_5x5~0 sep_conv_3x3~0 avg_pool_3x3~4",
 }
+"""What `Network.genotype` gives, by the modulus of the formula below."""
 
 
 def _numbers(text: str) -> torch.Tensor:
@@ -235,10 +246,9 @@ def test_bad_configurations_are_refused_in_one_line(changed: dict[str, Any], wor
         SPACE.read(json.dumps(whole))
     assert all(word in str(caught.value) for word in words)
     assert "\n" not in str(caught.value)
+    edge = '"NetworkSelectorDatasetInfo:darts:edge_normal_0": "skip_connect"'
     with pytest.raises(BadGenotype, match="twice"):
-        SPACE.read(
-            '{"NetworkSelectorDatasetInfo:darts:edge_normal_0": "a", "NetworkSelectorDatasetInfo:darts:edge_normal_0": 1}'
-        )
+        SPACE.read(f"{{{edge}, {edge}}}")
 
 
 def _released(name: str) -> pd.DataFrame:
@@ -271,9 +281,7 @@ def test_all_released_genotypes_survive_every_notation(name: str, rows: int, dis
     assert [SPACE.parse(f"{row.normal},{row.reduce}") for row in table.itertuples()] == found
     for notation in notations.NOTATIONS:
         assert [SPACE.read(SPACE.written(g, notation), notation)[0] for g in found] == found
-    cells = {(frozenset(r.normal.split()), r.normal, r.reduce) for r in table.itertuples()}
-    assert len(set(found)) <= len(cells)
-    assert abs(len(set(found)) - distinct) <= 1
+    assert len(set(found)) == distinct
 
 
 # Spaces
@@ -361,7 +369,7 @@ def test_an_edge_choice_of_all_cells_has_the_identity_that_it_always_had() -> No
 
 
 def _fewer(label: str, **fields: Any) -> Callable[[], Any]:
-    return lambda: dataclasses.replace(contract.smaller(methods.get(label, "darts")), **fields)
+    return lambda: contract.smaller(dataclasses.replace(methods.get(label, "darts"), **fields))
 
 
 @pytest.mark.usefixtures("images_once")
@@ -369,8 +377,9 @@ def _fewer(label: str, **fields: Any) -> Callable[[], Any]:
     ("label", "made", "children"),
     [
         ("fewshot", _fewer("fewshot", base=methods.get("darts")), 7),
-        ("hep", _fewer("hep", levels=(1,), final=1), 4),
+        ("hep-parent", _fewer("hep-parent", grouping=RANDOM, levels=(1,)), 4),
         ("gm-darts-random", _fewer("gm-darts-random", base=methods.get("darts"), levels=(1, 1)), 6),
+        pytest.param("hep", _fewer("hep", levels=(1,)), 4, marks=pytest.mark.slow),
         pytest.param("gm-darts", _fewer("gm-darts"), 14, marks=pytest.mark.slow),
         pytest.param("hep-no-smd", _fewer("hep-no-smd"), 60, marks=pytest.mark.slow),
     ],

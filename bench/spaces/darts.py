@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from bench.errors import BadGenotype
 from bench.spaces.layout import TwoInputCells
@@ -78,6 +79,10 @@ class DartsSpace(TwoInputs):
                 found[edge] = self.ops.index(item[0])
         return self.judged.check(found)
 
+    @cached_property
+    def _numbers(self) -> dict[tuple[str, int, int], int]:
+        return {(edge.cell, edge.source, edge.target): e for e, edge in enumerate(self.edges)}
+
     def _edge(self, kind: CellType, k: int, item: Item, before: Sequence[int]) -> int:
         """The edge of item number k, in a genotype with the items before it. Raises BadGenotype."""
         (op, source), node = item, kind.inputs + k // TAKEN
@@ -86,7 +91,7 @@ class DartsSpace(TwoInputs):
             raise BadGenotype(f"{place}: no operation of an edge that is kept; legal: {', '.join(operations)}")
         if not 0 <= source < node:
             raise BadGenotype(f"{place}: node {node} has no input {source}; legal: 0 to {node - 1}")
-        edge = self.edges.index(Edge(kind.name, source, node))
+        edge = self._numbers[kind.name, source, node]
         if before[edge] != self.absent:
             raise BadGenotype(f"{place}: node {node} takes input {source} twice; legal: two different ones")
         return edge
