@@ -13,20 +13,21 @@ As in the authors' code the unrolled step includes momentum and weight decay, an
 It costs five passes for one: four of them for alpha, three more than first order. The weights move in place and
 are put back from one copy of the weights; there is no second network.
 
-NAS-Bench-201 settings (Dong & Yang, ICLR 2020): see `Training`.
+NAS-Bench-201 settings (Dong & Yang, ICLR 2020): see `Training`. Those of the DARTS space are the authors' code's, with
+plain momentum and less decay.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from bench.images.batches import Batch
-from bench.search.learner import Learner, Static
+from bench.search.learner import Learner, Static, Training
 from bench.spaces.space import Region
 from methods.oneshot import OneShot
 
@@ -99,3 +100,6 @@ def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
 
 
 VARIANTS = {"darts": Darts(), "darts-2nd": Darts(order=2)}
+TRAINING = Training(nesterov=False, weight_decay=3e-4)
+OWN_SPACE = {label: replace(search, training=TRAINING) for label, search in VARIANTS.items()}
+SETTINGS = {"darts": OWN_SPACE, "darts-none": OWN_SPACE}

@@ -6,7 +6,8 @@ judged by the sub-supernet that contains it.
 
 NAS-Bench-201 settings are those of the authors' repository. With a sampling base (RSPS, their one-shot setting) the
 whole supernet trains for 600 epochs and every sub-supernet starts from its weights, with a fresh optimiser, for 300.
-With a gradient-based base there is no transfer: sub-supernets train from scratch, 60 epochs each.
+With a gradient-based base there is no transfer: sub-supernets train from scratch, 60 epochs each. On the DARTS space
+(`darts`) they train for 20, as GM-NAS runs it there.
 
 Deviations:
 
@@ -23,7 +24,7 @@ Deviations:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
 
 from bench.errors import BadSpec
@@ -99,4 +100,9 @@ VARIANTS = {
     "fewshot": FewShot(),
     "fewshot-snas": FewShot(base=base_of("fewshot-snas"), judge="proposal"),
     "fewshot-rsps": FewShot(base=base_of("fewshot-rsps"), levels=(600,), final=300, inherit="weights"),
+}
+SETTINGS = {
+    "darts": {
+        label: replace(VARIANTS[label], base=base_of(label, "darts"), final=20) for label in ("fewshot", "fewshot-snas")
+    }
 }

@@ -5,7 +5,9 @@ shared weights agree (`methods/matching.py`), so that those that pull the weight
 are still whole, every supernet cuts the one whose groups lie farthest apart.
 
 NAS-Bench-201 settings are those of the authors' code: cuts after 15 and 30 epochs (20 and 40 for RSPS), alpha at its
-start until then; after the last cut the four sub-supernets start anew and train for 30 epochs (50).
+start until then; after the last cut the four sub-supernets start anew and train for 30 epochs (50). On the DARTS space
+edges of normal cells are cut after 2, 4 and 6 epochs, the one whose groups agree best (the code's rule there), with the
+weights that alpha gives; the eight sub-supernets train for 15 epochs.
 
 Deviations:
 
@@ -16,6 +18,9 @@ Deviations:
 - Searched operations use batch statistics in all methods; the code keeps running ones.
 - SNAS's alpha starts around 0, not 1: the same softmax, but decay pulls it to an even one.
 - The number of batches for matching shrinks with the scale, as epochs do.
+- On the DARTS space (`darts`) the supernets' first cosine ends at the restart, after 6 epochs; in the code it is one of
+  21. Matching compares the gradients of all that cells share, there too; the code leaves out what brings inputs to a
+  cell's width. The authors retrain all eight proposals and halve their number; here the supernet chooses.
 - `gm-darts-no-restart` differs from `gm-darts` in that alone; in the code alpha then trains from the first epoch.
 """
 
@@ -28,11 +33,13 @@ from typing import ClassVar, Literal
 from bench.errors import BadSpec
 from bench.search.learner import Learner
 from bench.search.task import Task
+from bench.spaces.space import Region
+from bench.store.spec import added
 from methods.bases import base_of
 from methods.matching import Matching, RandomGroups
 from methods.oneshot import OneShot
 from methods.partition import Partition
-from methods.parts import EdgeChoice, Grouping, Split
+from methods.parts import EdgeChoice, Grouping, Split, edges_of
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class OneEdge(EdgeChoice):
 
     version: ClassVar[int] = 1
     by: Literal["between", "within", "random"] = "between"  # largest cut; least sum within groups; any
+    cells: tuple[str, ...] = added(())  # of these types; of all where none is named
 
     def needs_distances(self) -> bool:
         """Unless the edge is drawn."""
@@ -48,13 +56,17 @@ class OneEdge(EdgeChoice):
 
     def check(self, task: Task, levels: int) -> None:
         """There is an edge for every level."""
-        edges = task.region.uncut(task.region)
+        edges = self._whole(task, task.region)
         if levels > len(edges):
             raise BadSpec(f"{levels} levels cut {levels} edges, {task.space.name} has {len(edges)}; plan fewer levels")
 
+    def _whole(self, task: Task, region: Region) -> list[int]:
+        own = edges_of(task.space, self.cells)
+        return [edge for edge in region.uncut(task.region) if edge in own]
+
     def compared(self, task: Task, level: int) -> list[int]:
         """All edges that are whole at this level, the largest having been cut first; or the one that is drawn."""
-        sizes = sorted((len(task.region.allowed[edge]) for edge in task.region.uncut(task.region)), reverse=True)
+        sizes = sorted((len(task.region.allowed[edge]) for edge in self._whole(task, task.region)), reverse=True)
         return sizes[level:] if self.by != "random" else sizes[level : level + 1]
 
     def cut_sizes(self, task: Task, level: int) -> list[int]:
@@ -63,7 +75,7 @@ class OneEdge(EdgeChoice):
 
     def candidates(self, task: Task, parent: Learner, level: int) -> list[int]:
         """All whole edges where they are compared, else the one that is drawn."""
-        whole = parent.region.uncut(task.region)
+        whole = self._whole(task, parent.region)
         return whole if self.by != "random" else [int(task.stream(f"edge/{parent.name}").choice(whole))]
 
     def chosen(self, splits: Mapping[int, Split]) -> list[int]:
@@ -101,4 +113,22 @@ VARIANTS = {
     "gm-darts-random": GmNas(grouping=RANDOM, edges=ANY_EDGE),
     "gm-rsps-random": replace(OF_PATHS, grouping=RANDOM, edges=ANY_EDGE),
     "gm-darts-no-restart": GmNas(restart=False),
+}
+
+# The code of WS-GM/sota, space s5.
+OF_CELLS = GmNas(
+    grouping=Matching(weight="soft"),
+    edges=OneEdge("within", cells=("normal",)),
+    base=base_of("gm-darts", "darts"),
+    levels=(2, 2, 2),
+    final=15,
+    period="chain",
+)
+SETTINGS = {
+    "darts": {
+        "gm-darts": OF_CELLS,
+        "gm-snas": replace(OF_CELLS, base=base_of("gm-snas", "darts"), judge="proposal"),
+        "gm-darts-random": replace(OF_CELLS, grouping=RANDOM, edges=OneEdge("random", cells=("normal",))),
+        "gm-darts-no-restart": replace(OF_CELLS, restart=False),
+    }
 }

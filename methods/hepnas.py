@@ -11,11 +11,14 @@ Search space mutual distillation (SMD): with logits z_i of child i, z_T of its p
 
 averaged over the batch, for the weights only; alpha follows the plain validation loss. A step costs K + 1 passes
 forward and one back: children train on batches of their own, and a sibling has moved before the next child's turn, so
-no teacher's logits serve twice. NAS-Bench-201 settings are those of the authors' code. Deviations:
+no teacher's logits serve twice. NAS-Bench-201 settings are those of the authors' code; on the DARTS space (`darts`) the
+four nodes of the normal cell are cut, into 4, 8, 16 and 32 children. Deviations:
 
 - One learning-rate cosine spans the 60 epochs of the surviving chain, step by step. In the code its period is 30, so
   that the rate rises again half-way (`period=levels`), and it moves with every epoch.
 - Batch statistics in searched operations, where the code keeps running ones; those of teachers, kept, would not move.
+- On the DARTS space (`darts`) the code's last 15 epochs sharpen alpha by a term of their own; here they train on as
+  before. Alpha rests there until epoch 10 in the code; here it never does.
 - Children are compared on images as they are, in batches of 500; in the code augmented, in batches of 128.
 
 `hep-edgewise` cuts all six edges too, but one at a time, the largest cut first, in a chain of as many epochs; the code
@@ -37,19 +40,21 @@ from bench.images.batches import Batch
 from bench.search.learner import Learner, Lesson
 from bench.search.task import Task
 from bench.spaces.space import Region, Space
+from bench.store.spec import added
 from methods.bases import base_of
 from methods.gmnas import LARGEST_CUT, MATCHING
 from methods.oneshot import OneShot
 from methods.partition import Partition
-from methods.parts import EdgeChoice, Grouping, Teaching
+from methods.parts import EdgeChoice, Grouping, Teaching, edges_of
 
 
-def hierarchies(space: Space, region: Region) -> list[list[int]]:
-    """The edges into each node of each cell type, shallow to deep; only edges on which the region leaves a choice."""
+def hierarchies(space: Space, region: Region, cells: Sequence[str] = ()) -> list[list[int]]:
+    """The edges into each node of each cell type, or of these, shallow to deep; only edges on which the region leaves a
+    choice."""
     nodes: dict[tuple[str, int], list[int]] = {}
-    for e, edge in enumerate(space.edges):
+    for e in edges_of(space, cells):
         if len(region.allowed[e]) > 1:
-            nodes.setdefault((edge.cell, edge.target), []).append(e)
+            nodes.setdefault((space.edges[e].cell, space.edges[e].target), []).append(e)
     return [nodes[node] for node in sorted(nodes)]
 
 
@@ -59,10 +64,11 @@ class Hierarchy(EdgeChoice):
 
     version: ClassVar[int] = 2
     order: Literal["sequential", "reversed", "random"] = "sequential"  # of nodes: shallow to deep; random is a third
+    cells: tuple[str, ...] = added(())  # of these types; of all where none is named
 
     def check(self, task: Task, levels: int) -> None:
         """There is a node for every level."""
-        nodes = len(hierarchies(task.space, task.region))
+        nodes = len(hierarchies(task.space, task.region, self.cells))
         if levels > nodes:
             raise BadSpec(f"{levels} levels cut {levels} nodes, {task.space.name} has {nodes}; plan fewer levels")
 
@@ -76,7 +82,7 @@ class Hierarchy(EdgeChoice):
 
     def node(self, task: Task, level: int) -> list[int]:
         """The edges into the node whose turn it is."""
-        nodes = hierarchies(task.space, task.region)
+        nodes = hierarchies(task.space, task.region, self.cells)
         orders = {"sequential": nodes, "reversed": nodes[::-1]}
         order = _another(nodes, task.stream("order")) if self.order == "random" else orders[self.order]
         return order[level]
@@ -154,4 +160,18 @@ VARIANTS = {
 # The toy space has two nodes and three edges.
 TWO_NODES = {label: replace(search, levels=(10, 10)) for label, search in VARIANTS.items()}
 EDGEWISE = replace(VARIANTS["hep-edgewise"], levels=(5,) * 3)
-SETTINGS = {"toy": {**TWO_NODES, "hep-edgewise": EDGEWISE}}
+NORMAL = ("normal",)
+OF_CELLS = HepNas(
+    edges=Hierarchy(cells=NORMAL), base=base_of("hep", "darts"), levels=(15, 10, 10, 10), tuning=5, final=15
+)
+SETTINGS = {
+    "toy": {**TWO_NODES, "hep-edgewise": EDGEWISE},
+    "darts": {
+        "hep": OF_CELLS,
+        "hep-no-smd": replace(OF_CELLS, teaching=MutualDistillation("none")),
+        "hep-parent": replace(OF_CELLS, teaching=MutualDistillation("parent")),
+        "hep-siblings": replace(OF_CELLS, teaching=MutualDistillation("siblings")),
+        "hep-reversed": replace(OF_CELLS, edges=Hierarchy("reversed", NORMAL)),
+        "hep-random-order": replace(OF_CELLS, edges=Hierarchy("random", NORMAL)),
+    },
+}

@@ -15,8 +15,10 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.errors import UnknownName
 from bench.search.learner import Learner, Lesson
 from bench.search.task import Task
+from bench.spaces.space import Space
 from methods.oneshot import OneShot
 
 
@@ -95,6 +97,15 @@ class EdgeChoice(ABC):
     def chosen(self, splits: Mapping[int, Split]) -> list[int]:
         """The edges to be cut: all that were grouped, unless the choice compares them."""
         return list(splits)
+
+
+def edges_of(space: Space, cells: Sequence[str]) -> list[int]:
+    """The edges of these cell types, of all where none is named. Raises UnknownName for one that the space lacks."""
+    known = [cell.name for cell in space.cells]
+    for name in cells:
+        if name not in known:
+            raise UnknownName(f"cell type of {space.name}", name, known)
+    return [e for e, edge in enumerate(space.edges) if not cells or edge.cell in cells]
 
 
 class Teaching(ABC):

@@ -219,7 +219,9 @@ def test_methods_are_listed_by_file_and_subject(capsys: pytest.CaptureFixture[st
     assert "learning_rate" not in plain
     assert main(["list", "methods", "--all"]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("darts-2nd "))
-    assert line.endswith(" training.precision=fp32 order=2 eps=0.01")
+    usual, own = line.split("; on darts: ")
+    assert usual.endswith(" training.precision=fp32 order=2 eps=0.01")
+    assert own.startswith("training.nesterov=false training.weight_decay=0.0003;")
     assert " training.alpha_betas=0.5,0.999 " in line
     assert main(["list", "methods", "--json"]) == 0
     rows = {row["method"]: row for row in json.loads(capsys.readouterr().out)}
@@ -231,13 +233,14 @@ def test_settings_for_other_spaces_are_listed(capsys: pytest.CaptureFixture[str]
     """By what differs from those of NAS-Bench-201."""
     assert main(["list", "methods", "--all"]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("hep "))
-    assert " nb201, toy " in line
+    assert " nb201, toy, darts " in line
     assert " levels=10,10,10 " in line
-    assert line.endswith("; on toy: levels=10,10")
+    assert "; on toy: levels=10,10; on darts: " in line
     assert main(["list", "methods", "--json"]) == 0
     rows = {row["method"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["hep-edgewise"]["elsewhere"] == {"toy": {"levels": [5, 5, 5]}}
-    assert (rows["darts"]["settings for"], rows["darts"]["elsewhere"]) == (["nb201"], {})
+    assert rows["hep"]["elsewhere"]["darts"]["edges.cells"] == ["normal"]
+    assert (rows["rsps"]["settings for"], rows["rsps"]["elsewhere"]) == (["nb201"], {})
 
 
 def test_a_run_names_the_methods_without_settings_for_its_space(

@@ -58,7 +58,7 @@ def probe_set(space: Space, count: int) -> list[Genotype]:
         )
     if count == 0 or count >= len(population):
         return list(population)
-    rows = numpy_stream(0, f"probe/{space.name}/{count}").choice(len(population), count, replace=False)
+    rows = numpy_stream(0, f"probe/{population.space.name}/{count}").choice(len(population), count, replace=False)
     return [population.at(int(row)) for row in sorted(rows)]
 
 
@@ -70,8 +70,25 @@ def blocks(space: Space, genotypes: Sequence[Genotype]) -> list[NDArray[np.intp]
     return [np.flatnonzero(function // BLOCK == block) for block in range(function.max() // BLOCK + 1)]
 
 
+Estimate = Callable[[Sequence[Genotype], int | None], NDArray[np.float64]]
+"""`[n, 2]` accuracy and cross-entropy of architectures, on so many validation images."""
+
+
+def within(space: Space, estimate: Estimate) -> Estimate:
+    """No opinion, NaN, on what the space cannot find: it may be judged by the population of a wider one."""
+
+    def own(genotypes: Sequence[Genotype], images: int | None) -> NDArray[np.float64]:
+        values = np.full((len(genotypes), 2), np.nan)
+        rows = [row for row, genotype in enumerate(genotypes) if space.feasible(genotype)]
+        if rows:
+            values[rows] = estimate([genotypes[row] for row in rows], images)
+        return values
+
+    return own
+
+
 def estimated(
-    estimate: Callable[[Sequence[Genotype], int | None], NDArray[np.float64]],
+    estimate: Estimate,
     space: Space,
     genotypes: Sequence[Genotype],
     images: int,

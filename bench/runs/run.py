@@ -161,7 +161,8 @@ class _Run:
         self.task.estimated = _shown(self.progress, len(asked))
         each = self.spec.scale.probe_images
         known, told = self.unfinished, self.task.estimated
-        return probe.estimated(found.estimate, self.space, asked, each, self.partial, known, told)
+        estimate = probe.within(self.space, found.estimate)
+        return probe.estimated(estimate, self.space, asked, each, self.partial, known, told)
 
     def _said(self, error: Exception) -> str:
         if isinstance(error, (torch.OutOfMemoryError, MemoryError)):

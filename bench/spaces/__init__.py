@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from bench.errors import BadSpace, UnknownName
-from bench.spaces import macro, nb201, toy, toy_darts
+from bench.spaces import darts, macro, nb201, toy, toy_darts
 from bench.spaces.space import Space
 
-SPACES: dict[str, Space] = {space.name: space for space in (nb201.SPACE, toy.SPACE, toy_darts.SPACE, macro.SPACE)}
-
-
+_HOUSE: tuple[Space, ...] = (nb201.SPACE, toy.SPACE, toy_darts.SPACE, macro.SPACE, *darts.SPACES)
+SPACES: dict[str, Space] = {space.name: space for space in _HOUSE}
 HOUSE = frozenset(SPACES)
 """Those that come with the program."""
 

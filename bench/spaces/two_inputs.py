@@ -32,10 +32,13 @@ class TwoInputs(CellSpace):
 
     may: what each edge may take while a search mixes operations, by name; all operations where it is left out.
     sampled: the size of the population that ground truth is stated of; 0 for all architectures.
+    population_of: the space whose population that is, and whose architectures have names here, where it is not this
+    one; it has the same edges and operations.
     """
 
     may: tuple[tuple[str, ...], ...] = ()
     sampled: int = 0
+    population_of: TwoInputs | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -48,6 +51,13 @@ class TwoInputs(CellSpace):
             raise BadSpace(f"{self.name} lets an edge take {unknown[0]!r}, which is none of its operations")
         if not self.count(self.region):
             raise BadSpace(f"{self.name} has a node that cannot take {TAKEN} inputs; give its edges more operations")
+        if (self.judged.ops, self.judged.edges, self.judged.cells) != (self.ops, self.edges, self.cells):
+            raise BadSpace(f"{self.name} cannot be judged by {self.judged.name}, whose edges or operations are others")
+
+    @property
+    def judged(self) -> TwoInputs:
+        """The space whose population it is judged by."""
+        return self.population_of or self
 
     @cached_property
     def region(self) -> Region:
@@ -140,7 +150,9 @@ class TwoInputs(CellSpace):
 
     @cached_property
     def population(self) -> Population:
-        """A sample, unless `sampled` is 0."""
+        """A sample, unless `sampled` is 0; or that of `population_of`."""
+        if self.population_of is not None:
+            return self.population_of.population
         return Sampled(self, self.sampled) if self.sampled else super().population
 
     def trained_class(self, genotype: Genotype) -> Hashable:

@@ -19,3 +19,18 @@ BASES = {
     "hep": "darts(training.batch=128, training.nesterov=false, training.weight_decay=0.0003)",
 }
 """The label of a partition search, as its paper names it -> the label of its base."""
+
+_DARTS = "training.nesterov=false, training.weight_decay=0.0003"  # GM-NAS and HEP-NAS train as the code of DARTS does
+_EVEN_SECOND = f"darts-2nd(training.alpha_start=0.0, {_DARTS})"
+_EVEN_SAMPLED = f"snas(temperature_end=0.03, training.alpha_start=0.0, {_DARTS})"
+
+ELSEWHERE = {
+    "darts": {
+        "fewshot": _EVEN_SECOND,
+        "fewshot-snas": _EVEN_SAMPLED,
+        "gm-darts": _EVEN_SECOND,
+        "gm-snas": _EVEN_SAMPLED,
+        "hep": f"darts(training.batch=128, {_DARTS})",
+    }
+}
+"""By space, the bases that differ from those of NAS-Bench-201."""

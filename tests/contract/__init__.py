@@ -9,6 +9,7 @@ from typing import Any
 import methods
 from bench import images, spaces
 from bench.images import ImageSet
+from bench.spaces import darts
 from bench.store.spec import Scale, with_settings
 
 SCALE = Scale("contract", 2, 1, 16, 16, 0.004, 12, 16)
@@ -18,7 +19,7 @@ SCARCE = dataclasses.replace(SCALE, name="scarce", valid_images=8)
 """Fewer validation images than a batch."""
 
 SMALL = {"batch": "16", "candidates": "3", "rounds": "2", "networks": "4", "cells": "3"}
-"""Fields that are set to less wherever a method has them, at any depth."""
+"""Numbers that are set to less wherever a method has them, at any depth."""
 
 LABELS = sorted(methods.variants())
 KINDS = list({type(methods.get(label)): label for label in reversed(LABELS)}.values())
@@ -26,7 +27,11 @@ KINDS = list({type(methods.get(label)): label for label in reversed(LABELS)}.val
 
 SPACES = sorted(spaces.SPACES)
 
-FEWER = {"macro": ("darts", "rsps", "gm-darts")}
+FEWER = {
+    "macro": ("darts", "rsps", "gm-darts"),
+    **{space.name: ("rsps",) for space in darts.SPACES},
+    darts.SPACE.name: ("darts", "rsps"),
+}
 """Of larger spaces that bring no kind of cell which the others lack: what is tried there by default."""
 
 
@@ -43,7 +48,7 @@ def _less(part: Any, path: str) -> Any:
         value = getattr(part, field.name)
         if dataclasses.is_dataclass(value):
             yield from _less(value, f"{path}{field.name}.")
-        elif field.name in SMALL:
+        elif field.name in SMALL and isinstance(value, int):
             yield f"{path}{field.name}", SMALL[field.name]
 
 
