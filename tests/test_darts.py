@@ -179,6 +179,8 @@ def test_a_text_with_two_meanings_is_refused_until_its_notation_is_named() -> No
     text = f"({pairs}, {pairs})"
     with pytest.raises(BadGenotype, match="two architectures"):
         SPACE.read(text)
+    both_ways = "((0, 0), (1, 1), (0, 0), (1, 1), (0, 0), (1, 1), (0, 0), (1, 1))"
+    assert SPACE.read(f"({both_ways}, {both_ways})")[1] == "naslib"
     genotype, _ = SPACE.read(text, "naslib")
     assert (genotype[0], genotype[1]) == (OPS.index("avg_pool_3x3"), OPS.index("max_pool_3x3"))
 

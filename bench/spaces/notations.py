@@ -130,13 +130,13 @@ class Compact(Notation):
         return str(tuple(tuple((source, COMPACT.index(op)) for op, source in cells[kind]) for kind in KINDS))
 
     def doubt(self, cells: Cells) -> str:
-        """Where every pair would be legal the other way round, too."""
-        for kind in KINDS:
-            for k in range(0, len(cells[kind]), 2):
-                swapped = [COMPACT.index(op) for op, _ in cells[kind][k : k + 2]]
-                sources = [source for _, source in cells[kind][k : k + 2]]
-                if len(set(swapped)) < len(swapped) or max(swapped) >= INPUTS + k // 2 or max(sources) >= len(COMPACT):
-                    return ""
+        """Where the pairs would be legal the other way round, too, and name another architecture."""
+        turned = {kind: tuple((COMPACT[source], COMPACT.index(op)) for op, source in cells[kind]) for kind in KINDS}
+        sources = [(k // 2, source) for kind in KINDS for k, (_, source) in enumerate(turned[kind])]
+        legal = all(source < INPUTS + node for node, source in sources)
+        distinct = all(one != other for one, other in zip(sources[::2], sources[1::2], strict=True))
+        if turned == cells or not legal or not distinct:
+            return ""
         return "its pairs may be (input, operation), as NASLib has them, or (operation, input)"
 
 
