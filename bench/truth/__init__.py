@@ -119,7 +119,7 @@ def open_truth(name: str | Path, space: Space | None = None) -> GroundTruth:
     """
     from bench.truth.tabular import TableTruth  # here, because that module imports this one
 
-    path = _embedded(FIRST_SPACE if space is None else space.name) if name == EMBEDDED else name
+    path = _embedded(FIRST_SPACE if space is None else space.population.space.name) if name == EMBEDDED else name
     return TableTruth.load(path, None if space is None else space.population)
 
 
