@@ -227,7 +227,7 @@ class _Fixed:
     """A learner that estimates the same for all it admits."""
 
     def __init__(self, region: Region, value: float) -> None:
-        self.region, self.value, self.name = region, value, str(value)
+        self.space, self.region, self.value, self.name = TOY, region, value, str(value)
         self.asked: list[int | None] = []  # on how many images
 
     def estimates(self, genotypes: list[Genotype], images: int | None) -> np.ndarray[Any, Any]:
@@ -310,16 +310,16 @@ def test_few_shot_leaves_partition_the_space(edges: tuple[int, ...], leaves: int
 def test_the_best_child_goes_on_and_the_tree_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The child whose region holds a planted architecture scores best: every stage must keep it, and the end be it."""
     target = (2, 0, 1, 3, 4, 1)
-    monkeypatch.setattr(Learner, "mixture_accuracy", lambda self: float(target in self.region) / 2)
+    monkeypatch.setattr(Learner, "mixture_accuracy", lambda self: float(self.region.holds(target)) / 2)
     task = tiny.task(NB201, scale=replace(UNSCALED, epochs=0.01))
     search = _hep(levels=(1, 1, 1), grouping=RandomGroups(), teaching=None)
     found = search.search(task)
     tree = found.details["tree"]
     kept = [node for node in tree if node["kept"]]
     assert [node["depth"] for node in kept] == [0, 1, 2, 3]
-    assert all(target in Region.of(node["region"]) for node in kept)
+    assert all(Region.of(node["region"]).holds(target) for node in kept)
     assert [len([n for n in tree if n["depth"] == d]) for d in range(4)] == [1, 2, 4, 8]
-    assert found.genotype in Region.of(kept[-1]["region"])
+    assert Region.of(kept[-1]["region"]).holds(found.genotype)
     assert len(found.candidates) == 1
     sizes = [sum(n["size"] for n in tree if n["parent"] == k["name"]) for k in kept[:-1]]
     assert sizes == [k["size"] for k in kept[:-1]]
