@@ -149,7 +149,7 @@ def test_gradients_are_those_of_the_masked_plain_network(base: Any) -> None:
         named = {
             name: torch.zeros_like(p) if p.grad is None else p.grad
             for name, p in plain.named_parameters()
-            if name.startswith(("stages", "reductions")) and f"convs.{edge}/" not in name
+            if name.startswith(("stages", "reductions")) and f"weighted.{edge}/" not in name
         }
         wanted = torch.cat([named[name].flatten() for name in named])
         names = {id(p): name for name, p in learner.supernet.named_parameters()}

@@ -251,7 +251,7 @@ def test_the_deepest_trained_supernet_estimates() -> None:
     estimated = deepest(nodes)(genotypes, 32)
     assert [n.learner.asked for n in nodes] == [[32], [], [32], [32], [32]]  # type: ignore[attr-defined]
     for genotype, value in zip(genotypes, estimated[:, 0], strict=True):
-        homes = [n for n in nodes if n.trained and genotype in n.learner.region]
+        homes = [n for n in nodes if n.trained and n.learner.region.holds(genotype)]
         most = max(n.depth for n in homes)
         values = [n.learner.value for n in homes if n.depth == most]  # type: ignore[attr-defined]
         assert value == pytest.approx(np.mean(values))
