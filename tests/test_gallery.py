@@ -100,7 +100,7 @@ def test_the_page_shows_every_picture(results: Results, tmp_path: Path) -> None:
 def test_the_command_writes_gallery_and_readme_beside_what_it_draws(results: Results, tmp_path: Path) -> None:
     page, folder = tmp_path / "page.md", tmp_path / "gallery"
     page.write_text("No part of it is generated.\n")
-    assert draw_all(Options(results.root, gallery=folder, readme=page)) == 0
+    assert draw_all(Options(results.root, gallery=folder, readme=(page,))) == 0
     kinds = {path.stem.partition("-")[0] for path in (results.root / "figures").glob("*.png")}
     assert {path.stem for path in folder.glob("*.png")} == kinds != set()
     assert page.read_text() == "No part of it is generated.\n"

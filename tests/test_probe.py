@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from bench import spaces
 from bench.errors import BadRecord
 from bench.runs import probe
 from bench.runs.run import Settings, execute
@@ -63,12 +64,14 @@ def test_probe_set_is_fixed_uniform_and_without_repetition() -> None:
 
 def test_the_probe_set_is_that_of_the_committed_estimates() -> None:
     """Of every size that there is: another draw, or another order, would part new runs from old ones."""
-    folder = Path(__file__).parent.parent / "results" / "estimates"
-    committed = {len(positions): positions for positions, _ in map(probe.read, sorted(folder.glob("*.parquet")))}
+    results = Results(Path(__file__).parent.parent / "results")
+    named = {record.key: record.identity["space"] for record in results.records() if record.estimates is not None}
+    read = {key: probe.read(results.estimates_path(key))[0] for key in named}
+    committed = {(named[key], len(keys)): keys for key, keys in read.items()}
     if not committed:
-        pytest.skip(f"no estimates are committed in {folder}")
-    for size, positions in committed.items():
-        assert positions.tolist() == [NB201.population.row(g) for g in probe.probe_set(NB201, size)]
+        pytest.skip(f"no estimates are committed in {results.root}")
+    for (space, size), keys in committed.items():
+        assert probe.genotypes_of(spaces.get(space), keys) == probe.probe_set(spaces.get(space), size)
 
 
 @pytest.mark.parametrize("space", [TOY, NB201], ids=lambda space: str(space.name))

@@ -284,7 +284,7 @@ def test_another_format_is_refused_by_its_number(tmp_path: Path, version: object
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"space": "darts"}, "unknown space 'darts'"),
+        ({"space": "darst"}, "unknown space 'darst'"),
         ({"space": "nb201"}, "row 0 names no architecture of nb201"),
         ({"complete": True}, "claims to be complete"),
         ({"complete": 1}, "complete is 1"),

@@ -41,6 +41,9 @@ LOOKS: dict[str, tuple[str, str, style.Dash, float]] = {  # by operation: short 
     "sep_conv_5x5": ("sep 5×5", style.VERMILLION, style.SOLID, 1.5),
     "dil_conv_3x3": ("dil 3×3", style.PURPLE, style.LONG_DASHED, 1.1),
     "dil_conv_5x5": ("dil 5×5", style.SKY, style.LONG_DASHED, 1.5),
+    "id": ("id", style.GREEN, style.DASHED, 1.1),
+    "ir_3x3_t3": ("MB 3×3", style.BLUE, style.SOLID, 1.1),
+    "ir_5x5_t6": ("MB 5×5", style.VERMILLION, style.SOLID, 1.5),
 }
 OTHER: tuple[str, style.Dash, float] = (style.GREY, style.SOLID, 1.1)
 """Colour, dash and width of any other operation, which is printed under its own name."""

@@ -106,7 +106,7 @@ def _readable(row: Row, everything: bool) -> Row:
     if "settings" not in row:
         return row
     shown = {name: value for name, value in row.items() if name not in ("settings", "elsewhere")}
-    shown["spaces"] = ", ".join(row["spaces"])
+    shown["settings for"] = ", ".join(row["settings for"])
     elsewhere = (f"; on {space}: {_typed(changes)}" for space, changes in row["elsewhere"].items())
     return {**shown, "settings": _typed(row["settings"]) + "".join(elsewhere)} if everything else shown
 
