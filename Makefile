@@ -41,10 +41,10 @@ smoke: $(READY) ## every method once at the smallest scale: does everything run?
 	$(PY) -m bench run smoke --results $(OWN)
 
 test: $(READY) ## the tests (all but those marked slow)
-	$(PY) -m pytest -q -n 2 -m "not slow"
+	$(PY) -m pytest -q -n 2 --dist loadfile -m "not slow"
 
 test-all: $(READY) ## all tests, slow ones too
-	$(PY) -m pytest -q -n 2
+	$(PY) -m pytest -q -n 2 --dist loadfile
 
 reproducibility: $(READY) ## published numbers recomputed; needs the data that docs/data.md names
 	$(PY) -m pytest -q -m reproducibility

@@ -917,6 +917,7 @@ def test_nothing_is_imported_that_searches_or_knows_the_truth() -> None:
     assert done.stdout.strip() == "[] []", done.stderr
 
 
+@pytest.mark.slow
 def test_equal_results_give_equal_bytes(study: Results, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In every file, whether drawn here or from the command line in two processes, and whatever a user's own settings
     of matplotlib are."""

@@ -372,6 +372,7 @@ def test_an_edge_choice_of_all_cells_has_the_identity_that_it_always_had() -> No
 FIRST_ORDER = methods.get("darts")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("images_once")
 @pytest.mark.parametrize(
     ("label", "space", "fields", "children"),
@@ -379,9 +380,9 @@ FIRST_ORDER = methods.get("darts")
         ("fewshot", "darts", {"base": FIRST_ORDER}, 7),
         ("hep-parent", "darts", {"grouping": RANDOM, "levels": (1,)}, 4),
         ("gm-darts", "darts-s2", {"base": FIRST_ORDER, "levels": (1, 1)}, 6),
-        pytest.param("gm-darts-random", "darts", {}, 14, marks=pytest.mark.slow),
-        pytest.param("gm-darts", "darts", {"base": FIRST_ORDER}, 14, marks=pytest.mark.slow),
-        pytest.param("hep", "darts", {"levels": (1,)}, 4, marks=pytest.mark.slow),
+        ("gm-darts-random", "darts", {}, 14),
+        ("gm-darts", "darts", {"base": FIRST_ORDER}, 14),
+        ("hep", "darts", {"levels": (1,)}, 4),
     ],
 )
 def test_partition_searches_run(label: str, space: str, fields: dict[str, Any], children: int, tmp_path: Path) -> None:

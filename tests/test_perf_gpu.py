@@ -11,6 +11,7 @@ import torch
 from tests.perf import gpu
 
 
+@pytest.mark.slow
 def test_every_form_is_measured_on_a_cpu(tmp_path: Path) -> None:
     out = tmp_path / "gpu.json"
     assert gpu.main(["--device", "cpu", "--tiny", "--out", str(out)]) == 0

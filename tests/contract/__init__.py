@@ -28,11 +28,12 @@ KINDS = list({type(methods.get(label)): label for label in reversed(LABELS)}.val
 SPACES = sorted(spaces.SPACES)
 
 FEWER = {
+    "nb201": ("darts-2nd", "snas", "rsps", "rsps-per-cell", "fewshot-rsps", "gm-rsps-random", "bayes", "parameters"),
     "macro": ("darts", "rsps", "gm-darts"),
     **{space.name: ("rsps",) for space in darts.SPACES},
     darts.SPACE.name: ("darts", "rsps"),
 }
-"""Of larger spaces that bring no kind of cell which the others lack: what is tried there by default."""
+"""Of larger spaces whose kinds of cell the smaller ones have too: what is tried there by default."""
 
 
 def smaller(method: Any) -> Any:
