@@ -67,7 +67,8 @@ class Cell(nn.Module):
 
     def multiply_adds(self, region: Region) -> int:
         """Of the operations that a region computes, of one image."""
-        return sum(self._costs[e, op] for e, _ in self.edges for op in self.space.used(region)[e])
+        used = self.space.used(region)
+        return sum(self._costs[e, op] for e, _ in self.edges for op in used[e])
 
     @cached_property
     def _costs(self) -> dict[tuple[int, int], int]:
