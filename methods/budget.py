@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from bench.errors import BadSpec
 from bench.search.task import Task
-from methods.loop import Loop, Plan, Work
+from methods.loop import Epochs, Loop, Work
 
 L = TypeVar("L", bound=Loop)
 
@@ -80,14 +80,14 @@ class Count(Work[Paper]):
         return self.search.base.training.batch
 
 
-def counted(search: Loop, task: Task, plan: Plan) -> Count:
+def counted(search: Loop, task: Task, plan: Epochs) -> Count:
     """What the loop will cost for the epochs of `plan`."""
     count = Count(search, task)
     search.run(plan, count)
     return count
 
 
-def fair(search: L, task: Task) -> tuple[L, Plan]:
+def fair(search: L, task: Task) -> tuple[L, Epochs]:
     """The search and its epochs so that it costs what `base.training.epochs` of its base on one supernet cost: all
     phases, and the batches of gradient matching, shrunk or grown by one factor.
 

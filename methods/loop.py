@@ -23,7 +23,7 @@ S = TypeVar("S")
 
 
 @dataclass(frozen=True)
-class Plan:
+class Epochs:
     """The epochs that are trained: scaled, and of a fair search as many parts of an epoch as there are steps to it."""
 
     levels: tuple[float, ...]
@@ -47,13 +47,13 @@ class Plan:
         after = [*self.levels[1:], self.final]
         return [[self.levels[0]], *([self.tuning, epochs] for epochs in after)]
 
-    def times(self, factor: float, steps: int) -> Plan:
+    def times(self, factor: float, steps: int) -> Epochs:
         """Every phase that there is, `factor` times as long, in whole steps, `steps` to an epoch; one at least."""
 
         def shrunk(epochs: float) -> float:
             return max(1, round(epochs * factor * steps)) / steps if epochs else 0
 
-        return Plan(tuple(map(shrunk, self.levels)), shrunk(self.tuning), shrunk(self.final))
+        return Epochs(tuple(map(shrunk, self.levels)), shrunk(self.tuning), shrunk(self.final))
 
     def note(self) -> dict[str, Any]:
         """What the record keeps."""
@@ -107,7 +107,7 @@ class Loop:
     # leaf's weights, which training as a mixture hardly prepares. A base that samples paths knows the latter only.
     judge: Literal["mixture", "proposal"] = "mixture"
 
-    def run(self, plan: Plan, work: Work[S]) -> None:
+    def run(self, plan: Epochs, work: Work[S]) -> None:
         """All phases, for the epochs of `plan`."""
         alpha, frontier = not self.alpha_waits, [work.root()]
         for level, epochs in enumerate(plan.levels):
@@ -123,19 +123,19 @@ class Loop:
             work.train(leaf, plan.final, alpha=True, alone=len(frontier) == 1)
         work.choose(frontier)
 
-    def written(self, task: Task) -> Plan:
+    def written(self, task: Task) -> Epochs:
         """The epochs of the paper, scaled."""
 
         def scaled(epochs: int) -> int:
             return task.scale.epochs_of(epochs) if epochs else 0
 
-        return Plan(tuple(map(scaled, self.levels)), scaled(self.tuning), scaled(self.final))
+        return Epochs(tuple(map(scaled, self.levels)), scaled(self.tuning), scaled(self.final))
 
     def inherits(self, level: int) -> str:
         """What the children of that level's cut take from their parent."""
         return "nothing" if self.restart and level == len(self.levels) - 1 else self.inherit
 
-    def spans(self, plan: Plan, cut: int) -> tuple[float, float]:
+    def spans(self, plan: Epochs, cut: int) -> tuple[float, float]:
         """Epochs of the learning rate's cosine and of the temperature's fall for a fresh start after cut number `cut`
         (-1: the root)."""
         later = [level for level in range(cut + 1, len(plan.levels)) if self.inherits(level) != "state"]

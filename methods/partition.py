@@ -15,7 +15,7 @@ from bench.search.learner import Learner
 from bench.search.task import Found, Task
 from bench.spaces.space import Genotype, Region
 from methods.budget import counted, fair
-from methods.loop import Loop, Plan, Work
+from methods.loop import Epochs, Loop, Work
 from methods.tree import Node, deepest
 
 
@@ -38,7 +38,7 @@ class Partition(Loop):
 class Growth(Work[Node]):
     """The tree of supernets, as it grows."""
 
-    def __init__(self, search: Loop, task: Task, plan: Plan) -> None:
+    def __init__(self, search: Loop, task: Task, plan: Epochs) -> None:
         self.search, self.task, self.plan = search, task, plan
         self.nodes: list[Node] = []
         self.finalists: list[tuple[Genotype, float]] = []

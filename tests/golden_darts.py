@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from bench.nets.darts import Darts
+from bench.nets.darts import DartsNetwork
 from bench.nets.operations import Norm
 from bench.spaces.darts import WITH_NONE
 from bench.spaces.layout import Shape
@@ -47,9 +47,9 @@ def _in_order(module: torch.nn.Module) -> list[Tensor]:
     return list(module.parameters())
 
 
-def net() -> Darts:
+def net() -> DartsNetwork:
     """Five cells on the paper's eight operations, in double precision."""
-    made = Darts(WITH_NONE, SHAPE, Norm(), 0).double()
+    made = DartsNetwork(WITH_NONE, SHAPE, Norm(), 0).double()
     _fill(made.stem, 1)
     _fill(made.stem_norm.weight, 2)
     _fill(made.stem_norm.bias, 3)

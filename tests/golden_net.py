@@ -20,7 +20,7 @@ def _draw(seed: int, *shape: int) -> Tensor:
 
 def network() -> Supernet:
     """C = 4, one cell per stage, double precision."""
-    return nb201.NB201(SPACE, Shape(4, 1, 10, 3, 8), Norm(), seed=11).double()
+    return nb201.NB201Network(SPACE, Shape(4, 1, 10, 3, 8), Norm(), seed=11).double()
 
 
 def batch() -> tuple[Tensor, Tensor]:

@@ -24,7 +24,7 @@ import methods
 from bench import spaces
 from bench.errors import BadGenotype, BadSpace, UnknownName
 from bench.images.files import data_folder
-from bench.nets.darts import Darts
+from bench.nets.darts import DartsNetwork
 from bench.nets.operations import Norm
 from bench.runs import probe
 from bench.runs.run import Settings, execute
@@ -344,7 +344,7 @@ def test_logits_and_gradients_of_alpha_are_those_of_the_code_of_darts() -> None:
 
 
 def test_the_paper_s_search_network_has_as_many_parameters_as_the_code_of_darts() -> None:
-    net = Darts(WITH_NONE, Shape(channels=16, cells=2, classes=10, image_channels=3, image_size=32), Norm(), 0)
+    net = DartsNetwork(WITH_NONE, Shape(channels=16, cells=2, classes=10, image_channels=3, image_size=32), Norm(), 0)
     assert len(list(net.blocks())) == 8
     assert [place.cell for place in net.places] == [*["normal"] * 2, "reduce"] * 2 + ["normal"] * 2
     assert sum(p.numel() for p in net.parameters()) == 1_930_618

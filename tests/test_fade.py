@@ -93,7 +93,7 @@ def _net(space: Any = THREE, shape: Shape = SHAPE) -> Rowed:
 
 def test_a_path_of_one_cell_is_the_network_of_that_cell() -> None:
     """The chain (c, c, c) against the ordinary supernet on one architecture, with the same weights put in."""
-    net, plain = _net(), nb201.NB201(NB201, SHAPE, Norm(), 5, lean=False)
+    net, plain = _net(), nb201.NB201Network(NB201, SHAPE, Norm(), 5, lean=False)
     images = torch.randn(7, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     for c, cell in enumerate(CELLS):
         own = dict(net.state_dict())

@@ -135,7 +135,7 @@ def test_gradients_are_those_of_the_masked_plain_network(base: Any) -> None:
     fixed = SimpleNamespace(theta=lambda _: (theta, region))
     learner.relaxation = fixed  # type: ignore[assignment]
     found = Matching().gradients(learner, batch, edge)
-    plain = nb201.NB201(NB201, learner.supernet.shape, SHORT.norm, 0, "other", lean=False)
+    plain = nb201.NB201Network(NB201, learner.supernet.shape, SHORT.norm, 0, "other", lean=False)
     plain.load_state_dict(learner.supernet.state_dict())
     whole = torch.zeros(6, 5) if theta is None else theta.detach().clone()
     if theta is None:

@@ -16,7 +16,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 import methods
 from bench.errors import BadGenotype, BadSpace
-from bench.nets.macro import Macro
+from bench.nets.macro import MacroNetwork
 from bench.nets.operations import Norm
 from bench.runs.run import Settings, execute
 from bench.spaces.cells import CellSpace
@@ -140,7 +140,7 @@ def test_sizes_order_architectures_as_the_released_networks() -> None:
 
 
 def test_multiply_adds_are_those_of_torchs_counter() -> None:
-    net = Macro(SPACE, SHAPE, Norm(), 0)
+    net = MacroNetwork(SPACE, SHAPE, Norm(), 0)
     for region in (SPACE.region, *(SPACE.alone(SPACE.parse(text)) for text in SOME)):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             net(torch.zeros(3, 3, 32, 32), None, region)
@@ -184,7 +184,7 @@ class Plain(nn.Module):
         return logits
 
 
-def _plain(net: Macro, genotype: Genotype) -> Plain:
+def _plain(net: MacroNetwork, genotype: Genotype) -> Plain:
     """It, with the weights of a supernet."""
     plain = Plain(genotype, SHAPE.channels, SHAPE.classes).double()
     searched = [p for e, op in enumerate(genotype) for owner, own, p in net.owned() if (owner, own) == (e, op)]
@@ -201,7 +201,7 @@ def _plain(net: Macro, genotype: Genotype) -> Plain:
 def test_one_architecture_is_the_network_written_out_by_hand(text: str) -> None:
     """Logits and the gradient of every kernel, from the supernet of the space, of the architecture, and with theta."""
     genotype = SPACE.parse(text)
-    net, alone = (Macro(SPACE, SHAPE, Norm(), 3, region=r).double() for r in (None, SPACE.alone(genotype)))
+    net, alone = (MacroNetwork(SPACE, SHAPE, Norm(), 3, region=r).double() for r in (None, SPACE.alone(genotype)))
     plain, images = _plain(net, genotype), torch.randn(5, 3, 32, 32, generator=_generator(), dtype=torch.float64)
     theta = torch.zeros(8, 3, dtype=torch.float64)
     theta[torch.arange(8), list(genotype)] = 1
@@ -224,13 +224,13 @@ def _generator() -> torch.Generator:
 def test_a_network_that_is_trained_alone_has_the_parameters_that_are_counted() -> None:
     for text in SOME:
         genotype = SPACE.parse(text)
-        net = Macro(SPACE, SHAPE, Norm("running", affine=True), 0, region=SPACE.alone(genotype))
+        net = MacroNetwork(SPACE, SHAPE, Norm("running", affine=True), 0, region=SPACE.alone(genotype))
         assert sum(p.numel() for p in net.parameters()) == counts.parameters(SPACE, genotype, SHAPE)
 
 
 def test_a_network_of_one_architecture_has_its_weights_alone_and_starts_alike() -> None:
-    whole = dict(Macro(SPACE, SHAPE, Norm(), 3).named_parameters())
-    own = dict(Macro(SPACE, SHAPE, Norm(), 3, region=SPACE.alone((2, 1, 0, 0, 2, 1, 1, 0))).named_parameters())
+    whole = dict(MacroNetwork(SPACE, SHAPE, Norm(), 3).named_parameters())
+    own = dict(MacroNetwork(SPACE, SHAPE, Norm(), 3, region=SPACE.alone((2, 1, 0, 0, 2, 1, 1, 0))).named_parameters())
     assert set(own) < set(whole)
     assert all(torch.equal(value, whole[name]) for name, value in own.items())
 
@@ -238,7 +238,7 @@ def test_a_network_of_one_architecture_has_its_weights_alone_and_starts_alike() 
 @pytest.mark.parametrize("side", [8, 28])
 def test_images_of_other_sizes_pass(side: int) -> None:
     """Also where a side is odd on the way."""
-    net = Macro(SPACE, dataclasses.replace(SHAPE, image_size=side), Norm(), 0)
+    net = MacroNetwork(SPACE, dataclasses.replace(SHAPE, image_size=side), Norm(), 0)
     loss = net(torch.randn(4, 3, side, side, generator=_generator()), None, SPACE.region).square().sum()
     loss.backward()
     assert all(torch.isfinite(p.grad).all() for p in net.parameters() if p.grad is not None)
@@ -256,7 +256,7 @@ def test_an_operation_that_cannot_change_the_width_is_refused() -> None:
 
 def test_a_stage_that_gives_nothing_is_zero_at_its_width() -> None:
     space: CellSpace = dataclasses.replace(SPACE, ops=("none", *SPACE.ops))
-    net = Macro(space, SHAPE, Norm(), 0)
+    net = MacroNetwork(space, SHAPE, Norm(), 0)
     dropped = Region.of([{0} if e == 3 else {1} for e in range(8)])
     images = torch.randn(2, 3, 32, 32, generator=_generator())
     logits = net(images, None, dropped)

@@ -26,7 +26,7 @@ from methods.darts import Darts
 from methods.fewshot import Exhaustive, FewShot, GivenEdges
 from methods.gmnas import GmNas, OneEdge
 from methods.hepnas import HepNas, Hierarchy, MutualDistillation
-from methods.loop import Plan
+from methods.loop import Epochs
 from methods.matching import Matching, RandomGroups
 from methods.partition import Growth, Partition
 from methods.rsps import PathPerCell, Rsps
@@ -603,11 +603,11 @@ def test_a_fair_search_may_be_a_tenth_off_its_budget(epochs: int, steps: int, bo
 
 def test_a_plan_in_steps_by_hand() -> None:
     """Four steps to an epoch: 10 epochs to a tenth are 4 steps, 1 epoch is one step at least, none stays none."""
-    plan = Plan((10, 1), 3, 0).times(0.1, 4)
-    assert plan == Plan((1.0, 0.25), 0.25, 0)
+    plan = Epochs((10, 1), 3, 0).times(0.1, 4)
+    assert plan == Epochs((1.0, 0.25), 0.25, 0)
     assert plan.turns == [0.25]
-    assert Plan((1,), 2.5, 0).turns == [1.0, 1.0, 0.5]
-    assert Plan((10, 5), 3, 7).path == 10 + 3 + 5 + 3 + 7
+    assert Epochs((1,), 2.5, 0).turns == [1.0, 1.0, 0.5]
+    assert Epochs((10, 5), 3, 7).path == 10 + 3 + 5 + 3 + 7
 
 
 # Which leaf

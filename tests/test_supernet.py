@@ -27,8 +27,8 @@ NORMS = [Norm(s, a) for s in ("batch", "running") for a in (False, True)]  # typ
 
 def _nets(space: Space, norm: Norm, shape: Shape = SHAPE) -> tuple[Supernet, Supernet]:
     """The lean and the plain form with equal weights, in float64, affine parameters moved off their start."""
-    lean = nb201.NB201(space, shape, norm, seed=1, lean=True).double()
-    plain = nb201.NB201(space, shape, norm, seed=1, lean=False).double()
+    lean = nb201.NB201Network(space, shape, norm, seed=1, lean=True).double()
+    plain = nb201.NB201Network(space, shape, norm, seed=1, lean=False).double()
     generator = torch.Generator().manual_seed(2)
     with torch.no_grad():
         for a, b in zip(lean.parameters(), plain.parameters(), strict=True):
@@ -200,7 +200,7 @@ def test_operations_outside_the_region_are_not_computed() -> None:
 def test_multiply_adds_are_those_of_torchs_counter(space: Space) -> None:
     """FlopCounterMode counts two operations per multiply-add of convolutions and matrix products. The plain form is
     counted at 8 pixels, where pooling is no convolution."""
-    net = nb201.NB201(space, Shape(4, 2, 10, 3, 8), Norm(), seed=0, lean=False)
+    net = nb201.NB201Network(space, Shape(4, 2, 10, 3, 8), Norm(), seed=0, lean=False)
     full = [set(range(len(space.ops)))] * len(space.edges)
     half = [{len(space.ops) - 1}] + [{1, 2}] * (len(space.edges) - 1)
     drawn = np.random.default_rng(0).choice(space.size, 12, replace=False)
@@ -216,9 +216,9 @@ def test_multiply_adds_are_those_of_torchs_counter(space: Space) -> None:
 
 def test_a_weight_starts_the_same_whatever_else_exists() -> None:
     """The toy space has other edges and operations, yet stem, reductions and head start equal."""
-    a = nb201.NB201(NB201, SHAPE, Norm(), seed=4)
-    b = nb201.NB201(TOY, SHAPE, Norm(), seed=4)
-    c = nb201.NB201(NB201, SHAPE, Norm(), seed=5)
+    a = nb201.NB201Network(NB201, SHAPE, Norm(), seed=4)
+    b = nb201.NB201Network(TOY, SHAPE, Norm(), seed=4)
+    c = nb201.NB201Network(NB201, SHAPE, Norm(), seed=5)
     named = dict(b.named_parameters())
     for name, value in a.named_parameters():
         if not name.startswith("stages"):
@@ -229,7 +229,7 @@ def test_a_weight_starts_the_same_whatever_else_exists() -> None:
 
 
 def test_initial_kernels_are_spread_as_torchs_own() -> None:
-    net = nb201.NB201(NB201, Shape(16, 1, 10, 3, 8), Norm(), seed=0)
+    net = nb201.NB201Network(NB201, Shape(16, 1, 10, 3, 8), Norm(), seed=0)
     theirs = nn.Conv2d(16, 32, 3, bias=False).weight
     ours = net.reductions[0].first
     assert float(ours.detach().abs().max()) <= 1 / (16 * 9) ** 0.5
@@ -237,7 +237,7 @@ def test_initial_kernels_are_spread_as_torchs_own() -> None:
 
 
 def test_parameters_of_an_edge_and_the_rest() -> None:
-    net = nb201.NB201(NB201, SHAPE, Norm(), seed=0)
+    net = nb201.NB201Network(NB201, SHAPE, Norm(), seed=0)
     for edge in range(6):
         own, shared = net.of_edge(edge), net.shared_by(edge)
         assert len(own) == 3 * 2  # three cells, two weighted operations
@@ -259,7 +259,7 @@ def test_a_disconnected_cell_gives_constant_logits() -> None:
 
 def test_every_cell_can_have_a_region_of_its_own() -> None:
     """Three paths in three cells: the cells one by one, by hand, and the meter's count of their multiply-adds."""
-    net = nb201.NB201(NB201, Shape(4, 1, 10, 3, 8), Norm(), seed=0).double()
+    net = nb201.NB201Network(NB201, Shape(4, 1, 10, 3, 8), Norm(), seed=0).double()
     cells = ((3, 1, 3, 2, 4, 1), (2, 4, 1, 3, 3, 2), (4, 0, 3, 0, 4, 2))
     paths = tuple(Region.of([{op} for op in cell]) for cell in cells)
     nothing = Region.of([{0}] * 6)
@@ -282,7 +282,7 @@ def test_bf16_is_for_training_alone(lean: bool) -> None:
     """Training passes are near those in single precision and not equal, gradients too and in single precision;
     evaluation is the same to the bit."""
     one, other = (
-        nb201.NB201(NB201, Shape(8, 1, 10, 3, 8), Norm(), seed=0, lean=lean, precision=precision)
+        nb201.NB201Network(NB201, Shape(8, 1, 10, 3, 8), Norm(), seed=0, lean=lean, precision=precision)
         for precision in ("fp32", "bf16")
     )
     images, labels = torch.randn(64, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(64) % 10

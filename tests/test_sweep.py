@@ -38,7 +38,7 @@ DEAD: list[Genotype] = [
 
 def _net(space: Space, norm: Norm, channels: int = 2, cells: int = 1, size: int = 8, seed: int = 0) -> Supernet:
     """In float64 and evaluation mode; affine parameters and running statistics moved off their start."""
-    net = nb201.NB201(space, Shape(channels, cells, 5, 2, size), norm, seed).double()
+    net = nb201.NB201Network(space, Shape(channels, cells, 5, 2, size), norm, seed).double()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for p in net.parameters():
@@ -123,7 +123,7 @@ def test_a_slice_of_the_space_in_another_order() -> None:
 
 
 def test_single_precision_is_within_1e5_of_the_supernet() -> None:
-    net = nb201.NB201(NB201, Shape(8, 1, 10, 3, 8), Norm(), seed=0).eval()
+    net = nb201.NB201Network(NB201, Shape(8, 1, 10, 3, 8), Norm(), seed=0).eval()
     batches = _batches(net, (200,))
     genotypes = [NB201.region.draw(np.random.default_rng(seed)) for seed in range(40)]
     ours, naive = scores(net, batches, genotypes), _naive(net, batches, genotypes)
@@ -226,7 +226,7 @@ def test_estimates_are_charged_once_per_function() -> None:
 def test_a_supernet_of_another_kind_is_called_one_by_one() -> None:
     """Nothing is assumed of a subclass; its own hooks count, and nothing is charged beside them."""
 
-    class Other(nb201.NB201):
+    class Other(nb201.NB201Network):
         pass
 
     net = Other(TOY, Shape(2, 1, 5, 2, 8), Norm(), seed=0).double().eval()
@@ -248,10 +248,12 @@ def test_nothing_asked_is_nothing_found() -> None:
 def test_progress_adds_up_to_one_for_every_batch(kind: str) -> None:
     """More than one batch and more heads than are computed together."""
 
-    class Other(nb201.NB201):
+    class Other(nb201.NB201Network):
         pass
 
-    net = (nb201.NB201 if kind == "swept" else Other)(NB201, Shape(2, 1, 5, 2, 8), Norm(), seed=0).double().eval()
+    net = (
+        (nb201.NB201Network if kind == "swept" else Other)(NB201, Shape(2, 1, 5, 2, 8), Norm(), seed=0).double().eval()
+    )
     shares: list[float] = []
     scores(net, _batches(net), [NB201.population.at(row) for row in range(3_000, 4_000, 8)], tell=shares.append)
     assert len(shares) > 4

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench.errors import BadGenotype, BadRegion, BadSpec
-from bench.nets.darts import Darts
+from bench.nets.darts import DartsNetwork
 from bench.nets.operations import Norm
 from bench.runs import probe
 from bench.spaces.layout import Shape
@@ -127,8 +127,8 @@ def test_names_of_nodes_make_no_difference() -> None:
 # The network
 
 
-def _net(norm: Norm | None = None, region: Region | None = None) -> Darts:
-    return Darts(SPACE, SHAPE, norm or Norm(), 3, region=region).double()
+def _net(norm: Norm | None = None, region: Region | None = None) -> DartsNetwork:
+    return DartsNetwork(SPACE, SHAPE, norm or Norm(), 3, region=region).double()
 
 
 def _normed(x: Tensor) -> Tensor:
@@ -161,7 +161,7 @@ def _applied(op: int, x: Tensor, stride: int, module: nn.Module | None) -> Tenso
     return x
 
 
-def _alone(net: Darts, genotype: Genotype, images: Tensor) -> Tensor:
+def _alone(net: DartsNetwork, genotype: Genotype, images: Tensor) -> Tensor:
     """One architecture without the supernet's own forward pass."""
     x = _normed(F.conv2d(images, net.stem, padding=1)) * net.stem_norm.weight[:, None, None]
     before, last = [x + net.stem_norm.bias[:, None, None]] * 2, None
@@ -208,7 +208,7 @@ def test_a_network_of_one_architecture_has_its_weights_alone_and_starts_alike() 
 
 
 def test_multiply_adds_are_those_of_torchs_counter() -> None:
-    net = Darts(SPACE, SHAPE, Norm(), 0)
+    net = DartsNetwork(SPACE, SHAPE, Norm(), 0)
     for region in (SPACE.region, *(SPACE.alone(g) for g in EVERY[::577])):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             net(torch.zeros(3, 3, 16, 16), None, region)
@@ -218,7 +218,7 @@ def test_multiply_adds_are_those_of_torchs_counter() -> None:
 def test_parameters_are_those_of_the_layout() -> None:
     """With trained affine: kernels, scales, shifts and the head's bias, from the layout and the operations alone."""
     genotype = EVERY[1_234]
-    net = Darts(SPACE, SHAPE, Norm(affine=True), 0, region=SPACE.alone(genotype))
+    net = DartsNetwork(SPACE, SHAPE, Norm(affine=True), 0, region=SPACE.alone(genotype))
     kernels = list(SPACE.layout.fixed(SHAPE).values())
     for e, op in enumerate(genotype):
         kernels += SPACE.kernels(SHAPE, e, op)

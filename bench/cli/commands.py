@@ -39,7 +39,7 @@ class Common:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run(Common):
+class RunCommand(Common):
     """Search: make the records of a study, or of the methods named. A record that exists is not made again."""
 
     study: str = field(default="nb201", kw_only=False)
@@ -165,7 +165,7 @@ def _check_images(dataset: str, data: Path | None) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Score(Common):
+class ScoreCommand(Common):
     """Join every record with ground truth: accuracy, regret, rank, rank correlation. Repeats no search, nor a score
     that is there already."""
 
@@ -339,8 +339,8 @@ class Diff(Common):
 
 
 COMMANDS: dict[str, type[Callable[[], int]]] = {
-    "run": Run,
-    "score": Score,
+    "run": RunCommand,
+    "score": ScoreCommand,
     "list": List,
     "show": Show,
     "diff": Diff,

@@ -18,7 +18,7 @@ from bench.errors import BadRecord, counted
 from bench.store.record import Record, Results, read_scores, to_json
 from bench.store.spec import SCALES
 
-Row = Mapping[str, Any]
+Line = Mapping[str, Any]
 What = Literal["runs", "methods", "studies", "datasets", "scales", "spaces"]
 
 _SHOWN = (
@@ -44,7 +44,7 @@ def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> None
         show([_readable(row, everything) for row in table])
 
 
-def rows(what: What, folder: Path) -> list[Row]:
+def rows(what: What, folder: Path) -> list[Line]:
     """The rows of one list, as JSON has them. Raises BadRecord where runs are asked for and there is no such folder."""
     if what == "runs":
         from bench.runs.run import code_digest
@@ -99,7 +99,7 @@ def rows(what: What, folder: Path) -> list[Row]:
     ]
 
 
-def _readable(row: Row, everything: bool) -> Row:
+def _readable(row: Line, everything: bool) -> Line:
     """A row as a person reads it."""
     if "probe" in row:
         return {**row, "probe": row["probe"] or "all"}
@@ -154,7 +154,7 @@ def _none(results: Results) -> str:
     return f"{results.root} holds no runs; make some with {results.command('run')}"
 
 
-def _run_row(record: Record, digest: str) -> Row:
+def _run_row(record: Record, digest: str) -> Line:
     identity = record.identity
     return {
         "key": record.key,
@@ -170,7 +170,7 @@ def _run_row(record: Record, digest: str) -> Row:
     }
 
 
-def show(table: Sequence[Row]) -> None:
+def show(table: Sequence[Line]) -> None:
     """Print rows, one at least, that share their columns."""
     names = list(table[0])
     if not sys.stdout.isatty():
@@ -224,7 +224,7 @@ def show_run(beginning: str, folder: Path, as_json: bool) -> None:
         show([_rounded({name: {**row.panel, **vars(row)}[name] for name in _SHOWN}) for row in scores])
 
 
-def _rounded(row: Row) -> Row:
+def _rounded(row: Line) -> Line:
     """The row with as many decimals as mean something; --json has them all."""
     return {k: f"{v:.{_DECIMALS[k]}f}" if k in _DECIMALS and v is not None else v for k, v in row.items()}
 

@@ -36,7 +36,7 @@ class Import:
     def __call__(self) -> int:
         from bench.truth.official.importing import import_official
 
-        progress = Progress("architectures", 1)
+        progress = Ticker("architectures", 1)
         table = import_official(
             self.source,
             self.out,
@@ -73,7 +73,7 @@ class Fetch:
             listed = {name: entry.title for name, entry in sources.collections().items()}
             print(json_.dumps(listed) if self.json else "\n".join(f"{n:16}{title}" for n, title in listed.items()))
             return 0
-        progress = Progress("MB", 1_000_000)
+        progress = Ticker("MB", 1_000_000)
         paths = fetch_all(sources.collection(self.what), data_folder(self.data), progress.line, progress.tick)
         print(json_.dumps([str(path) for path in paths]) if self.json else "\n".join(map(str, paths)))
         return 0
@@ -126,7 +126,7 @@ class Naslib:
         return 0
 
 
-class Progress:
+class Ticker:
     """How far one thing is, in lines on standard error: one that is rewritten on a terminal, one now and then else."""
 
     def __init__(self, unit: str, per: int) -> None:

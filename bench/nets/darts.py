@@ -38,7 +38,7 @@ def _brought(net: Supernet, place: Place, which: str) -> nn.Module:
     return FactorisedReduction([net.drawn(half, stream + half.removeprefix(name)) for half in halves], net.norm)
 
 
-class Darts(Supernet):
+class DartsNetwork(Supernet):
     """Stem, normal and reduction cells, head."""
 
     def __init__(self, *made: Any, **how: Any) -> None:

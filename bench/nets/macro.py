@@ -15,7 +15,7 @@ from bench.nets.convolve import convolve
 from bench.nets.supernet import Supernet
 
 
-class Macro(Supernet):
+class MacroNetwork(Supernet):
     """Stem, stages of layers, last convolution, head."""
 
     def __init__(self, *made: Any, **how: Any) -> None:

@@ -19,7 +19,7 @@ from bench.spaces.layout import Place
 from bench.spaces.space import Region
 
 
-class NB201(Supernet):
+class NB201Network(Supernet):
     """Stem, stages of cells with residual blocks between them, head."""
 
     maskable: ClassVar[bool] = True

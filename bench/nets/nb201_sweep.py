@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.nets.lean import LeanCell, serves
-from bench.nets.nb201 import NB201, Reduction
+from bench.nets.nb201 import NB201Network, Reduction
 from bench.nets.prepared import EvaluatedNorm, Map, convolution, linear, pooling
 from bench.nets.supernet import Supernet
 from bench.spaces.dag import Dag, dag
@@ -33,7 +33,7 @@ Value = tuple[Tensor, ...]
 def known(supernet: Supernet) -> bool:
     """Whether a supernet is of this skeleton, of lean cells with all edges in the order of `dag`."""
     space = supernet.space
-    if type(supernet) is not NB201 or not isinstance(space, Dag):
+    if type(supernet) is not NB201Network or not isinstance(space, Dag):
         return False
     return supernet.lean and serves(space) and space.edges == dag(space.output + 1)
 
@@ -41,7 +41,7 @@ def known(supernet: Supernet) -> bool:
 class Prepared:
     """A supernet in evaluation mode, with its kernels laid out for scoring."""
 
-    def __init__(self, supernet: NB201, space: Dag) -> None:
+    def __init__(self, supernet: NB201Network, space: Dag) -> None:
         self.supernet, self.space = supernet, space
         size = supernet.shape.image_size
         self.stages: list[list[_PreparedCell]] = []

@@ -21,7 +21,7 @@ from bench.spaces.operations import (
     Identity,
     InvertedResidual,
     Operation,
-    Pool,
+    Pooling,
     Separable,
     Shortcut,
 )
@@ -175,7 +175,7 @@ def _identity(operation: Identity, kernels: Sequence[Tensor], site: Site) -> For
     return (lambda x: x) if site.stride == 1 else FactorisedReduction(kernels, site.norm)
 
 
-def _pool(operation: Pool, kernels: Sequence[Tensor], site: Site) -> Form:
+def _pool(operation: Pooling, kernels: Sequence[Tensor], site: Site) -> Form:
     size, stride = operation.size, site.stride
 
     def pool(x: Tensor) -> Tensor:
@@ -207,7 +207,7 @@ def _inverted(operation: InvertedResidual, kernels: Sequence[Tensor], site: Site
 
 FORMS: dict[type[Operation], Callable[[Any, Sequence[Tensor], Site], Form]] = {
     Identity: _identity,
-    Pool: _pool,
+    Pooling: _pool,
     Convolution: _convolution,
     Separable: _separable,
     Shortcut: _shortcut,

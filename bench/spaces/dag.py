@@ -13,7 +13,7 @@ from functools import cached_property
 
 from bench.errors import BadSpace
 from bench.spaces.cells import CellSpace
-from bench.spaces.operations import Identity, Pool
+from bench.spaces.operations import Identity, Pooling
 from bench.spaces.space import Edge, Genotype
 
 Term = tuple[object, ...]
@@ -48,7 +48,7 @@ class Dag(CellSpace):
     @cached_property
     def pool(self) -> int | None:
         """The average pooling."""
-        return next((op for op, one in enumerate(self.operations) if type(one) is Pool and one.linear(1)), None)
+        return next((op for op, one in enumerate(self.operations) if type(one) is Pooling and one.linear(1)), None)
 
     @property
     def output(self) -> int:

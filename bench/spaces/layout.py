@@ -48,8 +48,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Layout(ABC):
-    """The skeleton of one kind of network. network: the module and the class that compute it, `bench.nets.nb201:NB201`;
-    it is imported when a network is wanted."""
+    """The skeleton of one kind of network.
+
+    network: the module and the class that compute it, as `bench.nets.nb201:NB201Network`, imported when one is wanted.
+    """
 
     network: ClassVar[str]
     stages: ClassVar[int] = 3  # stretches of cells between which the network narrows
@@ -75,7 +77,7 @@ class ResidualStages(Layout):
     """NAS-Bench-201 (Dong & Yang, ICLR 2020, section 2.1): a 3x3 stem; stages of N cells at C, 2C and 4C channels; a
     residual block of stride 2 before stages 2 and 3; normalisation, ReLU, average pooling and a linear head."""
 
-    network: ClassVar[str] = "bench.nets.nb201:NB201"
+    network: ClassVar[str] = "bench.nets.nb201:NB201Network"
 
     def places(self, shape: Shape) -> tuple[Place, ...]:
         """N cells a stage."""
@@ -105,7 +107,7 @@ class TwoInputCells(Layout):
     convolutions; average pooling and a linear head. A reduction doubles the channels.
     """
 
-    network: ClassVar[str] = "bench.nets.darts:Darts"
+    network: ClassVar[str] = "bench.nets.darts:DartsNetwork"
     normal: ClassVar[str] = "normal"
     reduction: ClassVar[str] = "reduce"
     nodes: int  # that a cell concatenates
@@ -157,7 +159,7 @@ class WideningStages(Layout):
     A stage is one cell, whose layers stand in a row: a shape's number of cells a stage says nothing here.
     """
 
-    network: ClassVar[str] = "bench.nets.macro:Macro"
+    network: ClassVar[str] = "bench.nets.macro:MacroNetwork"
     unit: ClassVar[Shape] = RELEASED_MACRO  # a depthwise kernel grows with C and a 1x1 kernel with its square
 
     def counted(self, kernel: Kernel) -> int:

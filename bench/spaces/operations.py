@@ -90,7 +90,7 @@ class Identity(Operation):
 
 
 @dataclass(frozen=True)
-class Pool(Operation):
+class Pooling(Operation):
     """A mean that does not count its padding, or a maximum, over `size` x `size` pixels."""
 
     kind: Literal["average", "maximum"]
@@ -182,8 +182,8 @@ OPERATIONS: dict[str, Operation] = {
         Identity("skip_connect"),
         Convolution("nor_conv_1x1", 1),
         Convolution("nor_conv_3x3", 3),
-        Pool("avg_pool_3x3", "average", 3),
-        Pool("max_pool_3x3", "maximum", 3),
+        Pooling("avg_pool_3x3", "average", 3),
+        Pooling("max_pool_3x3", "maximum", 3),
         Separable("sep_conv_3x3", 3),
         Separable("sep_conv_5x5", 5),
         Separable("dil_conv_3x3", 3, dilation=2, times=1),

@@ -30,7 +30,7 @@ def darts_step(
     The lean form has the layout and the optimiser that `Task` and `Learner` give it, the plain form torch's defaults.
     """
     generator = torch.Generator().manual_seed(0)
-    net = nb201.NB201(SPACE, shape, Norm(), seed=0, lean=lean, precision=precision)
+    net = nb201.NB201Network(SPACE, shape, Norm(), seed=0, lean=lean, precision=precision)
     images = torch.randn(batch, shape.image_channels, shape.image_size, shape.image_size, generator=generator)
     if lean:
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -99,7 +99,7 @@ def main(rounds: int = 9, peer: Path | None = None) -> None:
         if peer is not None:
             forms[f"peer {peer.name}"] = peer_step(peer, shape, 64)
         print(table(f"DARTS step, {size}", timed(forms, rounds, calls), "plain"), flush=True)
-        base = nb201.NB201(SPACE, shape, Norm(), seed=0)
+        base = nb201.NB201Network(SPACE, shape, Norm(), seed=0)
         regions = {"whole space": SPACE.region, "two operations an edge": HALVED}
         regions["one path"] = Region.of([{3}, {1}, {2}, {4}, {3}, {1}])
         shares = {

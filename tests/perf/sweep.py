@@ -64,7 +64,7 @@ def main(rounds: int = 3, share: int = 20) -> None:
     _, chosen = SPACE.functions(space)
     shape = Shape(8, 1, 10, 3, 8)
     for images in (500, 64):
-        net = nb201.NB201(SPACE, shape, Norm(), seed=0).eval()
+        net = nb201.NB201Network(SPACE, shape, Norm(), seed=0).eval()
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         generator = torch.Generator().manual_seed(0)
         pixels = torch.randn(images, shape.image_channels, shape.image_size, shape.image_size, generator=generator)
