@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -378,7 +378,7 @@ class Space(ABC):
 class Population(ABC):
     """The architectures of a space that ground truth is stated of, in a fixed order."""
 
-    whole: bool  # whether they are all there are
+    whole: ClassVar[bool]  # whether they are all there are
 
     def __init__(self, space: Space) -> None:
         self.space = space
@@ -391,13 +391,24 @@ class Population(ABC):
     @abstractmethod
     def __len__(self) -> int: ...
 
+    @property
     @abstractmethod
+    def architectures(self) -> Sequence[Genotype]:
+        """All of them, in order; looked up once."""
+
+    @cached_property
+    def _rows(self) -> dict[Genotype, int]:
+        return {genotype: row for row, genotype in enumerate(self.architectures)}
+
     def at(self, row: int) -> Genotype:
         """The architecture of a row. Raises BadGenotype where there is none."""
+        if not 0 <= row < len(self):
+            raise BadGenotype(f"{self.space.name} has no row {row} ({self.about}); rows are 0..{len(self) - 1}")
+        return self.architectures[row]
 
-    @abstractmethod
     def find(self, genotype: Genotype) -> int | None:
         """The row of an architecture; None where it is not among them."""
+        return self._rows.get(genotype)
 
     def row(self, genotype: Genotype) -> int:
         """The row of an architecture. Raises BadGenotype where it is not among them."""
@@ -407,21 +418,13 @@ class Population(ABC):
         return found
 
     def __iter__(self) -> Iterator[Genotype]:
-        return (self.at(row) for row in range(len(self)))
+        return iter(self.architectures)
 
 
 class Everything(Population):
     """All architectures of a space, in lexicographic order. Raises BadSpace where they are too many to be listed."""
 
     whole = True
-
-    @cached_property
-    def _listed(self) -> list[Genotype]:
-        return list(self.space.listed(self.space.region))
-
-    @cached_property
-    def _rows(self) -> dict[Genotype, int]:
-        return {genotype: row for row, genotype in enumerate(self._listed)}
 
     @property
     def about(self) -> str:
@@ -431,15 +434,10 @@ class Everything(Population):
     def __len__(self) -> int:
         return self.space.size
 
-    def at(self, row: int) -> Genotype:
-        """The architecture of that lexicographic rank."""
-        if not 0 <= row < len(self):
-            raise BadGenotype(f"{self.space.name} has no architecture {row}; rows are 0..{len(self) - 1}")
-        return self._listed[row]
-
-    def find(self, genotype: Genotype) -> int | None:
-        """Its lexicographic rank."""
-        return self._rows.get(genotype)
+    @cached_property
+    def architectures(self) -> Sequence[Genotype]:
+        """Listed."""
+        return list(self.space.listed(self.space.region))
 
 
 class Sampled(Population):
@@ -453,15 +451,6 @@ class Sampled(Population):
             raise BadSpace(f"{space.name} has {counted(space.size, 'architecture')}; {count:,} cannot be sampled")
         self.count = count
 
-    @cached_property
-    def _drawn(self) -> list[Genotype]:
-        name = f"population/{self.space.name}/{self.count}"
-        return self.space.some(self.space.region, self.count, lambda: numpy_stream(0, name))
-
-    @cached_property
-    def _rows(self) -> dict[Genotype, int]:
-        return {genotype: row for row, genotype in enumerate(self._drawn)}
-
     @property
     def about(self) -> str:
         """How many were sampled."""
@@ -470,12 +459,8 @@ class Sampled(Population):
     def __len__(self) -> int:
         return self.count
 
-    def at(self, row: int) -> Genotype:
-        """The architecture of a row."""
-        if not 0 <= row < self.count:
-            raise BadGenotype(f"{self.count:,} architectures of {self.space.name} are sampled; there is no row {row}")
-        return self._drawn[row]
-
-    def find(self, genotype: Genotype) -> int | None:
-        """Its row, where it was sampled."""
-        return self._rows.get(genotype)
+    @cached_property
+    def architectures(self) -> Sequence[Genotype]:
+        """Drawn."""
+        name = f"population/{self.space.name}/{self.count}"
+        return self.space.some(self.space.region, self.count, lambda: numpy_stream(0, name))

@@ -23,8 +23,7 @@ class Listed(Population):
     def __init__(self, space: Space, genotypes: Sequence[Genotype], about: str) -> None:
         super().__init__(space)
         self._genotypes, self._about = tuple(space.check(genotype) for genotype in genotypes), about
-        self._rows = {genotype: row for row, genotype in enumerate(self._genotypes)}
-        if not self._genotypes or len(self._rows) < len(self._genotypes):
+        if not self._genotypes or len(set(self._genotypes)) < len(self._genotypes):
             raise BadTable("a list of architectures takes one or more, all different")
         if about.split(" ", 1)[0] != f"{len(self):,}":
             raise BadTable(f"says of its architectures {about!r}, but it lists {len(self):,}; say '{len(self):,} …'")
@@ -37,15 +36,10 @@ class Listed(Population):
     def __len__(self) -> int:
         return len(self._genotypes)
 
-    def at(self, row: int) -> Genotype:
-        """The architecture of a row."""
-        if not 0 <= row < len(self):
-            raise BadGenotype(f"{self.about} of {self.space.name} are listed; there is no row {row}")
-        return self._genotypes[row]
-
-    def find(self, genotype: Genotype) -> int | None:
-        """Its row, where it is listed."""
-        return self._rows.get(genotype)
+    @property
+    def architectures(self) -> Sequence[Genotype]:
+        """As given."""
+        return self._genotypes
 
 
 @lru_cache
