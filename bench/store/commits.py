@@ -13,18 +13,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 from bench.errors import BadRecord, BenchError, counted
 from bench.store.files import write_atomically
 from bench.store.record import Results
+from bench.store.typed import options
 
 NAME = "commits.csv"
 HEADS = ("code", "commit", "records")
 
 
 @dataclass(frozen=True)
-class Options:
+class Wanted:
     """List the commits of all records."""
 
     results: Path = Path("results")
@@ -59,9 +58,8 @@ def read(path: Path) -> dict[tuple[str, str], int]:
 
 def main() -> int:
     """The command line; errors that a person can act on are one line and exit code 2."""
-    options = tyro.cli(Options, prog="python -m bench.store.commits")
-    results = Results(options.results)
     try:
+        results = Results(options(Wanted, "python -m bench.store.commits").results)
         found = made_by(results)
         write_atomically(results.root / NAME, text(found).encode())
     except BenchError as error:
