@@ -51,7 +51,7 @@ class Images:
         return len(self.labels)
 
     def take(self, count: int) -> Images:
-        """The first `count` images, copied: a view would lead to all the others. Raises BadSpec where there are fewer."""
+        """The first `count` images, copied: a view would lead to all others. Raises BadSpec where there are fewer."""
         if not 0 <= count <= len(self):
             raise BadSpec(f"cannot take {count} of {len(self)} images; ask for 0..{len(self)}")
         return Images(self.pixels[:count].copy(), self.labels[:count].copy())
