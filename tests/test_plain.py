@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.nets.nb201 import NB201
+from bench.nets.nb201 import NB201Network
 from bench.nets.operations import NormalisedPool
 from bench.spaces import nb201, toy, toy_darts
 from bench.spaces.layout import Shape
@@ -27,7 +27,7 @@ TINY = Recipe(channels=4, images=32, batch=8, passes=1, warmup=0.1)
 DARTS = toy_darts.SPACE
 
 
-def in_order(net: NB201) -> Iterator[Tensor]:
+def in_order(net: NB201Network) -> Iterator[Tensor]:
     """The weights of a supernet of one architecture in the order of `SeedStack.parts`."""
     yield from (net.stem, net.stem_norm.weight, net.stem_norm.bias)
     for stage, cells in enumerate(net.stages):
@@ -51,7 +51,7 @@ def test_plain_and_fast_agree_from_equal_weights(genotype: tuple[int, ...], clip
     fast, plain = SeedStack(*made), OneByOne(*made)
     with torch.no_grad():
         for place, net in enumerate(plain.nets):
-            assert isinstance(net, NB201)
+            assert isinstance(net, NB201Network)
             for mine, its in zip(in_order(net), fast.parts(), strict=True):
                 mine.copy_(of_seed(its, place, len(seeds)).view_as(mine))
         torch.testing.assert_close(plain.logits(test_set.images), fast.logits(test_set.images), rtol=0, atol=1e-10)
