@@ -427,3 +427,17 @@ def test_bayes_trains_a_cell_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_bayes_refuses(fields: dict[str, Any], words: str) -> None:
     with pytest.raises(BadSpec, match=words):
         Bayes(**fields).search(tiny.task())
+
+
+def test_every_stack_of_a_row_of_two_input_cells_pays_for_its_inputs() -> None:
+    """Against torch's counter: k stacks bring their inputs to width k times."""
+    from torch.utils.flop_counter import FlopCounterMode
+
+    from bench.spaces.toy_darts import SPACE as DARTS
+
+    space = rows_of(DARTS, [list(DARTS.population)[:3]] * 3)
+    net = supernet_of(space, Shape(4, 1, 10, 3, 16), Norm(), 3, "weights/0")
+    for region in (space.region, Region.of([{0}, {1, 2}, {2}])):
+        with FlopCounterMode(display=False) as counter, torch.no_grad():
+            net(torch.zeros(2, 3, 16, 16), None, region)
+        assert counter.get_total_flops() == 2 * 2 * net.multiply_adds(region)

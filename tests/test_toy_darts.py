@@ -244,3 +244,15 @@ def test_a_region_without_an_architecture_is_refused_before_training(edge: int) 
         task.learner(None, tiny.Training(batch=16), Region.of(none))  # type: ignore[arg-type]
     with pytest.raises(BadRegion, match="fewer than 2 inputs"):
         SPACE.sample(Region.of(none), np.random.default_rng(0))
+
+
+def test_a_narrower_space_names_all_that_it_is_judged_by() -> None:
+    """It may find fewer architectures, and knows the names of the others."""
+    import dataclasses
+
+    narrow = dataclasses.replace(SPACE, name="narrow", may=(*SPACE.may[:5], *[("sep_conv_3x3", "skip_connect")] * 5),
+                                 sampled=0, population_of=SPACE)  # fmt: skip
+    assert narrow.population is SPACE.population
+    strange = [genotype for genotype in SPACE.population if not narrow.feasible(genotype)]
+    assert strange
+    assert [narrow.parse(narrow.show(genotype)) for genotype in strange[:5]] == strange[:5]

@@ -183,7 +183,7 @@ class ScoreCommand(Common):
     def __call__(self) -> int:
         from rich.console import Console
 
-        from bench import images
+        from bench import images, spaces
         from bench.store.record import Results
         from bench.truth import EMBEDDED
 
@@ -193,7 +193,7 @@ class ScoreCommand(Common):
         if self.dataset is not None and self.dataset not in images.NAMES:
             raise UnknownName("image set", self.dataset, images.NAMES)
         records = list(results.records())
-        truths = named or _embedded({record.identity["space"] for record in records})
+        truths = named or _embedded({spaces.judged_by(record.identity["space"]) for record in records})
         results.check_writable()
         left = [why for record in records if (why := _unfit(record, truths, self.dataset))]
         out = [
@@ -216,12 +216,15 @@ class ScoreCommand(Common):
 
     def _by(self, truth: Any, truths: Sequence[Any], records: Sequence[Any], results: Any, console: Any) -> list[Any]:
         """The rows of all runs that one table can score, and a line about them."""
+        from bench import spaces
         from bench.scoring.score import named_by, score, scored
         from bench.truth import EMBEDDED
 
-        of = [r for r in records if not _unfit(r, truths, self.dataset) and r.identity["space"] == truth.space.name]
+        fit = [record for record in records if not _unfit(record, truths, self.dataset)]
+        of = [record for record in fit if spaces.judged_by(record.identity["space"]) == truth.space.name]
         if self.truth == EMBEDDED and (self.train_missing or self.train_finalists):
-            wanted = [genotype for record in of for genotype in named_by(record, self.train_finalists)]
+            asked = self.train_finalists, self.train_missing
+            wanted = [genotype for record in of for genotype in named_by(record, *asked)]
             truth = _completed(truth, wanted, self.results, console)
         known = {} if self.again else {r.key: rows for r in of if (rows := scored(r, truth, results)) is not None}
         rows = [row for r in of for row in known.get(r.key) or score(r, truth, results)]
@@ -277,9 +280,11 @@ def _completed(truth: Any, genotypes: Sequence[Any], results: Path, console: Any
 
 def _unfit(record: Any, truths: Sequence[Any], dataset: str | None) -> str:
     """What a run searched and why it is not scored; empty where it is."""
+    from bench import spaces
+
     space, images = record.identity["space"], record.identity["dataset"]
     held = [truth.space.name for truth in truths]
-    if space not in held:
+    if spaces.judged_by(space) not in held:
         return f"{space}, {'this table holds' if len(held) == 1 else 'these tables hold'} {', '.join(held)}"
     return "" if dataset in (None, images) else f"{images}, --dataset asks for {dataset}"
 

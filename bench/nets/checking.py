@@ -59,5 +59,7 @@ def _reached(net: Supernet, *outputs: Tensor) -> set[int]:
     """The parameters that outputs depend on."""
     parameters = list(net.parameters())
     total = torch.stack([output.sum() for output in outputs]).sum()
+    if not total.requires_grad:
+        return set()
     gradients = torch.autograd.grad(total, parameters, allow_unused=True)
     return {id(p) for p, gradient in zip(parameters, gradients, strict=True) if gradient is not None}

@@ -15,7 +15,11 @@ from bench.nets.convolve import convolve
 from bench.nets.operations import Conv, FactorisedReduction
 from bench.nets.supernet import Supernet
 from bench.spaces.layout import Place
+from bench.spaces.operations import Kernel
 from bench.spaces.space import Region
+
+INPUT = "input"
+"""What the names of convolutions that bring an input to a cell begin with, behind that of its place."""
 
 
 class DartsCell(Cell):
@@ -23,7 +27,13 @@ class DartsCell(Cell):
 
     def __init__(self, net: Supernet, place: Place, region: Region | None = None) -> None:
         super().__init__(net.inner, place, net.norm, net.draw, region, pools_normalised=True)
-        self.inputs = nn.ModuleList(_brought(net, place, f"input{k}") for k in range(self.kind.inputs))
+        self.inputs = nn.ModuleList(_brought(net, place, f"{INPUT}{k}") for k in range(self.kind.inputs))
+        bringing = [kernel for name, kernel in net.fixed.items() if name.startswith(f"{place.name}/{INPUT}")]
+        self._bringing = sum(kernel.multiply_adds for kernel in bringing)
+
+    def multiply_adds(self, region: Region) -> int:
+        """Of operations, and of what brings the inputs."""
+        return super().multiply_adds(region) + self._bringing
 
     def brought(self, state: State) -> State:
         """ReLU, 1x1 convolution, normalisation of each."""
@@ -61,6 +71,10 @@ class DartsNetwork(Supernet):
         """Average pooling, head."""
         logits: Tensor = self.head(state[-1].mean((2, 3), dtype=self.head.weight.dtype))
         return logits
+
+    def outside(self) -> list[Kernel]:
+        """Stem and head."""
+        return [kernel for name, kernel in self.fixed.items() if f"/{INPUT}" not in name]
 
     def behind(self) -> list[nn.Parameter]:
         """Those of the head."""

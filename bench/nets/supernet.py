@@ -187,9 +187,13 @@ class Supernet(nn.Module, ABC):
     def _counted(self) -> dict[Region, int]:
         return {}
 
+    def outside(self) -> list[Kernel]:
+        """The convolutions that no cell has."""
+        return list(self.fixed.values())
+
     @cached_property
     def _around(self) -> int:
-        return sum(kernel.multiply_adds for kernel in self.fixed.values())
+        return sum(kernel.multiply_adds for kernel in self.outside())
 
 
 def network_of(space: Space) -> Callable[..., Supernet]:

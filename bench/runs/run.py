@@ -139,14 +139,16 @@ class _Run:
             found = self._searched()
             return _Outcome("done", "", found, self._estimated(found, asked))
         except Diverged as error:
-            return _Outcome("diverged", str(error), found)
+            if found is None:
+                return _Outcome("diverged", str(error))
+            why = str(error)
         except KeyboardInterrupt:
             self.results.save(self._record(_Outcome("interrupted", "stopped by the user")))
             raise
         except Exception as error:
             if debug:
                 raise
-            why = self._said(error)
+            why = self._said(error, found is None)
         return _Outcome("failed", why) if found is None else _Outcome("done", f"without estimates: {why}", found)
 
     def _searched(self) -> Found:
@@ -164,9 +166,9 @@ class _Run:
         estimate = probe.within(self.space, found.estimate)
         return probe.estimated(estimate, self.space, asked, each, self.partial, known, told)
 
-    def _said(self, error: Exception) -> str:
+    def _said(self, error: Exception, searching: bool) -> str:
         if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-            return _out_of_memory(self.task)
+            return _out_of_memory(self.task) if searching else f"out of memory on {self.task.device}"
         return str(error) if isinstance(error, BenchError) else traceback.format_exc()
 
     def kept(self, outcome: _Outcome) -> Record:
@@ -179,9 +181,8 @@ class _Run:
             record = self._record(outcome)
         side = None if outcome.estimates is None else probe.to_bytes(outcome.estimates)
         self.results.save(record, side)
-        if side is not None:
-            self.partial.unlink(missing_ok=True)
         if record.status in ("done", "diverged"):
+            self.partial.unlink(missing_ok=True)
             self.results.drop_checkpoints(self.spec.key)
         return record
 

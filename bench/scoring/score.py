@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from bench import metrics
+from bench import metrics, spaces
 from bench.errors import BadRecord
 from bench.runs import probe
 from bench.scoring import sizes, truths
@@ -29,7 +29,7 @@ def score(record: Record, truth: GroundTruth, results: Results) -> list[Score]:
 
     Raises BadRecord where the record's space is not the truth's or its estimates are not those it names.
     """
-    if record.identity["space"] != truth.space.name:
+    if spaces.judged_by(record.identity["space"]) != truth.space.name:
         raise BadRecord(f"run {record.key} searched {record.identity['space']}, the table holds {truth.space.name}")
     estimates = _estimates(record, results)
     rows = [_row(record, truth, target, estimates, results) for target in truth.targets()]
@@ -66,10 +66,10 @@ def _whole(row: Score, checksum: str) -> bool:
     return row.truth_checksum == checksum and set(row.panel) == set(DEFINITIONS) and None not in own + others
 
 
-def named_by(record: Record, finalists: bool) -> list[Genotype]:
-    """The architectures whose truth a score asks for by name: the choice, and, where `finalists`, all finalists and
-    the cells that the search trained together."""
-    chosen = [] if record.genotype is None else [record.genotype]
+def named_by(record: Record, finalists: bool, choice: bool = True) -> list[Genotype]:
+    """The architectures whose truth a score asks for by name: the choice, where `choice`, and, where `finalists`, all
+    finalists and the cells that the search trained together."""
+    chosen = [] if record.genotype is None or not choice else [record.genotype]
     others = [*(c.genotype for c in record.candidates), *_visited(record)] if finalists else []
     return list(dict.fromkeys([*chosen, *others]))
 

@@ -191,7 +191,8 @@ class Learner:
         shape = (len(space.edges), len(space.ops))
         start = torch.randn(shape, generator=torch_stream(seed, f"alpha/{name}")) * training.alpha_start
         self.alpha = torch.nn.Parameter(start.to(device))
-        self.more = {name: torch.nn.Parameter(t.to(device)) for name, t in relaxation.more(space).items()}
+        others = {name: start.contiguous().clone().to(device) for name, start in relaxation.more(space).items()}
+        self.more = {name: torch.nn.Parameter(start) for name, start in others.items()}
         self.allowed = torch.from_numpy(region.mask(len(space.ops))).to(device)
         self.weights = list(supernet.parameters())
         self.optimiser, self.alpha_optimiser = self._descent(), self._alpha_descent()

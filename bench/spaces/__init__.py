@@ -20,6 +20,11 @@ def get(name: str) -> Space:
         raise UnknownName("space", name, SPACES) from None
 
 
+def judged_by(name: str) -> str:
+    """The name of the space whose population a space is judged by; of a space that is not known here, its own."""
+    return SPACES[name].population.space.name if name in SPACES else name
+
+
 def register(space: Space) -> Space:
     """Make a space of your own known by its name, in this process. Raises BadSpace where another has that name."""
     if SPACES.setdefault(space.name, space) != space:

@@ -115,7 +115,11 @@ class CellSpace(Space):
 
     def show(self, genotype: Genotype) -> str:
         """Operation names in edge order, joined by commas."""
-        return ",".join(self.ops[op] for op in self.check(genotype))
+        return ",".join(self.ops[op] for op in self.named(genotype))
+
+    def named(self, genotype: Sequence[int]) -> Genotype:
+        """`check`, of the architectures that have names here. Raises BadGenotype."""
+        return self.check(genotype)
 
     def parse(self, text: str) -> Genotype:
         """The inverse of `show`. Raises BadGenotype naming the place and the legal operations."""
@@ -125,7 +129,7 @@ class CellSpace(Space):
         for at, name in enumerate(names):
             if name not in self.ops:
                 raise BadGenotype(f"{name!r} at edge {at} of {text!r} is no operation; legal: {', '.join(self.ops)}")
-        return self.check(tuple(self.ops.index(name) for name in names))
+        return self.named(tuple(self.ops.index(name) for name in names))
 
 
 @lru_cache(maxsize=16384)

@@ -221,7 +221,7 @@ class Space(ABC):
     @property
     @abstractmethod
     def network(self) -> str:
-        """The module and class of its supernets, `bench.nets.nb201:NB201`; imported when one is wanted."""
+        """The module and class of its supernets, `bench.nets.nb201:NB201Network`; imported when one is wanted."""
 
     def cell(self, name: str) -> CellType:
         """The cell type of that name."""

@@ -59,6 +59,10 @@ class TwoInputs(CellSpace):
         """The space whose population it is judged by."""
         return self.population_of or self
 
+    def named(self, genotype: Sequence[int]) -> Genotype:
+        """Those of the space that it is judged by have names here."""
+        return self.judged.check(genotype)
+
     @cached_property
     def region(self) -> Region:
         """What every edge may take."""
