@@ -107,8 +107,8 @@ def middle(rows: pd.DataFrame) -> pd.Series:
 
 def _live(space: Space, genotype: tuple[int, ...]) -> list[bool]:
     """Which edges can matter."""
-    leading = space.leading(genotype) if isinstance(space, CellSpace) else range(len(genotype))
-    return [op == space.absent or e in set(leading) for e, op in enumerate(genotype)]
+    leading = set(space.leading(genotype) if isinstance(space, CellSpace) else range(len(genotype)))
+    return [op == space.absent or e in leading for e, op in enumerate(genotype)]
 
 
 def paint(space: Space, data: pd.DataFrame, partial: str) -> Figure:

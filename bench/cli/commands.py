@@ -195,12 +195,13 @@ class ScoreCommand(Common):
         records = list(results.records())
         truths = named or _embedded({spaces.judged_by(record.identity["space"]) for record in records})
         results.check_writable()
-        left = [why for record in records if (why := _unfit(record, truths, self.dataset))]
+        why = [_unfit(record, truths, self.dataset) for record in records]
+        fit = [record for record, reason in zip(records, why, strict=True) if not reason]
         out = [
-            f"{counted(n, 'run')} left out: {'it' if n == 1 else 'they'} searched {why}"
-            for why, n in Counter(left).items()
+            f"{counted(n, 'run')} left out: {'it' if n == 1 else 'they'} searched {reason}"
+            for reason, n in Counter(filter(None, why)).items()
         ]
-        if len(left) == len(records):
+        if not fit:
             which = f"run on {self.dataset}" if self.dataset else "run"
             names = " or ".join(truth.name for truth in truths)
             raise BenchError(
@@ -209,18 +210,17 @@ class ScoreCommand(Common):
             )
         for line in out:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-        rows = [row for truth in truths for row in self._by(truth, truths, records, results, console)]
+        rows = [row for truth in truths for row in self._by(truth, fit, results, console)]
         if self.json:
             print(json.dumps([dataclasses.asdict(row) for row in rows]))
         return 0
 
-    def _by(self, truth: Any, truths: Sequence[Any], records: Sequence[Any], results: Any, console: Any) -> list[Any]:
-        """The rows of all runs that one table can score, and a line about them."""
+    def _by(self, truth: Any, fit: Sequence[Any], results: Any, console: Any) -> list[Any]:
+        """The rows of those runs that fit which one table can score, and a line about them."""
         from bench import spaces
         from bench.scoring.score import named_by, score, scored
         from bench.truth import EMBEDDED
 
-        fit = [record for record in records if not _unfit(record, truths, self.dataset)]
         of = [record for record in fit if spaces.judged_by(record.identity["space"]) == truth.space.name]
         if self.truth == EMBEDDED and (self.train_missing or self.train_finalists):
             asked = self.train_finalists, self.train_missing

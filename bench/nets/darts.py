@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from bench.nets.cell import Cell, State
 from bench.nets.convolve import convolve
 from bench.nets.operations import Conv, FactorisedReduction
-from bench.nets.supernet import Supernet
+from bench.nets.supernet import Supernet, pooled_head
 from bench.spaces.layout import Place
 from bench.spaces.operations import Kernel
 from bench.spaces.space import Region
@@ -69,8 +69,7 @@ class DartsNetwork(Supernet):
 
     def end(self, state: State) -> Tensor:
         """Average pooling, head."""
-        logits: Tensor = self.head(state[-1].mean((2, 3), dtype=self.head.weight.dtype))
-        return logits
+        return pooled_head(state[-1], self.head)
 
     def outside(self) -> list[Kernel]:
         """Stem and head."""

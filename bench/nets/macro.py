@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bench.nets.cell import State
 from bench.nets.convolve import convolve
-from bench.nets.supernet import Supernet
+from bench.nets.supernet import Supernet, pooled_head
 
 
 class MacroNetwork(Supernet):
@@ -31,9 +31,7 @@ class MacroNetwork(Supernet):
 
     def end(self, state: State) -> Tensor:
         """The last convolution, average pooling, head."""
-        x = F.relu(self.last_norm(convolve(state[-1], self.last)))
-        logits: Tensor = self.head(x.mean((2, 3), dtype=self.head.weight.dtype))
-        return logits
+        return pooled_head(F.relu(self.last_norm(convolve(state[-1], self.last))), self.head)
 
     def behind(self) -> list[nn.Parameter]:
         """Those of the last convolution, its normalisation and the head."""

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from bench.nets.cell import Cell, State
 from bench.nets.convolve import convolve
 from bench.nets.lean import LeanCell, serves
-from bench.nets.supernet import Supernet
+from bench.nets.supernet import Supernet, pooled_head
 from bench.spaces.layout import Place
 from bench.spaces.space import Region
 
@@ -50,8 +50,7 @@ class NB201Network(Supernet):
     def end(self, state: State) -> Tensor:
         """Normalisation, ReLU, average pooling, head."""
         (x,) = state
-        logits: Tensor = self.head(F.relu(self.head_norm(x)).mean((2, 3), dtype=self.head.weight.dtype))
-        return logits
+        return pooled_head(F.relu(self.head_norm(x)), self.head)
 
     def between(self) -> list[nn.Parameter]:
         """Those of the residual blocks."""

@@ -213,3 +213,9 @@ def supernet_of(
 ) -> Supernet:
     """The supernet that holds all architectures of `space`."""
     return network_of(space)(space, shape, norm, seed, name, precision=precision)
+
+
+def pooled_head(x: Tensor, head: nn.Linear) -> Tensor:
+    """Logits `[B, classes]` of maps `[B, C, H, W]`: average pooling, summed in the type of the head, then the head."""
+    logits: Tensor = head(x.mean((2, 3), dtype=head.weight.dtype))
+    return logits

@@ -121,6 +121,3 @@ def _interrupt(processes: Sequence[Any]) -> None:
         if process.is_alive():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGINT)
-
-
-POOLS: dict[str, Callable[[], Pool]] = {"serial": Serial, "processes": Processes}

@@ -66,13 +66,12 @@ def _ranking() -> dict[str, tuple[str, Callable[[Ranking], float]]]:
     def best_rank(k: int, r: Ranking) -> float:
         return metrics.best_rank_at(r.estimate, r.truth, k)
 
-    for top in TOPS:
-        found[f"tau_top{top:g}"] = (f"tau-b inside the true top {top:g} %", partial(inside, metrics.tau_top, top))
-    for top in TOPS:
-        found[f"spearman_top{top:g}"] = (
-            f"Spearman's correlation inside the true top {top:g} %",
-            partial(inside, metrics.spearman_top, top),
-        )
+    for name, said, metric in (
+        ("tau", "tau-b", metrics.tau_top),
+        ("spearman", "Spearman's correlation", metrics.spearman_top),
+    ):
+        for top in TOPS:
+            found[f"{name}_top{top:g}"] = (f"{said} inside the true top {top:g} %", partial(inside, metric, top))
     for step in STEPS:
         found[f"sparse_tau_{step:g}"] = (
             f"tau-b with the truth rounded to {step:g} %",

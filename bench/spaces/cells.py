@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -123,7 +122,7 @@ class CellSpace(Space):
 
     def parse(self, text: str) -> Genotype:
         """The inverse of `show`. Raises BadGenotype naming the place and the legal operations."""
-        names = re.split(",", text)
+        names = text.split(",")
         if len(names) != len(self.edges):
             raise BadGenotype(f"{text!r} names {len(names)} operations; a cell of {self.name} takes {len(self.edges)}")
         for at, name in enumerate(names):
