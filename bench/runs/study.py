@@ -43,15 +43,19 @@ class Study:
     seeds: tuple[int, ...] = (0, 1, 2)
     space: str = "nb201"
     truth: str = "embedded"
+    shares: bool = False  # whether what its runs train in common is trained once (`bench.search.shared`)
 
-    def specs(self, settings: Mapping[str, str] | None = None) -> list[RunSpec]:
-        """All runs, seeds outermost, so that a study that is stopped has whole seeds. Raises UnknownName, BadSpec."""
+    def specs(
+        self, settings: Mapping[str, str] | None = None, resized: Mapping[str, str] | None = None
+    ) -> list[RunSpec]:
+        """All runs, seeds outermost, so that a study that is stopped has whole seeds. settings: of all its methods;
+        resized: fields of its scale. Raises UnknownName, BadSpec."""
         import methods  # by name, at run time: no module of `bench` depends on a method
 
         if len(set(self.seeds)) != len(self.seeds):
             raise BadSpec(f"seeds {list(self.seeds)} repeat; every seed is run once")
         spaces.get(self.space)
-        scale = scale_named(self.scale)
+        scale = scale_named(self.scale, resized)
         changes = [(name, {**own, **(settings or {})}) for name, own in map(parsed, self.methods)]
         configured = {printed(name, new): with_settings(methods.get(name, self.space), new) for name, new in changes}
         return [
