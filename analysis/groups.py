@@ -15,6 +15,7 @@ import pandas as pd
 from analysis import missing
 from analysis.load import RESCORE, Setting
 from analysis.style import FAIR, order, parts, printed
+from bench.store.spec import SCALES
 
 MOST = 8
 UNTRAINED = ("random", "largest")  # what needs no supernet and has no opinion
@@ -83,6 +84,8 @@ def gaps(name: str, setting: Setting, rows: pd.DataFrame, wanted: Sequence[str])
     found = missing.progress(setting, rows, wanted)
     if not absent or (found is not None and set(absent) <= set(found.study.methods)):
         return missing.lines(name, whole, rows, wanted)
+    if setting.scale not in SCALES:  # a search on a table, which `run` does not make
+        return []
     words = " ".join(shlex.quote(label) for label in absent)
     where = f"--space {setting.space} --dataset {setting.dataset} --scale {setting.scale}"
     command = f"python -m bench run {where} --methods {words}"

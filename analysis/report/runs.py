@@ -85,11 +85,11 @@ class Page:
 
 
 def pages(results: Results) -> list[Page]:
-    """A page for every record, finished or not, by label and seed. Raises BadRecord for a file not to be trusted."""
+    """A page for every record that can be trusted, finished or not, by label and seed."""
     scores: dict[str, list[Score]] = {}
-    for score in results.scores():
-        scores.setdefault(score.key, []).append(score)
     records = [*results.records(), *results.failures()]
+    for score in results.judged({record.key: record for record in records}):
+        scores.setdefault(score.key, []).append(score)
     made = [_page(record, scores.get(record.key, []), results) for record in records]
     return sorted(made, key=lambda page: (page.dataset, page.scale, order(page.label), page.seed, page.key))
 

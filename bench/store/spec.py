@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any, TypeVar
 
 from bench.errors import BadSpec, UnknownName
+from bench.store import names
 
 SCHEMA = 1
 """Raised when the meaning of a spec's text changes."""
@@ -90,6 +91,7 @@ class RunSpec:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise BadSpec(f"seed {self.seed} is not allowed; seeds are 0, 1, 2, …")
+        names.labelled(self.label)
         check_choices(self.method)
 
     @property
