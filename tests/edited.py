@@ -28,10 +28,10 @@ def cost(**phases: Mapping[str, float]) -> dict[str, Any]:
     return {**{name: sum(one[name] for one in full.values()) for name in ACCOUNT}, "phases": full}
 
 
-def edit(path: Path, change: Callable[[Any], Any], seal: Seal = "broken") -> None:
-    """Change the content of a record, or the first row of a file of scores, in place."""
+def edit(path: Path, change: Callable[[Any], Any], seal: Seal = "broken", row: int = 0) -> None:
+    """Change the content of a record, or of one row of a file of scores, in place."""
     content = json.loads(path.read_text())
-    change(content["rows"][0] if "rows" in content else content)
+    change(content["rows"][row] if "rows" in content else content)
     if seal != "broken":
         del content["seal"]
     if seal == "anew":

@@ -85,8 +85,10 @@ def made_up_run(
     key = key_of(identity)
     spent = {"forward_images": images[0], "backward_images": images[1], "device_s": 10.0 + seed}
     cost = edited.cost(search={**spent, "supernets": others.pop("supernets", 2)})
-    judged = others.pop("candidates", None) or [
-        {"genotype": list(one), "estimate": estimate, "valid": None, "test": test, "rank": None}
+    unknown = {"estimate": None, "valid": None, "test": None, "rank": None}
+    others["visited"] = tuple({**unknown, **one} for one in others.get("visited", ()))
+    judged = [{**unknown, **one} for one in others.pop("candidates", ())] or [
+        {**unknown, "genotype": list(one), "estimate": estimate, "test": test}
         for one, estimate in finalists(population, genotype, choice_estimate, others.pop("n_candidates", 2))
     ]
     trace = [{"forward_images": x - x // 4, "backward_images": x // 4, "wall_s": 1.0} for x, _ in curve]

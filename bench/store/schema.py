@@ -103,7 +103,7 @@ class Node(TypedDict):
     name: Line
     parent: Line | None
     kept: bool
-    region: list[list[Count]]
+    region: NotRequired[list[list[Count]]]
     depth: Count
     cut: dict[str, Any] | None
     final: NotRequired[Final | None]
@@ -113,9 +113,9 @@ class Round(TypedDict):
     """Cells that were trained together."""
 
     cells: list[Genotype]
-    weights: list[Any]
-    ranks: list[Any]
-    accuracy: float
+    weights: NotRequired[list[Any]]
+    ranks: NotRequired[list[Any]]
+    accuracy: NotRequired[float]
 
 
 class Details(TypedDict, total=False):
