@@ -53,9 +53,12 @@ class Count(Work[Paper]):
 
     def train(self, supernet: Paper, epochs: float, alpha: bool, taught: bool = False, alone: bool = False) -> None:
         """Whole steps; every teacher passes forward once."""
-        passes = self.search.base.passes if alpha else 2
+        base, space = self.search.base, self.task.space
+        weights = base.weight_passes(space)
+        passes = base.passes(space) if alpha else weights
         steps = round(epochs * (len(self.task.images.train) // self._batch))
-        self.training += steps * self._batch * (passes + (supernet.teachers if taught else 0))
+        passes += supernet.teachers * weights // 2 if taught else 0  # every pass of the weights is taught
+        self.training += round(steps * self._batch * passes)
 
     def cut(self, parent: Paper, level: int) -> list[Paper]:
         """Every candidate is grouped; a child for every combination of groups."""
@@ -97,7 +100,7 @@ def fair(search: L, task: Task) -> tuple[L, Epochs]:
     steps = len(task.images.train) // training.batch
     if not steps:
         return search, plan  # it is refused when the first supernet is made
-    budget = task.scale.epochs_of(training.epochs) * steps * training.batch * search.base.passes
+    budget = round(task.scale.epochs_of(training.epochs) * steps * training.batch * search.base.passes(task.space))
     budget += search.base.choices * len(task.images.valid)
     whole = counted(search, task, plan)
     grouping, base = search.grouping.times(budget / whole.total), search.base.shared_out(whole.leaves)
