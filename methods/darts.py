@@ -13,7 +13,7 @@ As in the authors' code the unrolled step includes momentum and weight decay, an
 It costs five passes for one: four of them for alpha, three more than first order. The weights move in place and
 are put back from one copy of the weights; there is no second network.
 
-beta-DARTS (Ye, Li, Chen, Ouyang & Fan, CVPR 2022, arXiv 2203.01665, eq. 10) is first order with a penalty on alpha that
+beta-DARTS (Ye et al., CVPR 2022, arXiv 2203.01665; Sunshine-Ye/Beta-DARTS) is first order with a penalty on alpha that
 keeps architecture weights from drifting apart: `beta`, from 0 to 50 over the training, as in its code, which trains for
 100 epochs. Deviation: it grows with every step, in the code with every epoch.
 

@@ -1,10 +1,9 @@
 """DrNAS: Dirichlet Neural Architecture Search (Chen, Wang, Cheng, Tang & Hsieh, ICLR 2021, arXiv 2006.10355).
 
 The architecture weights of an edge are drawn from a Dirichlet distribution of concentration elu(alpha) + 1 for every
-forward pass; alpha follows the pathwise gradient of the sample (section 3.2, Martin Jankowiak & Fritz Obermeyer, ICML
-2018). What keeps alpha near 0, where the distribution is even, is decay (the code's `l2`, the default) or the divergence
-from the even distribution (its `kl`: `divergence`, with `training.alpha_decay=0`). The largest mean is chosen, which is
-the largest alpha.
+forward pass; alpha follows the pathwise gradient of the sample (Jankowiak & Obermeyer, ICML 2018). What keeps alpha
+near 0, where the distribution is even, is decay (the code's `l2`, the default) or the divergence from the even
+distribution (its `kl`: `divergence`, with `training.alpha_decay=0`). The largest mean is chosen: the largest alpha.
 
 NAS-Bench-201 settings are those of the authors' code (xiangning-chen/DrNAS, 201-space/train_search.py): 100 epochs,
 plain momentum. On the DARTS space: 50 epochs, rates from 0.1 to 0, alpha at rest for the first fifth; the code computes
@@ -90,6 +89,6 @@ class _Sample(torch.autograd.Function):
 
 VARIANTS = {"drnas": Drnas()}
 OF_CELLS = Drnas(
-    Training(learning_rate=0.1, learning_rate_end=0.0, nesterov=False, weight_decay=3e-4, alpha_rate=6e-4), rest=0.2
+    Training(learning_rate=0.1, learning_rate_end=0.0, nesterov=False, weight_decay=3e-4, alpha_rate=6e-4), waits=0.2
 )
 SETTINGS = {space: {"drnas": OF_CELLS} for space in ("darts", "darts-none")}

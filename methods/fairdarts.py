@@ -1,8 +1,8 @@
 """Fair DARTS: Eliminating Unfair Advantages in Differentiable Architecture Search (Chu, Zhou, Zhang & Li, ECCV 2020,
 arXiv 1911.12126).
 
-Every operation has a gate of its own, sigmoid(alpha), so that operations do not compete (eq. 5). A penalty drives the
-gates to 0 or 1 (eq. 6, `separation` times minus the mean squared distance of the gates from 1/2): alpha follows the
+Every operation has a gate of its own, sigmoid(alpha), so that operations do not compete. A penalty drives the
+gates to 0 or 1 (`separation` times minus the mean squared distance of the gates from 1/2): alpha follows the
 validation loss and it.
 
 Settings are those of the authors' code (xiaomi-automl/FairDARTS, fairdarts/train_search.py), on the DARTS space: alpha

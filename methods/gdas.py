@@ -1,8 +1,8 @@
 """GDAS: Searching for a Robust Neural Architecture in Four GPU Hours (Dong & Yang, CVPR 2019, arXiv 1910.04465).
 
 An architecture is drawn for every forward pass: on every edge the operation of the largest alpha + Gumbel noise. Only
-it is computed. The gradient of alpha is that of the softmax of the same noised alpha at a temperature (eqs. 3 to 5,
-straight through), which falls linearly from 10 to 0.1. Alpha and weights take turns on validation and training batches.
+it is computed. The gradient of alpha is that of the softmax of the same noised alpha at a temperature (straight
+through), which falls linearly from 10 to 0.1. Alpha and weights take turns on validation and training batches.
 
 NAS-Bench-201 settings are those of its authors' code (D-X-Y/AutoDL-Projects, GDAS.config): 250 epochs. On spaces whose
 architectures drop edges a pass computes one operation on every edge, as that code does there. Deviations:

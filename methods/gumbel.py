@@ -20,6 +20,7 @@ class Heated(OneShot):
     temperature_end: float = 0.1
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         for name in ("temperature", "temperature_end"):
             if not getattr(self, name) > 0:
                 raise BadSpec(f"{name} must be more than 0, got {getattr(self, name)}; near 0 samples are one-hot")

@@ -1,7 +1,7 @@
 """ReinMax: Bridging Discrete and Backpropagation (Liu, Dong, Liu, Yu & Gao, NeurIPS 2023, arXiv 2304.08612).
 
 GDAS with a gradient of second order. An architecture D is drawn from p = softmax(alpha); with q = (D +
-softmax(alpha / temperature)) / 2 the gradient of alpha is that of 2 q - p / 2 (algorithm 2), where q moves as a softmax
+softmax(alpha / temperature)) / 2 the gradient of alpha is that of 2 q - p / 2, where q moves as a softmax
 does. Straight-through gradients are of first order; this one is that of Heun's method.
 
 The paper searches no architectures. Settings are those of automl/ConfigurableOptimizer, which samples so in GDAS: its

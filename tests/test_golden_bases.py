@@ -26,7 +26,7 @@ from torch import Tensor
 
 from bench.images.batches import Batch
 from bench.search.learner import Learner, Schedule
-from methods import darts, drnas
+from methods import darts
 from methods.drnas import Drnas
 from methods.gdas import Gdas
 from methods.gumbel import Heated

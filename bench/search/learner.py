@@ -75,13 +75,23 @@ class Relaxation(ABC):
     """How a choice of operations is made trainable. Implementations are frozen dataclasses without state.
 
     It says `theta`, `step` and `choose`. Where it differs from what is said here, it says too whether alpha is trained
-    (`trains_alpha`) and when (`alpha_moves`), on which loss (`single_level`), what else is trained with it (`more`), on
+    (`trains_alpha`) and when (`alpha_turn`), on which loss (`single_level`), what else is trained with it (`more`), on
     what the weights are trained (`descents`), and what a captured step may rely on (`static`).
     """
 
     version: ClassVar[int]
     trains_alpha: ClassVar[bool] = True
     static: ClassVar[Static] = "no"
+
+    @property
+    def moves_alpha(self) -> bool:
+        """Whether alpha is trained, as this relaxation is set."""
+        return self.trains_alpha
+
+    @property
+    def as_trained(self) -> Relaxation:
+        """One that trains alike, without what `choose` alone reads: two of which this is equal share their training."""
+        return self
 
     @property
     def single_level(self) -> bool:
@@ -92,7 +102,7 @@ class Relaxation(ABC):
         """Other parameters of the architecture beside alpha, by name, as they start: one per edge, say."""
         return {}
 
-    def alpha_moves(self, learner: Learner) -> bool:
+    def alpha_turn(self, learner: Learner) -> bool:
         """Whether alpha is updated in the step that comes, where it is trained at all."""
         return True
 
@@ -135,10 +145,19 @@ class Stepper:
         """The learner's tensors were exchanged."""
 
 
+@dataclass(frozen=True)
+class Fit:
+    """One call of `Learner.fit`: its steps, whether alpha is trained in it, and whether others teach in it."""
+
+    steps: int
+    alpha: bool
+    taught: bool
+
+
 class Keeper:
     """Keeps what is trained, epoch by epoch; this one keeps nothing, and every fit begins at its beginning."""
 
-    def begun(self, learner: Learner) -> int:
+    def begun(self, learner: Learner, fit: Fit) -> int:
         """Called when a fit begins, whose state may be exchanged here; how many of its steps are done already."""
         return 0
 
@@ -172,6 +191,7 @@ class Harness:
     stepper: Stepper = field(default_factory=Stepper)
     keeper: Keeper = field(default_factory=Keeper)
     estimated: Callable[[float], None] = lambda count: None  # told of how many architectures were estimated
+    evaluation_batch: int = 500  # images of a batch of estimates
 
 
 class Learner:
@@ -197,6 +217,7 @@ class Learner:
         self.train, self.valid = halves.train, halves.valid
         self.seed, self.name, self.meter = harness.seed, harness.name, harness.meter
         self.stepper, self.keeper, self.estimated = harness.stepper, harness.keeper, harness.estimated
+        self.evaluation_batch = harness.evaluation_batch
         seed, name = self.seed, self.name
         device = self.train.device
         shape = (len(space.edges), len(space.ops))
@@ -264,7 +285,7 @@ class Learner:
         self.supernet.train()
         with arithmetic(self.alpha.device, self.training.precision):
             whole = round((self.schedule.epochs if epochs is None else epochs) * len(self.train))
-            done = self.keeper.begun(self)
+            done = self.keeper.begun(self, Fit(whole, alpha, lesson is not None))
             while done < whole:
                 done += self._epoch(lesson, alpha, whole - done)
                 if each_epoch is not None:
@@ -291,7 +312,7 @@ class Learner:
     def _alpha_turn(self) -> bool:
         """Whether alpha has a step of its own now."""
         how = self.relaxation
-        return how.trains_alpha and not how.single_level and how.alpha_moves(self)
+        return how.moves_alpha and not how.single_level and how.alpha_turn(self)
 
     def check_finite(self, loss: float) -> None:
         """Raises Diverged, naming what it is, where the loss, alpha or a weight is no longer a finite number."""
@@ -311,7 +332,7 @@ class Learner:
     def descend(self, batch: Batch, passes: Sequence[Pass], lesson: Lesson | None = None, alpha: bool = True) -> Tensor:
         """`update_weights` by given passes, whose gradients add up; the mean of their losses. Nothing in it waits for
         the device."""
-        joint = alpha and self.relaxation.single_level
+        joint = alpha and self.relaxation.moves_alpha and self.relaxation.single_level
         self.optimiser.zero_grad(set_to_none=True)
         self.alpha_optimiser.zero_grad(set_to_none=True)
         losses = []
@@ -455,7 +476,7 @@ class Learner:
         """Share of the validation images that the mixture gets right."""
         right = torch.zeros((), device=self.alpha.device)
         count = 0
-        for batch in self.valid.in_order(EVALUATION_BATCH):
+        for batch in self.valid.in_order(self.evaluation_batch):
             right += (self.mixture(batch.images).argmax(1) == batch.labels).sum()
             count += len(batch.labels)
         return float(right) / count
@@ -483,13 +504,13 @@ class Learner:
     def estimate(self, genotype: Genotype, images: int | None = None) -> tuple[float, float]:
         """Accuracy [0, 1] and cross-entropy (nats) of one architecture on the shared weights, on validation images.
 
-        images: how many, all by default. Batch statistics are those of batches of `EVALUATION_BATCH` images.
+        images: how many, all by default. Batch statistics are those of batches of `evaluation_batch` images.
         """
         region = self.space.alone(self.space.check(genotype))
         self.supernet.eval()
         right = nats = torch.zeros((), device=self.alpha.device)
         count = 0
-        for batch in self.valid.in_order(EVALUATION_BATCH, images):
+        for batch in self.valid.in_order(self.evaluation_batch, images):
             with arithmetic(self.alpha.device, "fp32"):
                 logits = self.supernet(batch.images, None, region)
             right = right + (logits.argmax(1) == batch.labels).sum()
@@ -501,8 +522,8 @@ class Learner:
         """`[n, 2]` accuracy and cross-entropy of each, as `estimate` gives them but to rounding; architectures that are
         one function on shared weights are computed, and paid for, once (`bench.nets.sweep`)."""
         self.supernet.eval()
-        batches = self.valid.in_order(EVALUATION_BATCH, images)
-        passes = -(-self.valid.count(images) // EVALUATION_BATCH)
+        batches = self.valid.in_order(self.evaluation_batch, images)
+        passes = -(-self.valid.count(images) // self.evaluation_batch)
         checked = [self.space.check(g) for g in genotypes]
         with arithmetic(self.alpha.device, "fp32"):
             return scores(
@@ -512,7 +533,3 @@ class Learner:
                 self.meter.charge_forward,
                 tell=lambda share: self.estimated(share * len(checked) / passes),
             )
-
-
-EVALUATION_BATCH = 500
-"""Images per evaluation batch: large, because batch statistics are the only statistics."""
