@@ -60,6 +60,8 @@ CONFIGS: Mapping[str, Recipe] = {
     "c8-12k-b64": Recipe(channels=8, images=12_000, batch=64, learning_rate=0.1),
     "c8-12k-b64-slow": Recipe(channels=8, images=12_000, batch=64, learning_rate=0.05),
     "c8-12k-b32": Recipe(channels=8, images=12_000, batch=32, learning_rate=0.1),
+    "c8-24k-b64": Recipe(channels=8, images=24_000, batch=64, learning_rate=0.1),
+    "c16-12k-b64": Recipe(channels=16, images=12_000, batch=64, learning_rate=0.1),
 }
 
 
