@@ -55,7 +55,7 @@ class Count(Work[Paper]):
         """Whole steps; every teacher passes forward once."""
         passes = self.search.base.passes if alpha else 2
         steps = round(epochs * (len(self.task.images.train) // self._batch))
-        self.training += steps * self._batch * (passes + (supernet.teachers if taught else 0))
+        self.training += round(steps * self._batch * (passes + (supernet.teachers if taught else 0)))
 
     def cut(self, parent: Paper, level: int) -> list[Paper]:
         """Every candidate is grouped; a child for every combination of groups."""
@@ -97,7 +97,7 @@ def fair(search: L, task: Task) -> tuple[L, Epochs]:
     steps = len(task.images.train) // training.batch
     if not steps:
         return search, plan  # it is refused when the first supernet is made
-    budget = task.scale.epochs_of(training.epochs) * steps * training.batch * search.base.passes
+    budget = round(task.scale.epochs_of(training.epochs) * steps * training.batch * search.base.passes)
     budget += search.base.choices * len(task.images.valid)
     whole = counted(search, task, plan)
     grouping, base = search.grouping.times(budget / whole.total), search.base.shared_out(whole.leaves)

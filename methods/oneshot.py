@@ -19,8 +19,12 @@ class OneShot(Relaxation):
 
     training: Training = Training()
 
+    def check(self, task: Task) -> None:
+        """Raise BadSpec before any training where the task cannot be done on these settings."""
+        return
+
     @property
-    def passes(self) -> int:
+    def passes(self) -> float:
         """Images through the supernet per training image of a step, forward and back: two, and as many for alpha."""
         return 4 if self.trains_alpha else 2
 
@@ -31,6 +35,7 @@ class OneShot(Relaxation):
 
     def search(self, task: Task) -> Found:
         """Train on the task's whole region and choose once, after the last epoch (NAS-Bench-201 protocol)."""
+        self.check(task)
         learner = task.learner(self, self.training)
 
         def after_epoch() -> None:
