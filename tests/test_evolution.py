@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -34,7 +35,7 @@ class Landscape:
 
     def worth(self, genotype: Genotype) -> float:
         single = sum(self.single[edge, op] for edge, op in enumerate(genotype))
-        pairs = sum(self.pairs[edge, a, b] for edge, (a, b) in enumerate(zip(genotype, genotype[1:], strict=False)))
+        pairs = sum(self.pairs[edge, a, b] for edge, (a, b) in enumerate(itertools.pairwise(genotype)))
         return float(single + pairs)
 
 
@@ -43,7 +44,7 @@ def rng(seed: int = 0) -> np.random.Generator:
 
 
 @pytest.mark.parametrize("breeding", [Evolution(), Ageing(samples=1_000)], ids=["spos", "ageing"])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_best_is_that_of_exhaustive_search(breeding: Any, seed: int) -> None:
     """A sixth of 6,561 architectures is asked for; random search would find the best one time in six."""
     score = Landscape(MACRO, seed)
