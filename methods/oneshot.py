@@ -5,12 +5,16 @@ DARTS, SNAS and RSPS are this search with three different relaxations.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
+import numpy as np
+
+from bench.errors import BadSpec
 from bench.search.learner import Learner, Relaxation, Training
 from bench.search.task import Found, Task
 from bench.spaces.space import Genotype
+from bench.store.spec import added, require_range
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,22 @@ class OneShot(Relaxation):
     """A relaxation that is a method by itself."""
 
     training: Training = Training()
+    rests: int = added(0)  # not 0: alpha stays where it starts, and of so many random architectures the best is chosen
+
+    def __post_init__(self) -> None:
+        require_range(self, 0, "rests")
+        if self.rests and not self.trains_alpha:
+            raise BadSpec(f"{type(self).__name__} has no alpha that could rest; leave rests at 0")
+
+    @property
+    def moves_alpha(self) -> bool:
+        """Unless it rests."""
+        return self.trains_alpha and not self.rests
+
+    @property
+    def as_trained(self) -> Self:
+        """However many architectures it chooses among."""
+        return replace(self, rests=min(1, self.rests))
 
     def check(self, task: Task) -> None:
         """Raise BadSpec before any training where the task cannot be done on these settings."""
@@ -26,12 +46,13 @@ class OneShot(Relaxation):
     @property
     def passes(self) -> float:
         """Images through the supernet per training image of a step, forward and back: two, and as many for alpha."""
-        return 4 if self.trains_alpha else 2
+        return 4 if self.moves_alpha else 2
 
     @property
     def choices(self) -> int:
-        """Passes over the validation images that `choose` takes, at most."""
-        return 1
+        """Passes over the validation images that `choose` takes, at most; architectures that are one function on shared
+        weights take one."""
+        return max(1, self.rests)
 
     def search(self, task: Task) -> Found:
         """Train on the task's whole region and choose once, after the last epoch (NAS-Bench-201 protocol)."""
@@ -58,13 +79,30 @@ class OneShot(Relaxation):
 
     def shared_out(self, leaves: int) -> Self:
         """The base of one of so many supernets that together spend on their choices what one alone spends."""
-        return self
+        return replace(self, rests=-(-self.rests // leaves))
 
     def current(self, learner: Learner) -> Genotype | None:
         """What the search would choose now, where that costs nothing; else None."""
+        if self.rests:
+            return None
         return learner.space.decode(learner.masked_alpha().detach().cpu().numpy(), learner.region)
 
     def choose(self, learner: Learner) -> tuple[Genotype, float]:
-        """The largest alpha on every edge, with its validation accuracy on the shared weights."""
+        """The largest alpha on every edge, with its validation accuracy on the shared weights; where alpha rests, the
+        best of `rests` random architectures."""
+        if self.rests:
+            return best_of(learner, self.rests)
         genotype = learner.space.decode(learner.masked_alpha().detach().cpu().numpy(), learner.region)
         return genotype, learner.estimate(genotype)[0]
+
+
+def best_of(learner: Learner, candidates: int) -> tuple[Genotype, float]:
+    """The most accurate of so many distinct random architectures of the learner's region; the first of equals."""
+    wanted = min(candidates, learner.space.count(learner.region))
+    drawn: dict[Genotype, None] = {}
+    while len(drawn) < wanted:
+        drawn[learner.space.sample(learner.region, learner.paths)] = None
+    genotypes = list(drawn)
+    accuracy = learner.estimates(genotypes)[:, 0]
+    best = int(np.argmax(accuracy))
+    return genotypes[best], float(accuracy[best])

@@ -128,6 +128,7 @@ class Proxyless(OneShot):
     latency: Latency | None = None
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if not 0 <= self.warmup < self.training.epochs:
             raise BadSpec(
                 f"a warm-up of {self.warmup} epochs leaves none of {self.training.epochs} in which alpha moves; give "
@@ -144,7 +145,7 @@ class Proxyless(OneShot):
     @property
     def passes(self) -> float:
         """Two for the weights, and two for alpha when it moves."""
-        return 2 + 2 / self.every * (1 - self._resting)
+        return 2 + 2 / self.every * (1 - self._resting) if self.moves_alpha else 2
 
     @property
     def _resting(self) -> float:

@@ -41,6 +41,11 @@ class Spos(OneShot):
     evolution: Evolution = EVOLUTION
 
     @property
+    def as_trained(self) -> Self:
+        """However it breeds."""
+        return replace(self, evolution=EVOLUTION)
+
+    @property
     def choices(self) -> int:
         """As many as evolution scores; those that are one function take one."""
         return self.evolution.most

@@ -82,6 +82,16 @@ class Relaxation(ABC):
     static: ClassVar[Static] = "no"
 
     @property
+    def moves_alpha(self) -> bool:
+        """Whether alpha is trained, as this relaxation is set."""
+        return self.trains_alpha
+
+    @property
+    def as_trained(self) -> Relaxation:
+        """One that trains alike, without what `choose` alone reads: two of which this is equal share their training."""
+        return self
+
+    @property
     def single_level(self) -> bool:
         """Whether alpha follows the training loss, in the same pass as the weights, and not `step`."""
         return False
@@ -134,10 +144,19 @@ class Stepper:
         """The learner's tensors were exchanged."""
 
 
+@dataclass(frozen=True)
+class Fit:
+    """One call of `Learner.fit`: its steps, whether alpha is trained in it, and whether others teach in it."""
+
+    steps: int
+    alpha: bool
+    taught: bool
+
+
 class Keeper:
     """Keeps what is trained, epoch by epoch; this one keeps nothing, and every fit begins at its beginning."""
 
-    def begun(self, learner: Learner) -> int:
+    def begun(self, learner: Learner, fit: Fit) -> int:
         """Called when a fit begins, whose state may be exchanged here; how many of its steps are done already."""
         return 0
 
@@ -171,6 +190,7 @@ class Harness:
     stepper: Stepper = field(default_factory=Stepper)
     keeper: Keeper = field(default_factory=Keeper)
     estimated: Callable[[float], None] = lambda count: None  # told of how many architectures were estimated
+    evaluation_batch: int = 500  # images of a batch of estimates
 
 
 class Learner:
@@ -196,6 +216,7 @@ class Learner:
         self.train, self.valid = halves.train, halves.valid
         self.seed, self.name, self.meter = harness.seed, harness.name, harness.meter
         self.stepper, self.keeper, self.estimated = harness.stepper, harness.keeper, harness.estimated
+        self.evaluation_batch = harness.evaluation_batch
         seed, name = self.seed, self.name
         device = self.train.device
         shape = (len(space.edges), len(space.ops))
@@ -263,7 +284,7 @@ class Learner:
         self.supernet.train()
         with arithmetic(self.alpha.device, self.training.precision):
             whole = round((self.schedule.epochs if epochs is None else epochs) * len(self.train))
-            done = self.keeper.begun(self)
+            done = self.keeper.begun(self, Fit(whole, alpha, lesson is not None))
             while done < whole:
                 done += self._epoch(lesson, alpha, whole - done)
                 if each_epoch is not None:
@@ -277,7 +298,7 @@ class Learner:
         steps = min(most, len(self.train))
         for batch in itertools.islice(self.train.epoch(), steps):
             self.relaxation.prepare(self)
-            if alpha and self.relaxation.trains_alpha and not self.relaxation.single_level:
+            if alpha and self.relaxation.moves_alpha and not self.relaxation.single_level:
                 with self.meter.phase("alpha"):
                     self.stepper.alpha(self, batch, next(self._valid_stream))
             self._schedule()
@@ -307,7 +328,7 @@ class Learner:
         self, batch: Batch, theta: Tensor | None, region: Region, lesson: Lesson | None = None, alpha: bool = True
     ) -> Tensor:
         """`update_weights` at given architecture weights. Nothing in it waits for the device."""
-        joint = alpha and self.relaxation.single_level
+        joint = alpha and self.relaxation.moves_alpha and self.relaxation.single_level
         logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
         loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.training.smoothing)
         own = self.relaxation.teach(self, batch, logits)
@@ -450,7 +471,7 @@ class Learner:
         """Share of the validation images that the mixture gets right."""
         right = torch.zeros((), device=self.alpha.device)
         count = 0
-        for batch in self.valid.in_order(EVALUATION_BATCH):
+        for batch in self.valid.in_order(self.evaluation_batch):
             right += (self.mixture(batch.images).argmax(1) == batch.labels).sum()
             count += len(batch.labels)
         return float(right) / count
@@ -478,13 +499,13 @@ class Learner:
     def estimate(self, genotype: Genotype, images: int | None = None) -> tuple[float, float]:
         """Accuracy [0, 1] and cross-entropy (nats) of one architecture on the shared weights, on validation images.
 
-        images: how many, all by default. Batch statistics are those of batches of `EVALUATION_BATCH` images.
+        images: how many, all by default. Batch statistics are those of batches of `evaluation_batch` images.
         """
         region = self.space.alone(self.space.check(genotype))
         self.supernet.eval()
         right = nats = torch.zeros((), device=self.alpha.device)
         count = 0
-        for batch in self.valid.in_order(EVALUATION_BATCH, images):
+        for batch in self.valid.in_order(self.evaluation_batch, images):
             with arithmetic(self.alpha.device, "fp32"):
                 logits = self.supernet(batch.images, None, region)
             right = right + (logits.argmax(1) == batch.labels).sum()
@@ -496,8 +517,8 @@ class Learner:
         """`[n, 2]` accuracy and cross-entropy of each, as `estimate` gives them but to rounding; architectures that are
         one function on shared weights are computed, and paid for, once (`bench.nets.sweep`)."""
         self.supernet.eval()
-        batches = self.valid.in_order(EVALUATION_BATCH, images)
-        passes = -(-self.valid.count(images) // EVALUATION_BATCH)
+        batches = self.valid.in_order(self.evaluation_batch, images)
+        passes = -(-self.valid.count(images) // self.evaluation_batch)
         checked = [self.space.check(g) for g in genotypes]
         with arithmetic(self.alpha.device, "fp32"):
             return scores(
@@ -507,7 +528,3 @@ class Learner:
                 self.meter.charge_forward,
                 tell=lambda share: self.estimated(share * len(checked) / passes),
             )
-
-
-EVALUATION_BATCH = 500
-"""Images per evaluation batch: large, because batch statistics are the only statistics."""
