@@ -41,7 +41,7 @@ def a_batch(learner: Learner) -> Batch:
 @pytest.mark.parametrize("space", SPACES)
 def test_gate_gradients_are_those_of_autograd(space: str, gates: Any) -> None:
     """Of gates that are open or shut going forward and probabilities on the way back."""
-    method = Proxyless(QUICK, gates)
+    method = Proxyless(QUICK, gates=gates)
     learner = a_learner(method, space)
     batch, draw = a_batch(learner), method.draw(learner)
     found = method.gradient(learner, batch, draw)
@@ -57,7 +57,7 @@ def test_gate_gradients_are_those_of_autograd(space: str, gates: Any) -> None:
 
 def test_gate_gradients_are_finite_differences() -> None:
     """Of the loss, by the value of every gate; alpha's follow from them by the sum of equation 4, written out."""
-    method = Proxyless(QUICK, "all")
+    method = Proxyless(QUICK, gates="all")
     learner = a_learner(method, "macro")
     batch, draw = a_batch(learner), method.draw(learner)
     found, step = method.gradient(learner, batch, draw), 1e-6  # less: a ReLU may turn
@@ -149,7 +149,7 @@ PLANTED: dict[str, Genotype] = {"macro": (2, 1, 0, 1, 2, 2, 0, 1), "nb201": (3, 
 @pytest.mark.parametrize("space", sorted(PLANTED))
 def test_a_planted_best_path_is_found(space: str, gates: Any) -> None:
     """Every operation of an edge costs, drawn anew with noise at each step; one path costs least."""
-    method = replace(Proxyless(replace(QUICK, alpha_rate=0.1, alpha_start=1e-3), gates), warmup=0, every=1)
+    method = replace(Proxyless(replace(QUICK, alpha_rate=0.1, alpha_start=1e-3), gates=gates), warmup=0, every=1)
     learner = tiny.learner(method, method.training, spaces.get(space))
     generator = torch.Generator().manual_seed(1)
     costs = torch.rand(learner.alpha.shape, generator=generator)
@@ -170,7 +170,7 @@ def test_a_path_whose_answers_are_the_labels_is_found(gates: Any) -> None:
 
     One of convolutions throughout: the gradient of a gate looks no further than a step, and can miss others.
     """
-    method = replace(Proxyless(replace(QUICK, alpha_rate=0.05, alpha_start=1e-3), gates), warmup=0, every=1)
+    method = replace(Proxyless(replace(QUICK, alpha_rate=0.05, alpha_start=1e-3), gates=gates), warmup=0, every=1)
     learner = tiny.learner(method, method.training, spaces.get("toy"))
     learner.supernet.head.weight.data.mul_(10)  # type: ignore[union-attr,operator]
     space, batches = learner.space, list(learner.valid.in_order(32))
@@ -201,7 +201,7 @@ def test_expected_latency_and_its_terms_are_those_worked_out_by_hand() -> None:
 
 def test_the_gradient_holds_that_of_the_latency() -> None:
     """Apart, each by autograd: that of the gates at a loss so weighed, and that of the term at the loss."""
-    method = Proxyless(QUICK, "all", latency=TABLE)
+    method = Proxyless(QUICK, gates="all", latency=TABLE)
     learner = a_learner(method, "macro")
     batch, draw = a_batch(learner), method.draw(learner)
     found = method.gradient(learner, batch, draw)
@@ -216,7 +216,7 @@ def test_the_gradient_holds_that_of_the_latency() -> None:
 def test_what_takes_too_long_is_not_chosen() -> None:
     method = Proxyless(
         replace(QUICK, alpha_rate=0.1, alpha_start=1e-3),
-        "all",
+        gates="all",
         warmup=0,
         every=1,
         latency=Latency(((5.0, 1.0, 9.0),) * 8, target=10.0, term="added", weight=10.0),
