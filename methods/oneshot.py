@@ -44,6 +44,10 @@ class OneShot(Relaxation):
         """However many architectures it chooses among."""
         return replace(self, rests=min(1, self.rests))
 
+    def check(self, task: Task) -> None:
+        """Raise BadSpec before any training where the task cannot be done on these settings."""
+        return
+
     @property
     def alpha_passes(self) -> int:
         """Images through the supernet per training image of a step of alpha, forward and back."""
@@ -77,6 +81,7 @@ class OneShot(Relaxation):
 
     def search(self, task: Task) -> Found:
         """Train on the task's whole region and choose once, after the last epoch (NAS-Bench-201 protocol)."""
+        self.check(task)
         learner = task.learner(self, self.training)
 
         def after_epoch() -> None:

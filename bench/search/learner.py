@@ -55,12 +55,13 @@ class Training:
     alpha_start: float = 1e-3  # standard deviation of the initial alpha; 0 as in the DARTS paper
     norm: Norm = Norm()
     precision: Precision = added("fp32")  # of training passes; scoring is always in single precision
+    smoothing: float = added(0.0)  # of labels in the loss of the weights: the share that is spread over all classes
 
     def __post_init__(self) -> None:
         require_range(self, 1, "epochs", "batch")
         require_range(self, 0, "learning_rate", "learning_rate_end", "alpha_rate")
         require_range(self, 0, "weight_decay", "alpha_decay", "alpha_start", "clip")
-        require_range(self, 0, "momentum", "alpha_betas", below=1)
+        require_range(self, 0, "momentum", "alpha_betas", "smoothing", below=1)
 
 
 Pass = tuple[Tensor | None, Region]
@@ -76,7 +77,8 @@ class Relaxation(ABC):
 
     It says `theta`, `step` and `choose`. Where it differs from what is said here, it says too whether alpha is trained
     (`trains_alpha`) and when (`alpha_turn`), on which loss (`single_level`), what else is trained with it (`more`), on
-    what the weights are trained (`descents`), and what a captured step may rely on (`static`).
+    what the weights are trained (`descents`), what a captured step may rely on (`static`), what comes before a step
+    (`prepare`) and what is added to its loss (`teach`).
     """
 
     version: ClassVar[int]
@@ -109,6 +111,15 @@ class Relaxation(ABC):
     def descents(self, learner: Learner) -> Sequence[Pass]:
         """What a step of the weights computes: one pass, or several whose gradients add up."""
         return [self.theta(learner)]
+
+    def prepare(self, learner: Learner) -> None:
+        """What is done to a supernet before a step of its training; nothing, unless a relaxation says otherwise."""
+        return
+
+    def teach(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | None:
+        """An extra loss of the weights' step, given the logits `[B, classes]` of `theta`; none by default. A relaxation
+        that has one is not `static`: it adds passes of its own."""
+        return None
 
     @abstractmethod
     def theta(self, learner: Learner) -> Pass:
@@ -298,6 +309,7 @@ class Learner:
         total = torch.zeros((), device=self.alpha.device)
         steps = min(most, len(self.train))
         for batch in itertools.islice(self.train.epoch(), steps):
+            self.relaxation.prepare(self)
             if alpha and self._alpha_turn():
                 with self.meter.phase("alpha"):
                     self.stepper.alpha(self, batch, next(self._valid_stream))
@@ -338,8 +350,10 @@ class Learner:
         losses = []
         for theta, region in passes:
             logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
-            loss = F.cross_entropy(logits, batch.labels)
-            (loss if lesson is None else loss + lesson(self, batch, logits)).backward()
+            loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.training.smoothing)
+            own = self.relaxation.teach(self, batch, logits)
+            more = [*([] if own is None else [own]), *([] if lesson is None else [lesson(self, batch, logits)])]
+            sum(more, loss).backward()
             losses.append(loss.detach())
         if self.training.clip:
             torch.nn.utils.clip_grad_norm_(self.weights, self.training.clip)
