@@ -18,6 +18,7 @@ from analysis.style import order, printed
 from bench import spaces
 from bench.spaces.space import Space
 from bench.store.record import Record, Results, Score
+from bench.store.spec import scale_typed
 
 DASH = "\N{EN DASH}"
 _COSTS = (
@@ -246,7 +247,7 @@ def _commands(record: Record, root: Path) -> tuple[str, ...]:
         where += ("--epochs", f"{settings['epochs']}", "--dataset", identity["dataset"])
     else:
         where = ("run", "--methods", record.label, "--space", identity["space"], "--dataset", identity["dataset"])
-        where += ("--scale", identity["scale"]["name"])
+        where += tuple(scale_typed(identity["scale"]["name"]).split())
     words = ("python", "-m", "bench", *where, "--seeds", str(identity["seed"]))
     return tuple(f"{text}{caption.option(root)}" for text in (f"python -m bench show {record.key}", shlex.join(words)))
 

@@ -78,7 +78,7 @@ def rows(what: What, results: Results) -> list[Line]:
             {
                 "study": s.name,
                 "about": s.about,
-                "runs": len(s.methods) * len(s.seeds),
+                "runs": len(s.labels) * len(s.seeds),
                 "dataset": s.dataset,
                 "scale": s.scale,
             }

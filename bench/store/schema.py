@@ -60,7 +60,7 @@ class MethodId(TypedDict):
 class ScaleId(TypedDict):
     """The scale within an identity."""
 
-    name: Name
+    name: Label
 
 
 class Identity(TypedDict):
@@ -202,7 +202,7 @@ class Score(TypedDict):
     dataset: Name
     target: Name
     seed: Count
-    scale: Name
+    scale: Label
     status: Status
     truth: Name
     truth_checksum: Line
