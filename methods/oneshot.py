@@ -40,8 +40,12 @@ class OneShot(Relaxation):
         """However many architectures it chooses among."""
         return replace(self, rests=min(1, self.rests))
 
+    def check(self, task: Task) -> None:
+        """Raise BadSpec before any training where the task cannot be done on these settings."""
+        return
+
     @property
-    def passes(self) -> int:
+    def passes(self) -> float:
         """Images through the supernet per training image of a step, forward and back: two, and as many for alpha."""
         return 4 if self.moves_alpha else 2
 
@@ -53,6 +57,7 @@ class OneShot(Relaxation):
 
     def search(self, task: Task) -> Found:
         """Train on the task's whole region and choose once, after the last epoch (NAS-Bench-201 protocol)."""
+        self.check(task)
         learner = task.learner(self, self.training)
 
         def after_epoch() -> None:

@@ -55,12 +55,13 @@ class Training:
     alpha_start: float = 1e-3  # standard deviation of the initial alpha; 0 as in the DARTS paper
     norm: Norm = Norm()
     precision: Precision = added("fp32")  # of training passes; scoring is always in single precision
+    smoothing: float = added(0.0)  # of labels in the loss of the weights: the share that is spread over all classes
 
     def __post_init__(self) -> None:
         require_range(self, 1, "epochs", "batch")
         require_range(self, 0, "learning_rate", "learning_rate_end", "alpha_rate")
         require_range(self, 0, "weight_decay", "alpha_decay", "alpha_start", "clip")
-        require_range(self, 0, "momentum", "alpha_betas", below=1)
+        require_range(self, 0, "momentum", "alpha_betas", "smoothing", below=1)
 
 
 Static = Literal["no", "mixture", "path"]
@@ -72,8 +73,8 @@ class Relaxation(ABC):
     """How a choice of operations is made trainable. Implementations are frozen dataclasses without state.
 
     It says `theta`, `step` and `choose`. Where it differs from what is said here, it says too whether alpha is trained
-    (`trains_alpha`), on which loss (`single_level`), what else is trained with it (`more`), and what a captured step
-    may rely on (`static`).
+    (`trains_alpha`), on which loss (`single_level`), what else is trained with it (`more`), what a captured step may
+    rely on (`static`), what comes before a step (`prepare`) and what is added to its loss (`teach`).
     """
 
     version: ClassVar[int]
@@ -98,6 +99,15 @@ class Relaxation(ABC):
     def more(self, space: Space) -> Mapping[str, Tensor]:
         """Other parameters of the architecture beside alpha, by name, as they start: one per edge, say."""
         return {}
+
+    def prepare(self, learner: Learner) -> None:
+        """What is done to a supernet before a step of its training; nothing, unless a relaxation says otherwise."""
+        return
+
+    def teach(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | None:
+        """An extra loss of the weights' step, given the logits `[B, classes]` of `theta`; none by default. A relaxation
+        that has one is not `static`: it adds passes of its own."""
+        return None
 
     @abstractmethod
     def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
@@ -287,6 +297,7 @@ class Learner:
         total = torch.zeros((), device=self.alpha.device)
         steps = min(most, len(self.train))
         for batch in itertools.islice(self.train.epoch(), steps):
+            self.relaxation.prepare(self)
             if alpha and self.relaxation.moves_alpha and not self.relaxation.single_level:
                 with self.meter.phase("alpha"):
                     self.stepper.alpha(self, batch, next(self._valid_stream))
@@ -319,10 +330,12 @@ class Learner:
         """`update_weights` at given architecture weights. Nothing in it waits for the device."""
         joint = alpha and self.relaxation.moves_alpha and self.relaxation.single_level
         logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
-        loss = F.cross_entropy(logits, batch.labels)
+        loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.training.smoothing)
+        own = self.relaxation.teach(self, batch, logits)
+        more = [*([] if own is None else [own]), *([] if lesson is None else [lesson(self, batch, logits)])]
         self.optimiser.zero_grad(set_to_none=True)
         self.alpha_optimiser.zero_grad(set_to_none=True)
-        (loss if lesson is None else loss + lesson(self, batch, logits)).backward()
+        sum(more, loss).backward()
         if self.training.clip:
             torch.nn.utils.clip_grad_norm_(self.weights, self.training.clip)
         self.optimiser.step()
