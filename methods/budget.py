@@ -108,10 +108,13 @@ class Count(Work[Paper]):
 
     def train(self, supernet: Paper, epochs: float, alpha: bool, taught: bool = False, alone: bool = False) -> None:
         """Whole steps; every teacher passes forward once."""
-        passes = self.search.base.passes if alpha else 2
+        base, space = self.search.base, self.task.space
+        weights = base.weight_passes(space)
+        passes = base.passes(space) if alpha else weights
         steps = round(epochs * (len(self.task.images.train) // self._batch))
-        passed = passes * self.price.pair + (supernet.teachers if taught else 0)
-        self.training += steps * self._batch * passed * self.price.image(supernet.region)
+        passes *= self.price.pair
+        passes += supernet.teachers * weights / 2 if taught else 0  # every pass of the weights is taught
+        self.training += steps * self._batch * passes * self.price.image(supernet.region)
 
     def cut(self, parent: Paper, level: int) -> list[Paper]:
         """Every candidate is grouped; a child for every combination of groups."""
@@ -181,7 +184,8 @@ def fair(search: L, task: Task, price: Price | None = None) -> tuple[L, Epochs]:
     steps = len(task.images.train) // training.batch
     if not steps:
         return search, plan  # it is refused when the first supernet is made
-    budget = round(task.scale.epochs_of(training.epochs) * steps) * training.batch * search.base.passes * price.pair
+    images = round(task.scale.epochs_of(training.epochs) * steps) * training.batch
+    budget = images * search.base.passes(task.space) * price.pair
     budget += search.base.choices * len(task.images.valid) * price.path(task.region)
     whole = counted(search, task, plan, price)
     grouping, base = search.grouping.times(budget / whole.total), search.base.shared_out(whole.leaves)

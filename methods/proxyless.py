@@ -143,8 +143,7 @@ class Proxyless(OneShot):
         if self.latency is not None:
             self.latency.check(task.space)
 
-    @property
-    def passes(self) -> float:
+    def passes(self, space: Space) -> float:
         """Two for the weights, and two for alpha when it moves."""
         return 2 + 2 / self.every * (1 - self._resting) if self.moves_alpha else 2
 
