@@ -167,5 +167,6 @@ class Loop:
             raise BadSpec("alpha would never be trained: alpha_waits needs final epochs of 1 or more")
         if self.edges.needs_distances() and not self.grouping.measures:
             raise BadSpec(f"{type(self.grouping).__name__} measures no distance by which an edge could be chosen")
+        self.base.check(task)
         self.grouping.check(self.base)
         self.edges.check(task, len(self.levels))

@@ -1,4 +1,4 @@
-"""Scales: sizes from the command line, parts of epochs, which images estimates take, alpha at rest, phases that train."""
+"""Scales: sizes from the command line, parts of epochs, what estimates take, alpha at rest, phases that train."""
 
 from __future__ import annotations
 

@@ -28,6 +28,9 @@ ABLATIONS = (
 )
 SWITCHES = ("gm-darts(edges.by=random)",)
 """Ablations that are one setting of a named method."""
+CONTINUATIONS = ("then-whole", "then-few-shot", "then-gm", "then-random-groups", "then-random", "then-gm-afresh")
+DRAWS = ("then-random-groups(grouping.draw=1)", "then-random(edges.draw=1, grouping.draw=1)")
+"""A second draw of what is random."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -39,24 +42,32 @@ class Study:
     about: str
     dataset: str
     scale: str
-    methods: tuple[str, ...] = BASELINES + FREE + ONE_SHOT
+    methods: tuple[str, ...] = BASELINES + FREE + ONE_SHOT  # none: every one that is offered
     seeds: tuple[int, ...] = (0, 1, 2)
     space: str = "nb201"
     truth: str = "embedded"
+    resized: tuple[tuple[str, str], ...] = ()  # fields of its scale that it sets, with their values
     shares: bool = False  # whether what its runs train in common is trained once (`bench.search.shared`)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The methods, by label; of a study that names none, all that `methods/` offers."""
+        import methods  # by name, at run time: no module of `bench` depends on a method
+
+        return self.methods or tuple(methods.offered())
 
     def specs(
         self, settings: Mapping[str, str] | None = None, resized: Mapping[str, str] | None = None
     ) -> list[RunSpec]:
         """All runs, seeds outermost, so that a study that is stopped has whole seeds. settings: of all its methods;
         resized: fields of its scale. Raises UnknownName, BadSpec."""
-        import methods  # by name, at run time: no module of `bench` depends on a method
+        import methods
 
         if len(set(self.seeds)) != len(self.seeds):
             raise BadSpec(f"seeds {list(self.seeds)} repeat; every seed is run once")
         spaces.get(self.space)
-        scale = scale_named(self.scale, resized)
-        changes = [(name, {**own, **(settings or {})}) for name, own in map(parsed, self.methods)]
+        scale = scale_named(self.scale, {**dict(self.resized), **(resized or {})})
+        changes = [(name, {**own, **(settings or {})}) for name, own in map(parsed, self.labels)]
         configured = {printed(name, new): with_settings(methods.get(name, self.space), new) for name, new in changes}
         return [
             RunSpec(label, method, self.space, self.dataset, seed, scale)
@@ -68,7 +79,7 @@ class Study:
         """One line that names the methods without settings for this space; empty where there are none."""
         import methods
 
-        known, names = methods.offered(), dict.fromkeys(parsed(label)[0] for label in self.methods)
+        known, names = methods.offered(), dict.fromkeys(parsed(label)[0] for label in self.labels)
         without = [name for name in names if not known[name].has_settings_for(self.space)]
         have, run = ("has", "it runs") if len(without) == 1 else ("have", "they run")
         said = f"{', '.join(without)} {have} no settings for {self.space}: {run} on those of {methods.STATED}"
@@ -78,15 +89,25 @@ class Study:
 STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
-        Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", EVERY, seeds=(0,)),
+        Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", (), seeds=(0,)),
         Study("nb201", "the quick comparison on the embedded images", "patches", "quick"),
         Study(
             "nb201-partition",
-            "all methods, rivals and ablations, both protocols (some ten hours of one core)",
+            "the five papers' methods, their rivals and ablations, both protocols (some ten hours of one core)",
             "patches",
             "quick",
             (*EVERY, *SWITCHES, *FAIR, *dict.fromkeys(BASES.values())),
             seeds=(0, 1, 2, 3, 4),
+        ),
+        Study(
+            "decisive",
+            "what cuts gain over one supernet, from one parent each seed (results/studies/decisive.md; three hours)",
+            "patches",
+            "decisive",
+            ("gumbel", *CONTINUATIONS, *DRAWS),
+            seeds=tuple(range(8)),
+            resized=(("channels", "16"), ("probe", "500")),
+            shares=True,
         ),
         Study(
             "toy-darts",
@@ -127,6 +148,7 @@ def study_named(name: str) -> Study:
 
 
 def changed(study: Study, **fields: str | Sequence[str] | Sequence[int] | None) -> Study:
-    """The study with the given fields replaced; None and empty leave a field as it is."""
+    """The study with the given fields replaced; None and empty leave a field as it is. What a study changes in its own
+    scale goes with that scale."""
     new = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in fields.items() if v not in (None, (), [])}
-    return Study(**{**vars(study), **new})
+    return Study(**{**vars(study), **({"resized": ()} if "scale" in new else {}), **new})

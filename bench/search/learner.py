@@ -55,13 +55,17 @@ class Training:
     alpha_start: float = 1e-3  # standard deviation of the initial alpha; 0 as in the DARTS paper
     norm: Norm = Norm()
     precision: Precision = added("fp32")  # of training passes; scoring is always in single precision
+    smoothing: float = added(0.0)  # of labels in the loss of the weights: the share that is spread over all classes
 
     def __post_init__(self) -> None:
         require_range(self, 1, "epochs", "batch")
         require_range(self, 0, "learning_rate", "learning_rate_end", "alpha_rate")
         require_range(self, 0, "weight_decay", "alpha_decay", "alpha_start", "clip")
-        require_range(self, 0, "momentum", "alpha_betas", below=1)
+        require_range(self, 0, "momentum", "alpha_betas", "smoothing", below=1)
 
+
+Pass = tuple[Tensor | None, Region]
+"""Architecture weights `[E, O]`, or None for weights of 1, and the region that is computed."""
 
 Static = Literal["no", "mixture", "path"]
 """What a captured step may take for granted of `Relaxation.theta`. mixture: it is a function of alpha and of what
@@ -72,8 +76,9 @@ class Relaxation(ABC):
     """How a choice of operations is made trainable. Implementations are frozen dataclasses without state.
 
     It says `theta`, `step` and `choose`. Where it differs from what is said here, it says too whether alpha is trained
-    (`trains_alpha`), on which loss (`single_level`), what else is trained with it (`more`), and what a captured step
-    may rely on (`static`).
+    (`trains_alpha`) and when (`alpha_turn`), on which loss (`single_level`), what else is trained with it (`more`), on
+    what the weights are trained (`descents`), what a captured step may rely on (`static`), what comes before a step
+    (`prepare`) and what is added to its loss (`teach`).
     """
 
     version: ClassVar[int]
@@ -99,8 +104,25 @@ class Relaxation(ABC):
         """Other parameters of the architecture beside alpha, by name, as they start: one per edge, say."""
         return {}
 
+    def alpha_turn(self, learner: Learner) -> bool:
+        """Whether alpha is updated in the step that comes, where it is trained at all."""
+        return True
+
+    def descents(self, learner: Learner) -> Sequence[Pass]:
+        """What a step of the weights computes: one pass, or several whose gradients add up."""
+        return [self.theta(learner)]
+
+    def prepare(self, learner: Learner) -> None:
+        """What is done to a supernet before a step of its training; nothing, unless a relaxation says otherwise."""
+        return
+
+    def teach(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | None:
+        """An extra loss of the weights' step, given the logits `[B, classes]` of `theta`; none by default. A relaxation
+        that has one is not `static`: it adds passes of its own."""
+        return None
+
     @abstractmethod
-    def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
+    def theta(self, learner: Learner) -> Pass:
         """Architecture weights `[E, O]` for one training step and the region they live on.
 
         A sampled path is its own region of one genotype, with None for weights of 1.
@@ -287,7 +309,8 @@ class Learner:
         total = torch.zeros((), device=self.alpha.device)
         steps = min(most, len(self.train))
         for batch in itertools.islice(self.train.epoch(), steps):
-            if alpha and self.relaxation.moves_alpha and not self.relaxation.single_level:
+            self.relaxation.prepare(self)
+            if alpha and self._alpha_turn():
                 with self.meter.phase("alpha"):
                     self.stepper.alpha(self, batch, next(self._valid_stream))
             self._schedule()
@@ -297,6 +320,11 @@ class Learner:
         self.check_finite(loss)
         self.curve.append({"step": self.steps, "train_loss": loss})
         return steps
+
+    def _alpha_turn(self) -> bool:
+        """Whether alpha has a step of its own now."""
+        how = self.relaxation
+        return how.moves_alpha and not how.single_level and how.alpha_turn(self)
 
     def check_finite(self, loss: float) -> None:
         """Raises Diverged, naming what it is, where the loss, alpha or a weight is no longer a finite number."""
@@ -311,24 +339,28 @@ class Learner:
 
     def update_weights(self, batch: Batch, lesson: Lesson | None = None, alpha: bool = True) -> Tensor:
         """One step of the weights, and of alpha where both follow one loss; the loss of the batch, without a graph."""
-        return self.descend(batch, *self.relaxation.theta(self), lesson, alpha)
+        return self.descend(batch, self.relaxation.descents(self), lesson, alpha)
 
-    def descend(
-        self, batch: Batch, theta: Tensor | None, region: Region, lesson: Lesson | None = None, alpha: bool = True
-    ) -> Tensor:
-        """`update_weights` at given architecture weights. Nothing in it waits for the device."""
+    def descend(self, batch: Batch, passes: Sequence[Pass], lesson: Lesson | None = None, alpha: bool = True) -> Tensor:
+        """`update_weights` by given passes, whose gradients add up; the mean of their losses. Nothing in it waits for
+        the device."""
         joint = alpha and self.relaxation.moves_alpha and self.relaxation.single_level
-        logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
-        loss = F.cross_entropy(logits, batch.labels)
         self.optimiser.zero_grad(set_to_none=True)
         self.alpha_optimiser.zero_grad(set_to_none=True)
-        (loss if lesson is None else loss + lesson(self, batch, logits)).backward()
+        losses = []
+        for theta, region in passes:
+            logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
+            loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.training.smoothing)
+            own = self.relaxation.teach(self, batch, logits)
+            more = [*([] if own is None else [own]), *([] if lesson is None else [lesson(self, batch, logits)])]
+            sum(more, loss).backward()
+            losses.append(loss.detach())
         if self.training.clip:
             torch.nn.utils.clip_grad_norm_(self.weights, self.training.clip)
         self.optimiser.step()
         if joint:
             self.alpha_optimiser.step()
-        return loss.detach()
+        return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
     def update_alpha(self, gradient: Tensor, **more: Tensor) -> None:
         """One Adam step of alpha along `gradient` `[E, O]`, and of the architecture's other parameters along theirs."""
