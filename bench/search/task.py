@@ -19,10 +19,13 @@ from numpy.typing import NDArray
 from bench.errors import BadRegion, BadSpec
 from bench.images import Augment, Images
 from bench.images.batches import Batches
+from bench.images.splits import stratified
+from bench.nets.operations import Norm
 from bench.nets.streams import torch_stream
-from bench.nets.supernet import supernet_of
+from bench.nets.supernet import Supernet, supernet_of
 from bench.search.learner import Halves, Harness, Keeper, Learner, Relaxation, Schedule, Training
 from bench.search.meter import Meter
+from bench.search.shared import added
 from bench.search.steps import Steps, stepper_for
 from bench.spaces.layout import Shape
 from bench.spaces.space import Genotype, Region, Space
@@ -92,6 +95,7 @@ class Task:
         self.keeper = Keeper()  # of what is trained
         self.trace: list[dict[str, Any]] = []
         self._supernets = 0
+        self._measured: Supernet | None = None  # on which costs are looked up
         self._on_device: dict[tuple[str, int], Batches] = {}
         self._started = time.perf_counter()
 
@@ -118,9 +122,9 @@ class Task:
         self._check(region)
         name = f"{self.name}{self._supernets}"
         self._supernets += 1
-        _, channels, size, _ = self.images.train.pixels.shape
-        shape = Shape(self.scale.channels, self.scale.cells, self.images.classes, channels, size)
-        supernet = supernet_of(self.space, shape, training.norm, self.seed, f"weights/{name}", training.precision)
+        supernet = supernet_of(
+            self.space, self._shape(), training.norm, self.seed, f"weights/{name}", training.precision
+        )
         supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.meter.watch(supernet)
         epochs = self.scale.epochs_of(training.epochs) if epochs is None else epochs
@@ -131,6 +135,16 @@ class Task:
         schedule = Schedule(epochs, epochs if horizon is None else horizon)
         return Learner(supernet, region, relaxation, training, schedule, halves, self._harness(name))
 
+    def multiply_adds(self, region: Region) -> int:
+        """Of one image's pass forward through a supernet of this task, as the operations of `region` cost."""
+        if self._measured is None:
+            self._measured = supernet_of(self.space, self._shape(), Norm(), 0, "")
+        return self._measured.multiply_adds(region)
+
+    def _shape(self) -> Shape:
+        _, channels, size, _ = self.images.train.pixels.shape
+        return Shape(self.scale.channels, self.scale.cells, self.images.classes, channels, size)
+
     def _harness(self, name: str) -> Harness:
         return Harness(
             self.seed,
@@ -139,6 +153,7 @@ class Task:
             stepper_for(self.steps),
             self.keeper,
             lambda count: self.estimated(count),
+            self.scale.evaluation_batch,
         )
 
     def _check(self, region: Region) -> None:
@@ -161,9 +176,25 @@ class Task:
             # reference code; estimates take them in order and never augment.
             images = self.images
             pixels = images.train if part == "train" else images.valid
-            made = Batches(pixels, images.mean, images.std, batch, self.device, generator, images.augment)
+            made = Batches(
+                pixels,
+                images.mean,
+                images.std,
+                batch,
+                self.device,
+                generator,
+                images.augment,
+                preferred=self._preferred(part),
+            )
             self._on_device[part, batch] = made
         return self._on_device[part, batch].drawn_from(generator)
+
+    def _preferred(self, part: Literal["train", "valid"]) -> torch.Tensor | None:
+        """Which validation images estimates take first, where the scale draws them: others every seed, and the same
+        for all methods of a seed, so that what is compared by pairs shares them."""
+        if part == "train" or self.scale.draw == "first":
+            return None
+        return torch.from_numpy(stratified(self.images.valid.labels, numpy_stream(self.seed, "estimated images")))
 
     def stream(self, name: str) -> np.random.Generator:
         """A named random stream; a new one shifts no other."""
@@ -202,3 +233,7 @@ class Task:
         self.meter.resume(spent["phases"])
         self.trace[:] = spent["trace"]
         self._started = time.perf_counter() - spent["wall_s"]
+
+    def add(self, earned: Mapping[str, Any]) -> None:
+        """Charge what another run spent on what this one takes over from it (`bench.search.shared`)."""
+        self.resume(added(self.spent(), earned))
