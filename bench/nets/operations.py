@@ -246,6 +246,8 @@ def batch_norm(x: Tensor, norms: Sequence[Statistics], scales: Tensor | None, tr
     kept = [(n.mean, n.var) for n in norms if n.mean is not None and n.var is not None]
     if not kept:
         return F.batch_norm(x, None, None, scale, shift, True)
+    if len(kept) == 1:
+        return F.batch_norm(x, *kept[0], scale, shift, training)
     mean, var = torch.cat([m for m, _ in kept]), torch.cat([v for _, v in kept])
     y = F.batch_norm(x, mean, var, scale, shift, training)
     if training:
