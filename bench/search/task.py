@@ -122,7 +122,10 @@ class Task:
         self._supernets += 1
         _, channels, size, _ = self.images.train.pixels.shape
         shape = Shape(self.scale.channels, self.scale.cells, self.images.classes, channels, size)
-        supernet = supernet_of(self.space, shape, training.norm, self.seed, f"weights/{name}", training.precision)
+        place = f"weights/{name}"
+        supernet = supernet_of(
+            self.space, shape, training.norm, self.seed, place, training.precision, nested=training.nested
+        )
         supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.meter.watch(supernet)
         epochs = self.scale.epochs_of(training.epochs) if epochs is None else epochs
