@@ -21,6 +21,7 @@ depth. One, one and two paths are trained in a step. Deviations:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import ClassVar
@@ -32,7 +33,7 @@ from torch import Tensor
 from bench.errors import BadSpec
 from bench.images.batches import Batch
 from bench.nets.nested import ordered
-from bench.search.learner import Learner, Static, Training
+from bench.search.learner import Learner, Pass, Static, Training
 from bench.search.task import Task
 from bench.spaces.cells import CellSpace
 from bench.spaces.space import Region, Space
@@ -63,11 +64,10 @@ class Shrink(Spos):
         if isinstance(task.space, CellSpace):
             _ = task.space.holders
 
-    @property
-    def passes(self) -> float:
-        """Of every network forward and back, and of the largest forward where it teaches."""
-        teaches = (0, *(1 if self.distillation else 0 for _ in self.phases[1:]))
-        each = [2 * paths + taught for paths, taught in zip(self.paths, teaches, strict=True)]
+    def weight_passes(self, space: Space) -> float:
+        """Of every path forward and back, and of the largest forward where it teaches; mean over the phases."""
+        taught = (0, *(1 if self.distillation else 0 for _ in self.phases[1:]))
+        each = [paths * (2 + more) for paths, more in zip(self.paths, taught, strict=True)]
         return sum(share * cost for share, cost in zip(self.phases, each, strict=True)) / sum(self.phases)
 
     def phase(self, learner: Learner, steps: int) -> int:
@@ -87,27 +87,19 @@ class Shrink(Spos):
         if before == 0 < self.phase(learner, learner.steps):
             ordered(learner.supernet, learner.optimiser)
 
+    def descents(self, learner: Learner) -> Sequence[Pass]:
+        """As many paths as the phase trains in a step."""
+        return [self.theta(learner) for _ in range(self.paths[self.phase(learner, learner.steps)])]
+
     def teach(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | None:
-        """What the largest network says, and the losses of further networks of the step. Added up, as in the code."""
-        phase = self.phase(learner, learner.steps)
-        taught = self._taught(learner, batch) if phase and self.distillation else None
-        losses = [] if taught is None else [self.distillation * F.cross_entropy(logits, taught)]
-        for _ in range(self.paths[phase] - 1):
-            other = learner.supernet(batch.images, *self.theta(learner))
-            losses.append(F.cross_entropy(other, batch.labels, label_smoothing=self.training.smoothing))
-            losses += [] if taught is None else [self.distillation * F.cross_entropy(other, taught)]
-        return sum(losses[1:], losses[0]) if losses else None
-
-    @torch.no_grad()
-    def _taught(self, learner: Learner, batch: Batch) -> Tensor:
-        """`[B, classes]` probabilities."""
+        """Cross-entropy with what the largest network says, once there are others."""
+        if not self.distillation or not self.phase(learner, learner.steps):
+            return None
         largest = grown(learner.space, learner.region)[0]
-        answers: Tensor = learner.supernet(batch.images, *self._path(learner, largest))
-        return answers.softmax(-1)
-
-    @staticmethod
-    def _path(learner: Learner, region: Region) -> tuple[None, Region]:
-        return None, learner.space.alone(learner.space.sample(region, learner.paths))
+        alone = learner.space.alone(learner.space.sample(largest, learner.paths))
+        with torch.no_grad():
+            answers: Tensor = learner.supernet(batch.images, None, alone)
+        return self.distillation * F.cross_entropy(logits, answers.softmax(-1))
 
 
 def grown(space: Space, region: Region) -> tuple[Region, Region, Region]:

@@ -250,44 +250,41 @@ def test_paths_are_of_the_phase_and_channels_are_ordered_once() -> None:
     assert [sum(step == each for each, _ in seen) for step in (0, 21, 22, 35, 36, 53)] == [1, 1, 1, 1, 2, 2]
 
 
-@pytest.mark.parametrize(("steps", "others"), [(0, 0), (30, 0), (40, 1)])
-def test_the_loss_of_a_step_is_what_is_written_in_the_paper(steps: int, others: int) -> None:
-    """Cross-entropy with labels and, once there are smaller networks, with the answers of the largest; of each path."""
-    method = Shrink(replace(SHORT, smoothing=0.1), distillation=0.7)
+@pytest.mark.parametrize(("steps", "paths"), [(0, 1), (30, 1), (40, 2)])
+def test_the_gradient_of_a_step_is_that_of_the_loss_of_the_paper(steps: int, paths: int) -> None:
+    """Cross-entropy with labels and, once there are smaller networks, with the answers of the largest; of each path,
+    added up."""
+    method = Shrink(replace(SHORT, smoothing=0.1, clip=0.0), distillation=0.7)
     own = learner(method)
     own.steps = steps
-    batch = next(iter(own.valid.in_order(32)))
-    largest = own.supernet(batch.images, None, own.space.alone((2,) * 8)).detach().softmax(-1)
     own.supernet.train()
-    theta = method.theta(own)
-    logits = own.supernet(batch.images, *theta)
-    expected = torch.zeros((), dtype=torch.float64)
+    batch = next(iter(own.valid.in_order(32)))
     state = own.paths.bit_generator.state
-    found = method.teach(own, batch, logits)
-    if not steps:
-        assert found is None
-        return
+    largest = own.supernet(batch.images, None, own.space.alone((2,) * 8)).detach().softmax(-1)
+    loss = torch.zeros((), dtype=torch.float64)
+    for _, region in method.descents(own):
+        answers = own.supernet(batch.images, None, region)
+        loss = loss + F.cross_entropy(answers, batch.labels, label_smoothing=0.1)
+        if steps:
+            loss = loss - 0.7 * (largest * answers.log_softmax(-1)).sum(-1).mean()
+    expected = torch.autograd.grad(loss, own.weights, allow_unused=True)
     own.paths.bit_generator.state = state
-    own.space.sample(grown(own.space, own.region)[0], own.paths)  # the teacher's path
-    for answers in [logits, *(own.supernet(batch.images, *method.theta(own)) for _ in range(others))]:
-        expected = expected - 0.7 * (largest * answers.log_softmax(-1)).sum(-1).mean()
-        if answers is not logits:
-            expected = expected + F.cross_entropy(answers, batch.labels, label_smoothing=0.1)
-    assert found is not None
-    torch.testing.assert_close(found, expected, rtol=0, atol=1e-10)
-    (gradient,) = torch.autograd.grad(found, own.supernet.stem)  # type: ignore[arg-type]
-    assert gradient.any()
+    own.update_weights(batch)
+    for weight, gradient in zip(own.weights, expected, strict=True):
+        if gradient is not None:
+            torch.testing.assert_close(weight.grad, gradient, rtol=0, atol=1e-10)
+    assert len(method.descents(own)) == paths
 
 
 def test_the_account_holds_teachers_and_further_paths() -> None:
-    """22 steps of one path; 14 of one and a teacher; 18 of two and a teacher."""
+    """22 steps of one path; 14 of one and a teacher; 18 of two, each with a teacher."""
     method = Shrink(SHORT)
     own = tiny.fit(tiny.learner(method, SHORT, macro.SPACE), 18)
     total = own.meter.total()
-    assert total.forward_images == 32 * (22 + 14 * 2 + 18 * 3)
+    assert total.forward_images == 32 * (22 + 14 * 2 + 18 * 4)
     assert total.backward_images == 32 * (22 + 14 + 18 * 2)
-    expected = (2 * 180 + 3 * 120 + 5 * 145) / 445
-    assert method.passes == pytest.approx(expected)
+    expected = (2 * 180 + 3 * 120 + 6 * 145) / 445
+    assert method.passes(macro.SPACE) == pytest.approx(expected)
     assert (total.forward_images + total.backward_images) / (32 * 54) == pytest.approx(expected, rel=0.02)
 
 

@@ -66,6 +66,9 @@ class Training:
         require_range(self, 0, "momentum", "alpha_betas", "smoothing", below=1)
 
 
+Pass = tuple[Tensor | None, Region]
+"""Architecture weights `[E, O]`, or None for weights of 1, and the region that is computed."""
+
 Static = Literal["no", "mixture", "path"]
 """What a captured step may take for granted of `Relaxation.theta`. mixture: it is a function of alpha and of what
 `Learner.given` gives, on the learner's whole region; path: it draws a path of weight 1; no: nothing."""
@@ -75,8 +78,9 @@ class Relaxation(ABC):
     """How a choice of operations is made trainable. Implementations are frozen dataclasses without state.
 
     It says `theta`, `step` and `choose`. Where it differs from what is said here, it says too whether alpha is trained
-    (`trains_alpha`), on which loss (`single_level`), what else is trained with it (`more`), what a captured step may
-    rely on (`static`), what comes before a step (`prepare`) and what is added to its loss (`teach`).
+    (`trains_alpha`) and when (`alpha_turn`), on which loss (`single_level`), what else is trained with it (`more`), on
+    what the weights are trained (`descents`), what a captured step may rely on (`static`), what comes before a step
+    (`prepare`) and what is added to its loss (`teach`).
     """
 
     version: ClassVar[int]
@@ -102,6 +106,14 @@ class Relaxation(ABC):
         """Other parameters of the architecture beside alpha, by name, as they start: one per edge, say."""
         return {}
 
+    def alpha_turn(self, learner: Learner) -> bool:
+        """Whether alpha is updated in the step that comes, where it is trained at all."""
+        return True
+
+    def descents(self, learner: Learner) -> Sequence[Pass]:
+        """What a step of the weights computes: one pass, or several whose gradients add up."""
+        return [self.theta(learner)]
+
     def prepare(self, learner: Learner) -> None:
         """What is done to a supernet before a step of its training; nothing, unless a relaxation says otherwise."""
         return
@@ -112,7 +124,7 @@ class Relaxation(ABC):
         return None
 
     @abstractmethod
-    def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
+    def theta(self, learner: Learner) -> Pass:
         """Architecture weights `[E, O]` for one training step and the region they live on.
 
         A sampled path is its own region of one genotype, with None for weights of 1.
@@ -300,7 +312,7 @@ class Learner:
         steps = min(most, len(self.train))
         for batch in itertools.islice(self.train.epoch(), steps):
             self.relaxation.prepare(self)
-            if alpha and self.relaxation.moves_alpha and not self.relaxation.single_level:
+            if alpha and self._alpha_turn():
                 with self.meter.phase("alpha"):
                     self.stepper.alpha(self, batch, next(self._valid_stream))
             self._schedule()
@@ -310,6 +322,11 @@ class Learner:
         self.check_finite(loss)
         self.curve.append({"step": self.steps, "train_loss": loss})
         return steps
+
+    def _alpha_turn(self) -> bool:
+        """Whether alpha has a step of its own now."""
+        how = self.relaxation
+        return how.moves_alpha and not how.single_level and how.alpha_turn(self)
 
     def check_finite(self, loss: float) -> None:
         """Raises Diverged, naming what it is, where the loss, alpha or a weight is no longer a finite number."""
@@ -324,26 +341,28 @@ class Learner:
 
     def update_weights(self, batch: Batch, lesson: Lesson | None = None, alpha: bool = True) -> Tensor:
         """One step of the weights, and of alpha where both follow one loss; the loss of the batch, without a graph."""
-        return self.descend(batch, *self.relaxation.theta(self), lesson, alpha)
+        return self.descend(batch, self.relaxation.descents(self), lesson, alpha)
 
-    def descend(
-        self, batch: Batch, theta: Tensor | None, region: Region, lesson: Lesson | None = None, alpha: bool = True
-    ) -> Tensor:
-        """`update_weights` at given architecture weights. Nothing in it waits for the device."""
+    def descend(self, batch: Batch, passes: Sequence[Pass], lesson: Lesson | None = None, alpha: bool = True) -> Tensor:
+        """`update_weights` by given passes, whose gradients add up; the mean of their losses. Nothing in it waits for
+        the device."""
         joint = alpha and self.relaxation.moves_alpha and self.relaxation.single_level
-        logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
-        loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.training.smoothing)
-        own = self.relaxation.teach(self, batch, logits)
-        more = [*([] if own is None else [own]), *([] if lesson is None else [lesson(self, batch, logits)])]
         self.optimiser.zero_grad(set_to_none=True)
         self.alpha_optimiser.zero_grad(set_to_none=True)
-        sum(more, loss).backward()
+        losses = []
+        for theta, region in passes:
+            logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
+            loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.training.smoothing)
+            own = self.relaxation.teach(self, batch, logits)
+            more = [*([] if own is None else [own]), *([] if lesson is None else [lesson(self, batch, logits)])]
+            sum(more, loss).backward()
+            losses.append(loss.detach())
         if self.training.clip:
             torch.nn.utils.clip_grad_norm_(self.weights, self.training.clip)
         self.optimiser.step()
         if joint:
             self.alpha_optimiser.step()
-        return loss.detach()
+        return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
     def update_alpha(self, gradient: Tensor, **more: Tensor) -> None:
         """One Adam step of alpha along `gradient` `[E, O]`, and of the architecture's other parameters along theirs."""
