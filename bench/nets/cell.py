@@ -45,9 +45,13 @@ class Cell(nn.Module):
         self.weighted = nn.ModuleDict()
         allowed = space.region if region is None else region
         for e, _ in self.edges:
-            for op in allowed.lists[e]:
-                if op != space.absent:
-                    self._build(e, op, Site(place.channels, space.strides[e], norm, pools_normalised), draw)
+            for op in space.computed(allowed.lists[e]):
+                self._build(e, op, self._site(e, norm, pools_normalised), draw)
+
+    def _site(self, edge: int, norm: Norm, pools_normalised: bool) -> Site:
+        enters = self.space.edges[edge].source < self.kind.inputs
+        widens = enters and self.place.inputs not in (0, self.place.channels)
+        return Site(self.place.channels, self.space.strides[edge], norm, pools_normalised, widens)
 
     def _build(self, edge: int, op: int, site: Site, draw: Draw) -> None:
         """Kernels of an operation have the name of the operation, and a number where there are several."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -26,6 +26,7 @@ from bench.search.learner import Halves, Harness, Keeper, Learner, Relaxation, S
 from bench.search.meter import Meter
 from bench.search.shared import added
 from bench.search.steps import Steps, stepper_for
+from bench.spaces.cells import CellSpace
 from bench.spaces.layout import Shape
 from bench.spaces.space import Genotype, Region, Space
 from bench.store.spec import Scale
@@ -122,7 +123,8 @@ class Task:
         self._supernets += 1
         _, channels, size, _ = self.images.train.pixels.shape
         shape = Shape(self.scale.channels, self.scale.cells, self.images.classes, channels, size)
-        supernet = supernet_of(self.space, shape, training.norm, self.seed, f"weights/{name}", training.precision)
+        space = self._shared(relaxation.channel_share)
+        supernet = supernet_of(space, shape, training.norm, self.seed, f"weights/{name}", training.precision)
         supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.meter.watch(supernet)
         epochs = self.scale.epochs_of(training.epochs) if epochs is None else epochs
@@ -132,6 +134,14 @@ class Task:
         )
         schedule = Schedule(epochs, epochs if horizon is None else horizon)
         return Learner(supernet, region, relaxation, training, schedule, halves, self._harness(name))
+
+    def _shared(self, share: int) -> Space:
+        """The space whose supernet computes so little of the channels."""
+        if share == 1:
+            return self.space
+        if not isinstance(self.space, CellSpace):
+            raise BadSpec(f"{self.space.name} has no cells whose channels could be parted into {share}; set share to 1")
+        return replace(self.space, share=share)
 
     def _harness(self, name: str) -> Harness:
         return Harness(
