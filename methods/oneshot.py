@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from torch import Tensor
@@ -25,6 +25,7 @@ from methods.smoothing import smoothed
 class OneShot(Relaxation):
     """A relaxation that is a method by itself."""
 
+    samples: ClassVar[bool] = False  # whether a step computes one path, and not the whole region
     training: Training = Training()
     _: KW_ONLY
     rests: int = added(0)  # not 0: alpha stays where it starts, and of so many random architectures the best is chosen
