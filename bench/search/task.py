@@ -123,13 +123,15 @@ class Task:
         self._check(region)
         name = f"{self.name}{self._supernets}"
         self._supernets += 1
+        place = f"weights/{name}"
         supernet = supernet_of(
-            self._shared(relaxation.channel_share),
+            self._shared(relaxation.channel_share, training.nested),
             self._shape(),
             training.norm,
             self.seed,
-            f"weights/{name}",
+            place,
             training.precision,
+            nested=training.nested,
         )
         supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.meter.watch(supernet)
@@ -141,10 +143,12 @@ class Task:
         schedule = Schedule(epochs, epochs if horizon is None else horizon)
         return Learner(supernet, region, relaxation, training, schedule, halves, self._harness(name))
 
-    def _shared(self, share: int) -> Space:
+    def _shared(self, share: int, nested: bool = False) -> Space:
         """The space whose supernet computes so little of the channels."""
         if share == 1:
             return self.space
+        if nested:
+            raise BadSpec(f"nested kernels take all channels; set share to 1, not {share}, or training.nested to false")
         if not isinstance(self.space, CellSpace):
             raise BadSpec(f"{self.space.name} has no cells whose channels could be parted into {share}; set share to 1")
         return replace(self.space, share=share)
