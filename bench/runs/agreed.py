@@ -13,6 +13,7 @@ from pathlib import Path
 from bench.errors import BadRecord, BadSpec, counted
 from bench.store.files import write_atomically
 from bench.store.spec import RunSpec
+from bench.store.strict import parsed
 
 NAME = "plan.json"
 
@@ -35,7 +36,7 @@ def check(folder: Path, study: str, specs: Sequence[RunSpec], whole: bool) -> No
     if not path.exists():
         return
     try:
-        plan = json.loads(path.read_text(encoding="utf-8"))
+        plan = parsed(path.read_bytes())
         planned, named = dict(plan["runs"]), str(plan["study"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadRecord(f"cannot read the plan {path} ({error}); put back the file that was committed") from None
