@@ -80,6 +80,7 @@ HEADS = (
     "images, first / second",
     "verdict",
 )
+CHAPTER = "claims"
 READ = (
     "Each line compares two methods from the same seeds: the verdict is for where the interval of the difference lies "
     "above 0, and against where it lies below."
