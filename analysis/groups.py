@@ -81,7 +81,7 @@ def gaps(name: str, setting: Setting, rows: pd.DataFrame, wanted: Sequence[str])
     whole = replace(setting, target="")  # of all targets alike: figures of each give the same line
     absent = [label for label in wanted if label not in set(rows["label"])]
     found = missing.progress(setting, rows, wanted)
-    if not absent or (found is not None and set(absent) <= set(found.study.methods)):
+    if not absent or (found is not None and set(absent) <= set(found.study.labels)):
         return missing.lines(name, whole, rows, wanted)
     words = " ".join(shlex.quote(label) for label in absent)
     where = f"--space {setting.space} --dataset {setting.dataset} --scale {setting.scale}"

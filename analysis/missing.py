@@ -58,16 +58,16 @@ def progress(setting: Setting, rows: pd.DataFrame, methods: Collection[str] = ()
     the largest. A run that diverged is made; one that failed is not.
     """
     studies = [s for s in STUDIES.values() if (s.space, s.dataset, s.scale) == _kind(setting)]
-    known = [s for s in studies if set(methods) & set(s.methods) or not methods]
+    known = [s for s in studies if set(methods) & set(s.labels) or not methods]
     if not known:
         return None
     runs = {(str(row.label), int(row.seed)) for row in rows.itertuples() if row.status in ("done", "diverged")}  # type: ignore[arg-type]
-    somewhere = {m for s in studies for m in s.methods}
+    somewhere = {m for s in studies for m in s.labels}
     wanted = {label for label, _ in runs if label in somewhere} | (set(methods) & somewhere)
     seeds = {seed for label, seed in runs if label in somewhere}
-    by_size = sorted(known, key=lambda s: len(s.methods) * len(s.seeds))
-    study = next((s for s in by_size if wanted <= set(s.methods) and seeds <= set(s.seeds)), by_size[-1])
-    own = [label for label in study.methods if not methods or label in methods]
+    by_size = sorted(known, key=lambda s: len(s.labels) * len(s.seeds))
+    study = next((s for s in by_size if wanted <= set(s.labels) and seeds <= set(s.seeds)), by_size[-1])
+    own = [label for label in study.labels if not methods or label in methods]
     lacking = _lacking(own, study, runs)
     others = _lacking([label for label in methods if label not in somewhere], study, runs)
     total = len(own) * len(study.seeds)

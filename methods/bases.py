@@ -7,10 +7,16 @@ from collections.abc import Mapping
 from bench.store.bases import BASES, ELSEWHERE
 from bench.store.labels import parsed
 from bench.store.spec import with_settings
-from methods import darts, rsps, snas
+from methods import darts, proxyless, rsps, snas, spos
 from methods.oneshot import OneShot
 
-ALONE: Mapping[str, OneShot] = {**darts.VARIANTS, **rsps.VARIANTS, **snas.VARIANTS}
+ALONE: Mapping[str, OneShot] = {
+    **darts.VARIANTS,
+    **proxyless.VARIANTS,
+    **rsps.VARIANTS,
+    **snas.VARIANTS,
+    **spos.VARIANTS,
+}
 
 
 def base_of(label: str, space: str = "") -> OneShot:

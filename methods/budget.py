@@ -53,9 +53,12 @@ class Count(Work[Paper]):
 
     def train(self, supernet: Paper, epochs: float, alpha: bool, taught: bool = False, alone: bool = False) -> None:
         """Whole steps; every teacher passes forward once."""
-        passes = self.search.base.passes if alpha else 2
+        base, space = self.search.base, self.task.space
+        weights = base.weight_passes(space)
+        passes = base.passes(space) if alpha else weights
         steps = round(epochs * (len(self.task.images.train) // self._batch))
-        self.training += steps * self._batch * (passes + (supernet.teachers if taught else 0))
+        passes += supernet.teachers * weights // 2 if taught else 0  # every pass of the weights is taught
+        self.training += round(steps * self._batch * passes)
 
     def cut(self, parent: Paper, level: int) -> list[Paper]:
         """Every candidate is grouped; a child for every combination of groups."""
@@ -97,21 +100,23 @@ def fair(search: L, task: Task) -> tuple[L, Epochs]:
     steps = len(task.images.train) // training.batch
     if not steps:
         return search, plan  # it is refused when the first supernet is made
-    budget = task.scale.epochs_of(training.epochs) * steps * training.batch * search.base.passes
+    images = round(task.scale.epochs_of(training.epochs) * steps) * training.batch
+    budget = round(images * search.base.passes(task.space))
     budget += search.base.choices * len(task.images.valid)
     whole = counted(search, task, plan)
     grouping, base = search.grouping.times(budget / whole.total), search.base.shared_out(whole.leaves)
     shrunk = replace(search, grouping=grouping, base=base)
     count = counted(shrunk, task, plan)
-    plan = plan.times(max(0.0, (budget - count.cuts - count.choosing) / count.training), steps)
+    plan = plan.times(max(0.0, (budget - count.cuts - count.choosing) / count.training), steps, task.scale.least_steps)
     cost = counted(shrunk, task, plan).total
     if abs(cost / budget - 1) > TOLERANCE:
-        raise BadSpec(_missed(cost, budget))
+        raise BadSpec(_missed(cost, budget, task.scale.least_steps))
     return shrunk, plan
 
 
-def _missed(cost: int, budget: int) -> str:
-    least = f"do not buy this search: at the shortest it takes {cost}"
+def _missed(cost: int, budget: int, least_steps: int) -> str:
+    phases = f", with phases of {least_steps} steps or more" if least_steps > 1 else ""
+    least = f"do not buy this search: at the shortest{phases} it takes {cost}"
     nearest = f"are not met by whole steps of this search: at the nearest it takes {cost}"
     return (
         f"the images of its base, {budget}, {least if cost > budget else nearest}; choose a larger scale or "

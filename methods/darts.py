@@ -13,6 +13,10 @@ As in the authors' code the unrolled step includes momentum and weight decay, an
 It costs five passes for one: four of them for alpha, three more than first order. The weights move in place and
 are put back from one copy of the weights; there is no second network.
 
+beta-DARTS (Ye et al., CVPR 2022, arXiv 2203.01665; Sunshine-Ye/Beta-DARTS) is first order with a penalty on alpha that
+keeps architecture weights from drifting apart: `beta`, from 0 to 50 over the training, as in its code, which trains for
+100 epochs. Deviation: it grows with every step, in the code with every epoch.
+
 NAS-Bench-201 settings (Dong & Yang, ICLR 2020): see `Training`. Those of the DARTS space are the authors' code's, with
 plain momentum and less decay.
 """
@@ -29,6 +33,7 @@ from torch import Tensor
 from bench.images.batches import Batch
 from bench.search.learner import Learner, Static, Training
 from bench.spaces.space import Region
+from bench.store.spec import added
 from methods.oneshot import OneShot
 
 
@@ -40,11 +45,12 @@ class Darts(OneShot):
     static: ClassVar[Static] = "mixture"
     order: Literal[1, 2] = 1
     eps: float = 0.01  # numerator of the finite difference's step, section 2.3
+    beta: float = added(0.0)  # beta-DARTS: strength of its penalty at the end of the training
 
     @property
-    def passes(self) -> int:
-        """Second order: the four passes of alpha, forward and back, and the one of the weights."""
-        return 4 if self.order == 1 else 10
+    def alpha_passes(self) -> int:
+        """Second order: four passes, forward and back."""
+        return 2 if self.order == 1 else 8
 
     def theta(self, learner: Learner) -> tuple[Tensor, Region]:
         """Softmax of alpha over the operations that the region allows (eq. 2)."""
@@ -57,9 +63,21 @@ class Darts(OneShot):
     def gradient(self, learner: Learner, train: Batch, valid: Batch) -> Tensor:
         """The gradient `[E, O]` that alpha follows."""
         if self.order == 1:
-            return learner.alpha_gradient(self._loss(learner, valid))
+            return learner.alpha_gradient(self.alpha_loss(learner, valid))
         with learner.meter.phase("unrolled"):
-            return self.unrolled(learner, train, valid)
+            unrolled = self.unrolled(learner, train, valid)
+        return unrolled + learner.alpha_gradient(self.decay(learner)) if self.beta else unrolled
+
+    def alpha_loss(self, learner: Learner, valid: Batch) -> Tensor:
+        """The validation loss, and beta-DARTS's penalty where it has a strength."""
+        loss = super().alpha_loss(learner, valid)
+        return loss + self.decay(learner) if self.beta else loss
+
+    def decay(self, learner: Learner) -> Tensor:
+        """beta-DARTS: a strength that grows with training, times the mean over edges of the logarithm of the sum of
+        exp(alpha)."""
+        strength = learner.given(lambda: torch.tensor(self.beta * learner.progress))
+        return strength * learner.masked_alpha().logsumexp(-1).mean()
 
     def unrolled(self, learner: Learner, train: Batch, valid: Batch) -> Tensor:
         """The second-order gradient of alpha `[E, O]` (eqs. 7 and 8)."""
@@ -99,7 +117,11 @@ def _put(weights: Sequence[Tensor], values: Sequence[Tensor]) -> None:
         w.copy_(v)
 
 
-VARIANTS = {"darts": Darts(), "darts-2nd": Darts(order=2)}
 TRAINING = Training(nesterov=False, weight_decay=3e-4)
+VARIANTS = {
+    "darts": Darts(),
+    "darts-2nd": Darts(order=2),
+    "beta-darts": Darts(replace(TRAINING, epochs=100), beta=50.0),
+}
 OWN_SPACE = {label: replace(search, training=TRAINING) for label, search in VARIANTS.items()}
 SETTINGS = {"darts": OWN_SPACE, "darts-none": OWN_SPACE}

@@ -36,7 +36,7 @@ from bench.search.task import Task
 from bench.spaces.space import Region
 from bench.store.spec import added
 from methods.bases import base_of
-from methods.matching import Matching, RandomGroups
+from methods.matching import Matching, RandomGroups, of_draw
 from methods.oneshot import OneShot
 from methods.partition import Partition
 from methods.parts import EdgeChoice, Grouping, Split, edges_of
@@ -49,6 +49,7 @@ class OneEdge(EdgeChoice):
     version: ClassVar[int] = 1
     by: Literal["between", "within", "random"] = "between"  # largest cut; least sum within groups; any
     cells: tuple[str, ...] = added(())  # of these types; of all where none is named
+    draw: int = added(0)  # of a random edge, another each
 
     def needs_distances(self) -> bool:
         """Unless the edge is drawn."""
@@ -76,7 +77,11 @@ class OneEdge(EdgeChoice):
     def candidates(self, task: Task, parent: Learner, level: int) -> list[int]:
         """All whole edges where they are compared, else the one that is drawn."""
         whole = self._whole(task, parent.region)
-        return whole if self.by != "random" else [int(task.stream(f"edge/{parent.name}").choice(whole))]
+        return (
+            whole
+            if self.by != "random"
+            else [int(task.stream(f"edge/{parent.name}{of_draw(self.draw)}").choice(whole))]
+        )
 
     def chosen(self, splits: Mapping[int, Split]) -> list[int]:
         """The best edge; of equals the first."""

@@ -47,11 +47,11 @@ class Epochs:
         after = [*self.levels[1:], self.final]
         return [[self.levels[0]], *([self.tuning, epochs] for epochs in after)]
 
-    def times(self, factor: float, steps: int) -> Epochs:
-        """Every phase that there is, `factor` times as long, in whole steps, `steps` to an epoch; one at least."""
+    def times(self, factor: float, steps: int, least: int = 1) -> Epochs:
+        """Every phase that there is, `factor` times as long, in whole steps, `steps` to an epoch; `least` at least."""
 
         def shrunk(epochs: float) -> float:
-            return max(1, round(epochs * factor * steps)) / steps if epochs else 0
+            return max(least, round(epochs * factor * steps)) / steps if epochs else 0
 
         return Epochs(tuple(map(shrunk, self.levels)), shrunk(self.tuning), shrunk(self.final))
 
@@ -126,7 +126,7 @@ class Loop:
     def written(self, task: Task) -> Epochs:
         """The epochs of the paper, scaled."""
 
-        def scaled(epochs: int) -> int:
+        def scaled(epochs: int) -> float:
             return task.scale.epochs_of(epochs) if epochs else 0
 
         return Epochs(tuple(map(scaled, self.levels)), scaled(self.tuning), scaled(self.final))
@@ -149,7 +149,7 @@ class Loop:
 
     def by_mixture(self, leaves: int) -> bool:
         """Whether so many leaves are compared as mixtures, and not by their proposals."""
-        return leaves > 1 and self.judge == "mixture" and self.base.trains_alpha
+        return leaves > 1 and self.judge == "mixture" and self.base.moves_alpha
 
     def check(self, task: Task) -> None:
         """Raise BadSpec, BadRegion before any training where the search cannot be done as it is described."""
@@ -163,9 +163,10 @@ class Loop:
             raise BadSpec(f"children are trained for tuning + final = {self.tuning} + {self.final} epochs; give 1")
         if self.tuning == 0 and (self.keep == "best" or self.teaching is not None):
             raise BadSpec("children that are compared or teach each other are trained first: tuning must be 1 or more")
-        if self.alpha_waits and self.final == 0 and self.base.trains_alpha:
+        if self.alpha_waits and self.final == 0 and self.base.moves_alpha:
             raise BadSpec("alpha would never be trained: alpha_waits needs final epochs of 1 or more")
         if self.edges.needs_distances() and not self.grouping.measures:
             raise BadSpec(f"{type(self.grouping).__name__} measures no distance by which an edge could be chosen")
+        self.base.check(task)
         self.grouping.check(self.base)
         self.edges.check(task, len(self.levels))

@@ -32,6 +32,7 @@ from bench.nets.streams import torch_stream
 from bench.search.learner import Learner
 from bench.search.task import Task
 from bench.spaces.space import Region
+from bench.store.spec import added
 from methods.oneshot import OneShot
 from methods.parts import Grouping, Split
 from methods.rsps import PathPerCell
@@ -98,33 +99,36 @@ class Matching(Grouping):
     batches: int = 100  # the paper's number; the scale shrinks it, as it does epochs
     distance: Literal["cosine", "filter-cosine", "squared"] = "cosine"
     weight: Literal["hard", "soft"] = "hard"  # of the operation that is left: 1, or what the relaxation gives it
+    groups: Literal["matched", "random"] = added("matched")  # random: the edge is that of matching, the groups are not
+    draw: int = added(0)  # of random groups, another each
 
     def check(self, base: OneShot) -> None:
         """Soft weights need a base that has weights; and matching one path for all cells."""
         if self.batches < 1:
             raise BadSpec(f"gradients are averaged over 1 batch or more, not {self.batches}")
-        if self.weight == "soft" and not base.trains_alpha:
+        if self.weight == "soft" and not base.moves_alpha:
             raise BadSpec(f"{type(base).__name__} has no architecture weights: matching needs weight='hard' there")
         if isinstance(base, PathPerCell):
             raise BadSpec("PathPerCell leaves no edge to be matched, since cells differ; match on Rsps")
 
     def passes(self, task: Task, operations: int) -> int:
         """Forward and back for every operation and batch."""
-        return 2 * task.scale.epochs_of(self.batches) * operations
+        return 2 * task.scale.times_of(self.batches) * operations
 
     def times(self, factor: float) -> Matching:
         """Over so many times the batches, one at least."""
         return replace(self, batches=max(1, round(self.batches * factor)))
 
     def split(self, task: Task, parent: Learner, edge: int) -> Split:
-        """The minimum cut of the averaged distances."""
-        count, ops = task.scale.epochs_of(self.batches), parent.region.lists[edge]
+        """The minimum cut of the averaged distances; with random groups, what is measured is still that of the cut."""
+        count, ops = task.scale.times_of(self.batches), parent.region.lists[edge]
         stream = torch_stream(parent.seed, f"cut/{parent.name}/{edge}")
         total = torch.zeros((len(ops), len(ops)), dtype=torch.float64, device=parent.alpha.device)
         with parent.aside():
             for batch in itertools.islice(parent.train.drawn_from(stream).endless(), count):
                 total += self.distances(parent, batch, edge)
-        return parted((total / count).cpu().numpy(), ops)
+        matched = parted((total / count).cpu().numpy(), ops)
+        return matched if self.groups == "matched" else replace(matched, groups=_drawn(task, parent, edge, self.draw))
 
     def distances(self, parent: Learner, batch: Batch, edge: int) -> Tensor:
         """`[O', O']` distances of one batch, symmetric with a zero diagonal."""
@@ -155,8 +159,19 @@ class RandomGroups(Grouping):
     """Two groups of the same sizes, drawn uniformly: what gradient matching has to beat."""
 
     version: ClassVar[int] = 1
+    draw: int = added(0)  # another each
 
     def split(self, task: Task, parent: Learner, edge: int) -> Split:
         """One of the partitions that matching chooses from."""
-        every = list(halvings(parent.region.lists[edge]))
-        return Split(every[int(task.stream(f"groups/{parent.name}/{edge}").integers(len(every)))])
+        return Split(_drawn(task, parent, edge, self.draw))
+
+
+def _drawn(task: Task, parent: Learner, edge: int, draw: int) -> tuple[tuple[int, ...], ...]:
+    """One of the partitions that matching chooses from, uniformly."""
+    every = list(halvings(parent.region.lists[edge]))
+    return every[int(task.stream(f"groups/{parent.name}/{edge}{of_draw(draw)}").integers(len(every)))]
+
+
+def of_draw(draw: int) -> str:
+    """What the name of a random stream ends with; the first draw has the name that it had when it was the only one."""
+    return f"/{draw}" if draw else ""

@@ -1,16 +1,22 @@
 """The plain one-shot search: train one supernet under a relaxation, then let the relaxation choose.
 
-DARTS, SNAS and RSPS are this search with three different relaxations.
+DARTS, SNAS, RSPS and the other one-shot searches are this search with different relaxations.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass, replace
 from typing import Self
 
+import numpy as np
+from torch import Tensor
+
+from bench.errors import BadSpec
+from bench.images.batches import Batch
 from bench.search.learner import Learner, Relaxation, Training
 from bench.search.task import Found, Task
-from bench.spaces.space import Genotype
+from bench.spaces.space import Genotype, Space
+from bench.store.spec import added, require_range
 
 
 @dataclass(frozen=True)
@@ -18,19 +24,64 @@ class OneShot(Relaxation):
     """A relaxation that is a method by itself."""
 
     training: Training = Training()
+    _: KW_ONLY
+    rests: int = added(0)  # not 0: alpha stays where it starts, and of so many random architectures the best is chosen
+    waits: float = added(0.0)  # share of the training before alpha moves
+
+    def __post_init__(self) -> None:
+        require_range(self, 0, "rests")
+        require_range(self, 0, "waits", below=1)
+        if (self.rests or self.waits) and not self.trains_alpha:
+            raise BadSpec(f"{type(self).__name__} has no alpha that could rest; leave rests and waits at 0")
 
     @property
-    def passes(self) -> int:
-        """Images through the supernet per training image of a step, forward and back: two, and as many for alpha."""
-        return 4 if self.trains_alpha else 2
+    def moves_alpha(self) -> bool:
+        """Unless it rests."""
+        return self.trains_alpha and not self.rests
+
+    @property
+    def as_trained(self) -> Self:
+        """However many architectures it chooses among."""
+        return replace(self, rests=min(1, self.rests))
+
+    def check(self, task: Task) -> None:
+        """Raise BadSpec before any training where the task cannot be done on these settings."""
+        return
+
+    @property
+    def alpha_passes(self) -> int:
+        """Images through the supernet per training image of a step of alpha, forward and back."""
+        return 2
+
+    def weight_passes(self, space: Space) -> int:
+        """The same for a step of the weights."""
+        return 2
+
+    def passes(self, space: Space) -> float:
+        """Both, over a whole training."""
+        return self.weight_passes(space) + (self.alpha_passes * (1 - self.waits) if self.moves_alpha else 0)
+
+    def alpha_turn(self, learner: Learner) -> bool:
+        """Once it has waited."""
+        return learner.progress >= self.waits
+
+    def step(self, learner: Learner, train: Batch, valid: Batch) -> None:
+        """One Adam step on alpha, and on what is trained with it, along the gradient of its loss."""
+        learner.update_alpha(**learner.architecture_gradients(self.alpha_loss(learner, valid)))
+
+    def alpha_loss(self, learner: Learner, valid: Batch) -> Tensor:
+        """What alpha follows: the loss of validation images at one draw of theta."""
+        return learner.loss(valid, *self.theta(learner))
 
     @property
     def choices(self) -> int:
-        """Passes over the validation images that `choose` takes, at most."""
-        return 1
+        """Passes over the validation images that `choose` takes, at most; architectures that are one function on shared
+        weights take one."""
+        return max(1, self.rests)
 
     def search(self, task: Task) -> Found:
         """Train on the task's whole region and choose once, after the last epoch (NAS-Bench-201 protocol)."""
+        self.check(task)
         learner = task.learner(self, self.training)
 
         def after_epoch() -> None:
@@ -53,13 +104,32 @@ class OneShot(Relaxation):
 
     def shared_out(self, leaves: int) -> Self:
         """The base of one of so many supernets that together spend on their choices what one alone spends."""
-        return self
+        return replace(self, rests=-(-self.rests // leaves))
 
     def current(self, learner: Learner) -> Genotype | None:
         """What the search would choose now, where that costs nothing; else None."""
+        return None if self.rests else self.decoded(learner)
+
+    def decoded(self, learner: Learner) -> Genotype:
+        """The architecture that alpha stands for: the largest on every edge."""
         return learner.space.decode(learner.masked_alpha().detach().cpu().numpy(), learner.region)
 
     def choose(self, learner: Learner) -> tuple[Genotype, float]:
-        """The largest alpha on every edge, with its validation accuracy on the shared weights."""
-        genotype = learner.space.decode(learner.masked_alpha().detach().cpu().numpy(), learner.region)
+        """What alpha stands for, with its validation accuracy on the shared weights; where alpha rests, the best of
+        `rests` random architectures."""
+        if self.rests:
+            return best_of(learner, self.rests)
+        genotype = self.decoded(learner)
         return genotype, learner.estimate(genotype)[0]
+
+
+def best_of(learner: Learner, candidates: int) -> tuple[Genotype, float]:
+    """The most accurate of so many distinct random architectures of the learner's region; the first of equals."""
+    wanted = min(candidates, learner.space.count(learner.region))
+    drawn: dict[Genotype, None] = {}
+    while len(drawn) < wanted:
+        drawn[learner.space.sample(learner.region, learner.paths)] = None
+    genotypes = list(drawn)
+    accuracy = learner.estimates(genotypes)[:, 0]
+    best = int(np.argmax(accuracy))
+    return genotypes[best], float(accuracy[best])

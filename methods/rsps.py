@@ -15,14 +15,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
-import numpy as np
 from torch import Tensor
 
 from bench.errors import BadSpec
 from bench.images.batches import Batch
 from bench.search.learner import Learner, Static, Training
 from bench.spaces.space import EachCell, Genotype, Region
-from methods.oneshot import OneShot
+from methods.oneshot import OneShot, best_of
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,14 @@ class Rsps(OneShot):
     candidates: int = 100
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.candidates < 1:
             raise BadSpec(f"candidates must be 1 or more, got {self.candidates}")
+
+    @property
+    def as_trained(self) -> Self:
+        """However many architectures it chooses among."""
+        return replace(self, candidates=1)
 
     @property
     def choices(self) -> int:
@@ -64,14 +69,7 @@ class Rsps(OneShot):
 
     def choose(self, learner: Learner) -> tuple[Genotype, float]:
         """The most accurate of `candidates` distinct random architectures; the first of equals."""
-        wanted = min(self.candidates, learner.space.count(learner.region))
-        drawn: dict[Genotype, None] = {}
-        while len(drawn) < wanted:
-            drawn[learner.space.sample(learner.region, learner.paths)] = None
-        genotypes = list(drawn)
-        accuracy = learner.estimates(genotypes)[:, 0]
-        best = int(np.argmax(accuracy))
-        return genotypes[best], float(accuracy[best])
+        return best_of(learner, self.candidates)
 
 
 @dataclass(frozen=True)

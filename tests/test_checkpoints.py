@@ -20,7 +20,7 @@ from bench.nets.operations import Norm
 from bench.runs.run import Settings, execute
 from bench.search import checkpoints
 from bench.search.checkpoints import Checkpoints, read, to_bytes
-from bench.search.learner import Learner, Relaxation, Training
+from bench.search.learner import Fit, Learner, Relaxation, Training
 from bench.search.steps import Captured
 from bench.spaces.rows import rows_of
 from bench.spaces.space import Region, Space
@@ -274,7 +274,7 @@ def test_keeping_takes_its_share_of_time(tmp_path: Path, monkeypatch: pytest.Mon
     def fits(count: int, seconds: float) -> int:
         before = len(kept)
         for _ in range(count):
-            keeper.begun(learner)
+            keeper.begun(learner, Fit(9, alpha=True, taught=False))
             clock[0] += seconds
             keeper.reached(learner, 3)
         return len(kept) - before

@@ -220,13 +220,13 @@ def test_methods_are_listed_by_file_and_subject(capsys: pytest.CaptureFixture[st
     assert main(["list", "methods", "--all"]) == 0
     (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("darts-2nd "))
     usual, own = line.split("; on darts: ")
-    assert usual.endswith(" training.precision=fp32 order=2 eps=0.01")
+    assert usual.endswith(" training.precision=fp32 rests=0 order=2 eps=0.01")
     assert own.startswith("training.nesterov=false training.weight_decay=0.0003;")
     assert " training.alpha_betas=0.5,0.999 " in line
     assert main(["list", "methods", "--json"]) == 0
     rows = {row["method"]: row for row in json.loads(capsys.readouterr().out)}
     assert rows["darts-2nd"]["settings"]["order"] == 2
-    assert rows["gm-darts-random"]["settings"]["grouping"] == "RandomGroups"
+    assert rows["gm-darts-random"]["settings"]["grouping.draw"] == 0
 
 
 def test_settings_for_other_spaces_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import grad, vmap
 
-from bench.nets.convolve import DENSE_FROM, Pooled, average_pool, convolve
+from bench.nets.convolve import DENSE_FROM, Pooled, average_pool, channels_last, convolve
 
 
 def definition(x: Tensor, kernel: Tensor, stride: int = 1, groups: int = 1) -> Tensor:
@@ -40,6 +40,30 @@ def test_every_form_is_the_convolution(pixels: int, groups: int, size: int, stri
     torch.testing.assert_close(*first)
     second = [torch.autograd.grad(sum(g.square().sum() for g in both), (x, kernel)) for both in first]
     torch.testing.assert_close(*second)
+
+
+@pytest.mark.parametrize(("pixels", "stride"), [(1, 1), (1, 2), (2, 1), (2, 2), (2, 3), (3, 2), (3, 3)])
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_depthwise_kernels_on_few_pixels(size: int, pixels: int, stride: int) -> None:
+    """Also where one pixel is left, which then sees a part of the kernel."""
+    generator = torch.Generator().manual_seed(size)
+    x, kernel = (
+        torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
+        for shape in ((2, 3, pixels, pixels), (3, 1, size, size))
+    )
+    ours, theirs = (form(x, kernel, stride, 3) for form in (convolve, definition))
+    torch.testing.assert_close(ours, theirs)
+    gradients = [torch.autograd.grad(y.square().sum(), (x, kernel)) for y in (ours, theirs)]
+    torch.testing.assert_close(*gradients)
+
+
+@pytest.mark.parametrize("hidden", [(2, 1, 4, 4), (2, 3, 4, 4)])
+def test_images_lie_channels_last_also_where_a_dimension_is_one(hidden: tuple[int, ...]) -> None:
+    x = torch.arange(2.0 * hidden[1] * hidden[2] ** 2).view(hidden)
+    last = channels_last(x)
+    assert torch.equal(last, x)
+    assert (last.stride(1), last.stride(3)) == (1, hidden[1])
+    assert channels_last(last) is last
 
 
 @pytest.mark.parametrize(("pixels", "size"), [(2, 3), (2, 1), (4, 1), (4, 3)])

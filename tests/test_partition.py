@@ -529,7 +529,7 @@ def test_a_fair_search_costs_what_its_base_costs(label: str, scale: str) -> None
     sizes = replace(SCALES[scale], train_images=min(24_000, SCALES[scale].train_images), valid_images=256)
     task, search = tiny.task(NB201, scale=sizes), FAIR[label]
     batch = search.base.training.batch
-    steps, passes = sizes.train_images // batch, search.base.passes
+    steps, passes = sizes.train_images // batch, search.base.passes(NB201)
     choosing = search.base.candidates if isinstance(search.base, Rsps) else 1
     one = sizes.epochs_of(search.base.training.epochs) * steps * passes * batch + choosing * 256
     shrunk, plan = fair(search, task)
@@ -557,7 +557,7 @@ def test_a_fair_search_costs_what_its_base_costs(label: str, scale: str) -> None
 def test_a_fair_search_is_metered_at_its_budget() -> None:
     """What the meter reads in all is the budget, parts of epochs and comparisons too; the record has the epochs."""
     base = Darts(replace(SHORT, epochs=30))
-    budget = 30 * STEPS * B * base.passes + VALID
+    budget = 30 * STEPS * B * base.passes(TOY) + VALID
     task = tiny.task(scale=UNSCALED)
     search = _hep(base=base, protocol="fair", levels=(10, 10), tuning=10, grouping=Matching(20))
     with task.meter.phase("search"):

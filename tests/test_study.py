@@ -55,14 +55,13 @@ def test_a_strange_method_name_is_refused(name: str, error: type[Exception], mes
 
 
 def test_the_smoke_study_runs_every_variant_once() -> None:
-    assert set(STUDIES["smoke"].methods) == set(methods.variants())
+    assert {spec.label for spec in STUDIES["smoke"].specs()} == set(methods.variants())
     assert STUDIES["smoke"].seeds == (0,)
 
 
-def test_the_large_study_has_every_variant_and_both_protocols_of_every_partition_search() -> None:
+def test_the_large_study_has_both_protocols_of_every_partition_search() -> None:
     study = STUDIES["nb201-partition"]
     labels = {spec.label: spec.method for spec in study.specs()}
-    assert set(methods.variants()) <= set(labels)
     two = {label.partition("(")[0] for label, method in labels.items() if getattr(method, "protocol", "") == "fair"}
     papers = {"fewshot", "fewshot-snas", "fewshot-rsps", "gm-darts", "gm-snas", "gm-rsps", "hep"}
     assert two == papers

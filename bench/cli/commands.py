@@ -50,6 +50,14 @@ class RunCommand(Common):
     """Instead of the study's: `python -m bench list datasets` names them."""
     scale: str | None = None
     """Instead of the study's: smoke, quick, mini, small, wide or paper."""
+    resized: Annotated[
+        dict[str, str],
+        Parameter(
+            name="--scale",
+            help="A field of the scale, in another size: --scale.train-images 24000 --scale.epochs 0.3. It becomes "
+            "part of the scale's name; `python -m bench list scales` shows the fields.",
+        ),
+    ] = field(default_factory=dict)
     seeds: tuple[int, ...] = ()
     """Instead of the study's: 0, 1, 2, …"""
     space: str | None = None
@@ -76,6 +84,10 @@ class RunCommand(Common):
     steps: Literal["ordinary", "captured", "masked"] = "ordinary"
     """Steps of training; captured and masked ones are meant for GPUs."""
 
+    share: bool | None = None
+    """Do training that runs have in common once, as some studies ask: a parent, say, that several methods begin with.
+    Each is charged as if it had trained alone."""
+
     def __call__(self) -> int:
         from rich.console import Console
 
@@ -93,7 +105,7 @@ class RunCommand(Common):
             seeds=self.seeds,
             space=self.space,
         )
-        specs = study.specs(dict(_pair(text) for text in self.set))
+        specs = study.specs(dict(_pair(text) for text in self.set), self.resized)
         _check_images(study.dataset, self.data)
         device = device_named(self.device)
         provenance()  # now, for this process, and not after hours in which the sources may have changed
@@ -103,12 +115,13 @@ class RunCommand(Common):
         results.check_writable()
         alone = 1 if device.type == "cuda" else None  # runs share a GPU only where that is asked for
         pool = Serial() if self.pool == "serial" else Processes(alone if self.workers is None else self.workers)
+        share = study.shares if self.share is None else self.share
         workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
-        settings = Settings(self.results, self.device, self.threads, self.data, self.steps, workers)
+        settings = Settings(self.results, self.device, self.threads, self.data, self.steps, share, workers)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
         console.print(
-            f"{counted(len(specs), 'run')}: {study.space} on {study.dataset}, scale {study.scale}, "
+            f"{counted(len(specs), 'run')}: {study.space} on {study.dataset}, scale {specs[0].scale.name}, "
             f"{workers} at a time, results in {self.results}",
             highlight=False,
             soft_wrap=True,

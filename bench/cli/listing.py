@@ -72,7 +72,7 @@ def rows(what: What, folder: Path) -> list[Line]:
             {
                 "study": s.name,
                 "about": s.about,
-                "runs": len(s.methods) * len(s.seeds),
+                "runs": len(s.labels) * len(s.seeds),
                 "dataset": s.dataset,
                 "scale": s.scale,
             }

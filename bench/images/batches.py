@@ -30,8 +30,9 @@ class Batches:
     """One part of an image set on a device.
 
     mean, std: per channel, pixels on the scale 0..1. batch: images of a batch. generator: of the CPU, for shuffling and
-    augmentation, advanced by every pass; None where images are only taken in order. augment: None for none. Raises
-    BadSpec where a shuffled pass would not hold one whole batch.
+    augmentation, advanced by every pass; None where images are only taken in order. augment: None for none. preferred:
+    the order `[n]` in which images are taken where fewer than all are asked for in order; as they lie by default.
+    Raises BadSpec where a shuffled pass would not hold one whole batch.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Batches:
         generator: torch.Generator | None = None,
         augment: Augment | None = None,
         dtype: torch.dtype = torch.float32,
+        preferred: Tensor | None = None,
     ) -> None:
         if batch < 1:
             raise BadSpec(f"a batch of {batch} images cannot be; choose 1 or more")
@@ -57,6 +59,7 @@ class Batches:
         pixels = torch.from_numpy(images.pixels).to(device).permute(0, 2, 3, 1)
         self._padded = F.pad(pixels, (0, 0, pad, pad, pad, pad)).contiguous()  # [n, H + 2 pad, W + 2 pad, C]
         self._labels = torch.from_numpy(images.labels).to(device)
+        self._preferred = None if preferred is None else preferred.to(device)
         # Normalising is pixel * scale - shift, with one scale per value of an image: a full inner dimension is many
         # times faster on a CPU than a broadcast along three channels.
         whole = (self._size, self._size, len(mean))
@@ -110,14 +113,18 @@ class Batches:
         self._drawing().set_state(state)
 
     def in_order(self, batch: int | None = None, count: int | None = None) -> Iterator[Batch]:
-        """The first `count` images (all by default, or where there are fewer) once, in order and as they are.
+        """`count` images (all by default, or where there are fewer) once, in order and as they are: the first of them,
+        or of those that are preferred.
 
         batch: images of a batch, as in training by default; the last one may be smaller.
         """
         step, total = self.batch if batch is None else batch, self.count(count)
         inside = slice(self._pad, self._pad + self._size)
+        drawn = None if self._preferred is None or total == len(self._labels) else self._preferred[:total].sort().values
         for start in range(0, total, step):
-            part = slice(start, min(start + step, total))
+            part: slice | Tensor = slice(start, min(start + step, total))
+            if drawn is not None:
+                part = drawn[part]
             yield Batch(self._normalised(self._padded[part, inside, inside]), self._labels[part])
 
     def _drawing(self) -> torch.Generator:

@@ -36,6 +36,16 @@ def by_seed(name: str, count: int) -> Split:
     return Split(order[: count // 2], order[count // 2 :], "split by seed 0")
 
 
+def stratified(labels: NDArray[np.integer], rng: np.random.Generator) -> NDArray[np.int64]:
+    """`[n]` an order of images whose beginnings, however long, hold the classes `[n]` in their shares, to within one
+    image of each; which images of a class come first is drawn, and which class is."""
+    place = np.empty(len(labels))
+    for one in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == one))
+        place[rows] = (np.arange(len(rows)) + rng.random()) / len(rows)
+    return np.argsort(place, kind="stable")
+
+
 def official(first: NDArray[np.integer], second: NDArray[np.integer], count: int, path: Path) -> Split:
     """Published indices. Raises BadData unless they part `count` images into two. path: where they stood."""
     split = Split(first.astype(np.int64), second.astype(np.int64), OFFICIAL)

@@ -21,12 +21,30 @@ def convolve(x: Tensor, kernel: Tensor, stride: int = 1, groups: int = 1) -> Ten
     """Convolution with half padding, in the type of x. kernel: `[O, C / groups, k, k]`, k odd."""
     kernel = kernel.to(x.dtype)
     size, pixels = kernel.shape[-1], x.shape[-1]
+    if pixels <= stride and groups == x.shape[1] == len(kernel):
+        return _one_pixel(x, kernel)
     if x.device.type == "cpu" and stride == 1 and x.permute(0, 2, 3, 1).is_contiguous():
         if size == 1 and pixels <= (MIXED_ALONE if groups == 1 else MIXED_GROUPED):
             return _mixed(x, kernel, groups)
         if size == 3 and pixels == 2 and kernel.shape[1] >= DENSE_FROM:
             return _dense(x, kernel, groups)
     return F.conv2d(x, kernel, stride=stride, padding=size // 2, groups=groups)
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """Images `[B, C, H, W]` that lie channels last in memory, also where a dimension of one hides how they lie: what is
+    made of them lies as they do."""
+    if x.stride(1) == 1:
+        return x
+    return torch.empty_like(x, memory_format=torch.channels_last).copy_(x)
+
+
+def _one_pixel(x: Tensor, kernel: Tensor) -> Tensor:
+    """A kernel of its own for every channel, where one pixel is left: of its taps those that are not on padding."""
+    middle = kernel.shape[-1] // 2
+    taps = kernel[:, 0, middle : middle + x.shape[-1], middle : middle + x.shape[-1]]
+    seen = x[:, :, : taps.shape[-1], : taps.shape[-1]] * taps
+    return seen if seen.shape[-1] == 1 else seen.sum((2, 3), keepdim=True)
 
 
 def _mixed(x: Tensor, kernel: Tensor, groups: int) -> Tensor:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.nets.cell import State
-from bench.nets.convolve import convolve
+from bench.nets.convolve import channels_last, convolve
 from bench.nets.supernet import Supernet, pooled_head
 
 
@@ -27,7 +27,7 @@ class MacroNetwork(Supernet):
 
     def begin(self, images: Tensor) -> State:
         """The stem."""
-        return (F.relu(self.stem_norm(convolve(images, self.stem))),)
+        return (F.relu(self.stem_norm(convolve(channels_last(images), self.stem))),)
 
     def end(self, state: State) -> Tensor:
         """The last convolution, average pooling, head."""

@@ -91,14 +91,15 @@ def estimated(
     estimate: Estimate,
     space: Space,
     genotypes: Sequence[Genotype],
-    images: int,
+    images: int | None,
     partial: Path,
     known: Estimates | None = None,
     tell: Callable[[float], None] = lambda count: None,
 ) -> Estimates:
-    """All of `genotypes`, by `estimate` on so many images; what is there before the last block lies in `partial`.
+    """All of `genotypes`, by `estimate`; what is there before the last block lies in `partial`.
 
-    known: what an earlier, unfinished run of the same key left there. tell: of architectures taken over from it.
+    images: for one estimate, None for all. known: what an earlier, unfinished run of the same key left there. tell: of
+    architectures taken over from it.
     """
     keys = keys_of(space, genotypes)
     values, made = np.full((len(genotypes), 2), np.nan), np.zeros(len(genotypes), dtype=bool)

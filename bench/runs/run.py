@@ -26,11 +26,12 @@ from bench.nets.supernet import network_of
 from bench.runs import probe
 from bench.search.checkpoints import Checkpoints
 from bench.search.meter import Meter
+from bench.search.shared import Shared
 from bench.search.steps import Steps
 from bench.search.task import Found, SearchImages, Task
 from bench.spaces.space import Genotype, Space
 from bench.store.record import Candidate, Record, Results, Status
-from bench.store.spec import RunSpec, Scale, key_of
+from bench.store.spec import SCALES, RunSpec, Scale, key_of
 
 SEARCHED = 0.8
 """The share of a run that its search is shown as; the rest are the estimates of the probe set."""
@@ -48,6 +49,7 @@ class Settings:
     threads: int = 1  # torch threads of one run; 1 makes a run on a CPU repeatable to the bit
     data: Path | None = None  # folder of the image files
     steps: Steps = "ordinary"  # see bench.search.steps: results differ by rounding at most
+    share: bool = False  # training that runs have in common is done once: see bench.search.shared
     workers: int = 1  # runs at a time; seconds of a GPU that others use too are longer than a run's own
 
 
@@ -127,7 +129,8 @@ class _Run:
         self.started = datetime.now(UTC)
         self.same = _sameness(device, settings, self.images)
         self.checkpoints = Checkpoints(_kept_in(results, spec, self.same), self.task)
-        self.task.keeper = self.checkpoints
+        self.shared = Shared(results.shared_path, self.same, self.task, self.checkpoints)
+        self.task.keeper = self.shared if settings.share else self.checkpoints
 
     def outcome(self, debug: bool) -> _Outcome:
         """Search, then estimate the probe set, which is made before; what fails after the search costs the estimates
@@ -152,7 +155,7 @@ class _Run:
         return _Outcome("failed", why) if found is None else _Outcome("done", f"without estimates: {why}", found)
 
     def _searched(self) -> Found:
-        with self.task.meter.phase(OUTERMOST):
+        with self.task.meter.phase(OUTERMOST), self.shared:
             found: Found = self.spec.method.search(self.task)
         self.space.check(found.genotype)
         return found
@@ -161,7 +164,7 @@ class _Run:
         if found.estimate is None:
             return None
         self.task.estimated = _shown(self.progress, len(asked))
-        each = self.spec.scale.probe_images
+        each = self.spec.scale.estimated_on
         known, told = self.unfinished, self.task.estimated
         estimate = probe.within(self.space, found.estimate)
         return probe.estimated(estimate, self.space, asked, each, self.partial, known, told)
@@ -213,7 +216,7 @@ class _Run:
             "blake2b": probe.digest(estimates),
             "probe": len(keys),
             "opinions": int(np.isfinite(values[:, 0]).sum()),
-            "images": self.spec.scale.probe_images,
+            "images": self.spec.scale.estimated_on or len(self.visible.valid),
         }
 
     def _place(self) -> dict[str, Any]:
@@ -228,6 +231,7 @@ class _Run:
             "searched_images": [len(self.visible.train), len(self.visible.valid)],
             "started": self.started.isoformat(timespec="seconds"),  # by the process that ended it
             "stops": self.checkpoints.stops,  # how often it was stopped before and taken up again
+            "shared": self.shared.taken,  # fits that were taken over from other runs
         }
 
 
@@ -276,7 +280,15 @@ def _kept_in(results: Results, spec: RunSpec, sameness: Mapping[str, Any]) -> Pa
 
 
 def _visible(loaded: ImageSet, scale: Scale) -> SearchImages:
-    """The part of an image set that a search may see: the first images of its training and validation parts."""
+    """The part of an image set that a search may see: the first images of its training and validation parts.
+
+    A preset takes what there is of them, and the record says how many. Raises BadSpec where a scale of one's own asks
+    for more than there are, or for estimates on more than it has.
+    """
+    parts = {"train_images": len(loaded.train), "valid_images": len(loaded.valid)}
+    for name, there in parts.items() if scale != SCALES.get(scale.name) else ():
+        if getattr(scale, name) > there:
+            raise BadSpec(f"scale {scale.name} asks for {getattr(scale, name):,} {name}, {loaded.title} has {there:,}")
     return SearchImages(
         train=loaded.train.take(min(scale.train_images, len(loaded.train))),
         valid=loaded.valid.take(min(scale.valid_images, len(loaded.valid))),

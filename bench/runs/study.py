@@ -39,20 +39,31 @@ class Study:
     about: str
     dataset: str
     scale: str
-    methods: tuple[str, ...] = BASELINES + FREE + ONE_SHOT
+    methods: tuple[str, ...] = BASELINES + FREE + ONE_SHOT  # none: every one that is offered
     seeds: tuple[int, ...] = (0, 1, 2)
     space: str = "nb201"
     truth: str = "embedded"
+    shares: bool = False  # whether what its runs train in common is trained once (`bench.search.shared`)
 
-    def specs(self, settings: Mapping[str, str] | None = None) -> list[RunSpec]:
-        """All runs, seeds outermost, so that a study that is stopped has whole seeds. Raises UnknownName, BadSpec."""
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The methods, by label; of a study that names none, all that `methods/` offers."""
         import methods  # by name, at run time: no module of `bench` depends on a method
+
+        return self.methods or tuple(methods.offered())
+
+    def specs(
+        self, settings: Mapping[str, str] | None = None, resized: Mapping[str, str] | None = None
+    ) -> list[RunSpec]:
+        """All runs, seeds outermost, so that a study that is stopped has whole seeds. settings: of all its methods;
+        resized: fields of its scale. Raises UnknownName, BadSpec."""
+        import methods
 
         if len(set(self.seeds)) != len(self.seeds):
             raise BadSpec(f"seeds {list(self.seeds)} repeat; every seed is run once")
         spaces.get(self.space)
-        scale = scale_named(self.scale)
-        changes = [(name, {**own, **(settings or {})}) for name, own in map(parsed, self.methods)]
+        scale = scale_named(self.scale, resized)
+        changes = [(name, {**own, **(settings or {})}) for name, own in map(parsed, self.labels)]
         configured = {printed(name, new): with_settings(methods.get(name, self.space), new) for name, new in changes}
         return [
             RunSpec(label, method, self.space, self.dataset, seed, scale)
@@ -64,7 +75,7 @@ class Study:
         """One line that names the methods without settings for this space; empty where there are none."""
         import methods
 
-        known, names = methods.offered(), dict.fromkeys(parsed(label)[0] for label in self.methods)
+        known, names = methods.offered(), dict.fromkeys(parsed(label)[0] for label in self.labels)
         without = [name for name in names if not known[name].has_settings_for(self.space)]
         have, run = ("has", "it runs") if len(without) == 1 else ("have", "they run")
         said = f"{', '.join(without)} {have} no settings for {self.space}: {run} on those of {methods.STATED}"
@@ -74,11 +85,11 @@ class Study:
 STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
-        Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", EVERY, seeds=(0,)),
+        Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", (), seeds=(0,)),
         Study("nb201", "the quick comparison on the embedded images", "patches", "quick"),
         Study(
             "nb201-partition",
-            "all methods, rivals and ablations, both protocols (some ten hours of one core)",
+            "the five papers' methods, their rivals and ablations, both protocols (some ten hours of one core)",
             "patches",
             "quick",
             (*EVERY, *SWITCHES, *FAIR, *dict.fromkeys(BASES.values())),

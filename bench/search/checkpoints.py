@@ -13,7 +13,7 @@ import io
 import json
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from bench.errors import BadRecord
-from bench.search.learner import Keeper, Learner
+from bench.search.learner import Fit, Keeper, Learner
 from bench.store.files import write_atomically
 
 SHARE = 0.02
@@ -62,7 +62,7 @@ class Checkpoints(Keeper):
         self._since = time.perf_counter()  # when something was kept or taken up
         self._took = GUESS
 
-    def begun(self, learner: Learner) -> int:
+    def begun(self, learner: Learner, fit: Fit) -> int:
         """Take up the fit where an earlier process left it, if it kept it. Raises BadRecord where the file is damaged.
 
         A fit that is not the one that was kept ends the likeness: what was kept of it, and after it, is removed.
@@ -129,13 +129,13 @@ def to_bytes(note: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
     return stream.getvalue()
 
 
-def read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The note and the tensors of such a file, on the CPU. Raises BadRecord."""
+def read(path: Path, parts: Set[str] = frozenset(PARTS)) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The note, of these parts, and the tensors of such a file, on the CPU. Raises BadRecord."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         note: dict[str, Any] = json.loads(arrays.pop(NOTE).tobytes())
-        if note.keys() != PARTS:
+        if note.keys() != parts:
             raise ValueError(f"its note holds {sorted(note)}")
     except Exception as error:  # a damaged archive raises whatever its bytes happen to say
         why = str(error).split("\n")[0]

@@ -55,13 +55,17 @@ class Training:
     alpha_start: float = 1e-3  # standard deviation of the initial alpha; 0 as in the DARTS paper
     norm: Norm = Norm()
     precision: Precision = added("fp32")  # of training passes; scoring is always in single precision
+    smoothing: float = added(0.0)  # of labels in the loss of the weights: the share that is spread over all classes
 
     def __post_init__(self) -> None:
         require_range(self, 1, "epochs", "batch")
         require_range(self, 0, "learning_rate", "learning_rate_end", "alpha_rate")
         require_range(self, 0, "weight_decay", "alpha_decay", "alpha_start", "clip")
-        require_range(self, 0, "momentum", "alpha_betas", below=1)
+        require_range(self, 0, "momentum", "alpha_betas", "smoothing", below=1)
 
+
+Pass = tuple[Tensor | None, Region]
+"""Architecture weights `[E, O]`, or None for weights of 1, and the region that is computed."""
 
 Static = Literal["no", "mixture", "path"]
 """What a captured step may take for granted of `Relaxation.theta`. mixture: it is a function of alpha and of what
@@ -72,13 +76,24 @@ class Relaxation(ABC):
     """How a choice of operations is made trainable. Implementations are frozen dataclasses without state.
 
     It says `theta`, `step` and `choose`. Where it differs from what is said here, it says too whether alpha is trained
-    (`trains_alpha`), on which loss (`single_level`), what else is trained with it (`more`), and what a captured step
-    may rely on (`static`).
+    (`trains_alpha`) and when (`alpha_turn`), on which loss (`single_level`), what else is trained with it (`more`), on
+    what the weights are trained (`descents`), what a captured step may rely on (`static`), what comes before a step
+    (`prepare`) and what is added to its loss (`teach`).
     """
 
     version: ClassVar[int]
     trains_alpha: ClassVar[bool] = True
     static: ClassVar[Static] = "no"
+
+    @property
+    def moves_alpha(self) -> bool:
+        """Whether alpha is trained, as this relaxation is set."""
+        return self.trains_alpha
+
+    @property
+    def as_trained(self) -> Relaxation:
+        """One that trains alike, without what `choose` alone reads: two of which this is equal share their training."""
+        return self
 
     @property
     def single_level(self) -> bool:
@@ -89,8 +104,25 @@ class Relaxation(ABC):
         """Other parameters of the architecture beside alpha, by name, as they start: one per edge, say."""
         return {}
 
+    def alpha_turn(self, learner: Learner) -> bool:
+        """Whether alpha is updated in the step that comes, where it is trained at all."""
+        return True
+
+    def descents(self, learner: Learner) -> Sequence[Pass]:
+        """What a step of the weights computes: one pass, or several whose gradients add up."""
+        return [self.theta(learner)]
+
+    def prepare(self, learner: Learner) -> None:
+        """What is done to a supernet before a step of its training; nothing, unless a relaxation says otherwise."""
+        return
+
+    def teach(self, learner: Learner, batch: Batch, logits: Tensor) -> Tensor | None:
+        """An extra loss of the weights' step, given the logits `[B, classes]` of `theta`; none by default. A relaxation
+        that has one is not `static`: it adds passes of its own."""
+        return None
+
     @abstractmethod
-    def theta(self, learner: Learner) -> tuple[Tensor | None, Region]:
+    def theta(self, learner: Learner) -> Pass:
         """Architecture weights `[E, O]` for one training step and the region they live on.
 
         A sampled path is its own region of one genotype, with None for weights of 1.
@@ -124,10 +156,19 @@ class Stepper:
         """The learner's tensors were exchanged."""
 
 
+@dataclass(frozen=True)
+class Fit:
+    """One call of `Learner.fit`: its steps, whether alpha is trained in it, and whether others teach in it."""
+
+    steps: int
+    alpha: bool
+    taught: bool
+
+
 class Keeper:
     """Keeps what is trained, epoch by epoch; this one keeps nothing, and every fit begins at its beginning."""
 
-    def begun(self, learner: Learner) -> int:
+    def begun(self, learner: Learner, fit: Fit) -> int:
         """Called when a fit begins, whose state may be exchanged here; how many of its steps are done already."""
         return 0
 
@@ -161,6 +202,7 @@ class Harness:
     stepper: Stepper = field(default_factory=Stepper)
     keeper: Keeper = field(default_factory=Keeper)
     estimated: Callable[[float], None] = lambda count: None  # told of how many architectures were estimated
+    evaluation_batch: int = 500  # images of a batch of estimates
 
 
 class Learner:
@@ -186,6 +228,7 @@ class Learner:
         self.train, self.valid = halves.train, halves.valid
         self.seed, self.name, self.meter = harness.seed, harness.name, harness.meter
         self.stepper, self.keeper, self.estimated = harness.stepper, harness.keeper, harness.estimated
+        self.evaluation_batch = harness.evaluation_batch
         seed, name = self.seed, self.name
         device = self.train.device
         shape = (len(space.edges), len(space.ops))
@@ -253,7 +296,7 @@ class Learner:
         self.supernet.train()
         with arithmetic(self.alpha.device, self.training.precision):
             whole = round((self.schedule.epochs if epochs is None else epochs) * len(self.train))
-            done = self.keeper.begun(self)
+            done = self.keeper.begun(self, Fit(whole, alpha, lesson is not None))
             while done < whole:
                 done += self._epoch(lesson, alpha, whole - done)
                 if each_epoch is not None:
@@ -266,7 +309,8 @@ class Learner:
         total = torch.zeros((), device=self.alpha.device)
         steps = min(most, len(self.train))
         for batch in itertools.islice(self.train.epoch(), steps):
-            if alpha and self.relaxation.trains_alpha and not self.relaxation.single_level:
+            self.relaxation.prepare(self)
+            if alpha and self._alpha_turn():
                 with self.meter.phase("alpha"):
                     self.stepper.alpha(self, batch, next(self._valid_stream))
             self._schedule()
@@ -276,6 +320,11 @@ class Learner:
         self.check_finite(loss)
         self.curve.append({"step": self.steps, "train_loss": loss})
         return steps
+
+    def _alpha_turn(self) -> bool:
+        """Whether alpha has a step of its own now."""
+        how = self.relaxation
+        return how.moves_alpha and not how.single_level and how.alpha_turn(self)
 
     def check_finite(self, loss: float) -> None:
         """Raises Diverged, naming what it is, where the loss, alpha or a weight is no longer a finite number."""
@@ -290,24 +339,28 @@ class Learner:
 
     def update_weights(self, batch: Batch, lesson: Lesson | None = None, alpha: bool = True) -> Tensor:
         """One step of the weights, and of alpha where both follow one loss; the loss of the batch, without a graph."""
-        return self.descend(batch, *self.relaxation.theta(self), lesson, alpha)
+        return self.descend(batch, self.relaxation.descents(self), lesson, alpha)
 
-    def descend(
-        self, batch: Batch, theta: Tensor | None, region: Region, lesson: Lesson | None = None, alpha: bool = True
-    ) -> Tensor:
-        """`update_weights` at given architecture weights. Nothing in it waits for the device."""
-        joint = alpha and self.relaxation.single_level
-        logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
-        loss = F.cross_entropy(logits, batch.labels)
+    def descend(self, batch: Batch, passes: Sequence[Pass], lesson: Lesson | None = None, alpha: bool = True) -> Tensor:
+        """`update_weights` by given passes, whose gradients add up; the mean of their losses. Nothing in it waits for
+        the device."""
+        joint = alpha and self.relaxation.moves_alpha and self.relaxation.single_level
         self.optimiser.zero_grad(set_to_none=True)
         self.alpha_optimiser.zero_grad(set_to_none=True)
-        (loss if lesson is None else loss + lesson(self, batch, logits)).backward()
+        losses = []
+        for theta, region in passes:
+            logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
+            loss = F.cross_entropy(logits, batch.labels, label_smoothing=self.training.smoothing)
+            own = self.relaxation.teach(self, batch, logits)
+            more = [*([] if own is None else [own]), *([] if lesson is None else [lesson(self, batch, logits)])]
+            sum(more, loss).backward()
+            losses.append(loss.detach())
         if self.training.clip:
             torch.nn.utils.clip_grad_norm_(self.weights, self.training.clip)
         self.optimiser.step()
         if joint:
             self.alpha_optimiser.step()
-        return loss.detach()
+        return losses[0] if len(losses) == 1 else torch.stack(losses).mean()
 
     def update_alpha(self, gradient: Tensor, **more: Tensor) -> None:
         """One Adam step of alpha along `gradient` `[E, O]`, and of the architecture's other parameters along theirs."""
@@ -437,7 +490,7 @@ class Learner:
         """Share of the validation images that the mixture gets right."""
         right = torch.zeros((), device=self.alpha.device)
         count = 0
-        for batch in self.valid.in_order(EVALUATION_BATCH):
+        for batch in self.valid.in_order(self.evaluation_batch):
             right += (self.mixture(batch.images).argmax(1) == batch.labels).sum()
             count += len(batch.labels)
         return float(right) / count
@@ -465,13 +518,13 @@ class Learner:
     def estimate(self, genotype: Genotype, images: int | None = None) -> tuple[float, float]:
         """Accuracy [0, 1] and cross-entropy (nats) of one architecture on the shared weights, on validation images.
 
-        images: how many, all by default. Batch statistics are those of batches of `EVALUATION_BATCH` images.
+        images: how many, all by default. Batch statistics are those of batches of `evaluation_batch` images.
         """
         region = self.space.alone(self.space.check(genotype))
         self.supernet.eval()
         right = nats = torch.zeros((), device=self.alpha.device)
         count = 0
-        for batch in self.valid.in_order(EVALUATION_BATCH, images):
+        for batch in self.valid.in_order(self.evaluation_batch, images):
             with arithmetic(self.alpha.device, "fp32"):
                 logits = self.supernet(batch.images, None, region)
             right = right + (logits.argmax(1) == batch.labels).sum()
@@ -483,8 +536,8 @@ class Learner:
         """`[n, 2]` accuracy and cross-entropy of each, as `estimate` gives them but to rounding; architectures that are
         one function on shared weights are computed, and paid for, once (`bench.nets.sweep`)."""
         self.supernet.eval()
-        batches = self.valid.in_order(EVALUATION_BATCH, images)
-        passes = -(-self.valid.count(images) // EVALUATION_BATCH)
+        batches = self.valid.in_order(self.evaluation_batch, images)
+        passes = -(-self.valid.count(images) // self.evaluation_batch)
         checked = [self.space.check(g) for g in genotypes]
         with arithmetic(self.alpha.device, "fp32"):
             return scores(
@@ -494,7 +547,3 @@ class Learner:
                 self.meter.charge_forward,
                 tell=lambda share: self.estimated(share * len(checked) / passes),
             )
-
-
-EVALUATION_BATCH = 500
-"""Images per evaluation batch: large, because batch statistics are the only statistics."""

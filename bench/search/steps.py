@@ -255,7 +255,7 @@ class _Paths:
         gates = learner.given(lambda: computed(self.space, self.path).to(self._dtype))
         held = [(w, learner.optimiser.state[w].get("momentum_buffer"), owner) for w, owner in self._owners]
         before = [(w.detach().clone(), None if m is None else m.clone()) for w, m, _ in held]
-        loss = learner.descend(batch, gates, learner.region)
+        loss = learner.descend(batch, [(gates, learner.region)])
         on_path, connected = gates > 0, gates.index_select(0, self._last).sum() > 0
         with torch.no_grad():
             for (w, m, owner), (old_w, old_m) in zip(held, before, strict=True):

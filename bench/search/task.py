@@ -19,10 +19,12 @@ from numpy.typing import NDArray
 from bench.errors import BadRegion, BadSpec
 from bench.images import Augment, Images
 from bench.images.batches import Batches
+from bench.images.splits import stratified
 from bench.nets.streams import torch_stream
 from bench.nets.supernet import supernet_of
 from bench.search.learner import Halves, Harness, Keeper, Learner, Relaxation, Schedule, Training
 from bench.search.meter import Meter
+from bench.search.shared import added
 from bench.search.steps import Steps, stepper_for
 from bench.spaces.layout import Shape
 from bench.spaces.space import Genotype, Region, Space
@@ -139,6 +141,7 @@ class Task:
             stepper_for(self.steps),
             self.keeper,
             lambda count: self.estimated(count),
+            self.scale.evaluation_batch,
         )
 
     def _check(self, region: Region) -> None:
@@ -161,9 +164,25 @@ class Task:
             # reference code; estimates take them in order and never augment.
             images = self.images
             pixels = images.train if part == "train" else images.valid
-            made = Batches(pixels, images.mean, images.std, batch, self.device, generator, images.augment)
+            made = Batches(
+                pixels,
+                images.mean,
+                images.std,
+                batch,
+                self.device,
+                generator,
+                images.augment,
+                preferred=self._preferred(part),
+            )
             self._on_device[part, batch] = made
         return self._on_device[part, batch].drawn_from(generator)
+
+    def _preferred(self, part: Literal["train", "valid"]) -> torch.Tensor | None:
+        """Which validation images estimates take first, where the scale draws them: others every seed, and the same
+        for all methods of a seed, so that what is compared by pairs shares them."""
+        if part == "train" or self.scale.draw == "first":
+            return None
+        return torch.from_numpy(stratified(self.images.valid.labels, numpy_stream(self.seed, "estimated images")))
 
     def stream(self, name: str) -> np.random.Generator:
         """A named random stream; a new one shifts no other."""
@@ -202,3 +221,7 @@ class Task:
         self.meter.resume(spent["phases"])
         self.trace[:] = spent["trace"]
         self._started = time.perf_counter() - spent["wall_s"]
+
+    def add(self, earned: Mapping[str, Any]) -> None:
+        """Charge what another run spent on what this one takes over from it (`bench.search.shared`)."""
+        self.resume(added(self.spent(), earned))

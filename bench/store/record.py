@@ -179,6 +179,11 @@ class Results:
         """The folder in which a run keeps what it has trained while it goes on."""
         return self.root / "checkpoints" / key
 
+    @property
+    def shared_path(self) -> Path:
+        """The folder of what several runs train in common."""
+        return self.root / "shared"
+
     def drop_checkpoints(self, key: str) -> None:
         """Remove that folder: the run is over."""
         shutil.rmtree(self.checkpoints_path(key), ignore_errors=True)

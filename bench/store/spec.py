@@ -14,9 +14,9 @@ import json
 import math
 import typing
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from bench.errors import BadSpec, UnknownName
 
@@ -47,13 +47,32 @@ class Scale:
     valid_images: int  # of the validation part
     epochs: float  # factor on every epoch count of a method; at least one epoch remains
     probe: int  # architectures estimated after the search; 0 is the whole space
-    probe_images: int  # validation images for one estimate
+    probe_images: int  # validation images for one estimate; 0 is all
+    draw: Literal["first", "stratified"] = added("first")  # which, of fewer than all; stratified: other ones every seed
+    evaluation_batch: int = added(500)  # images of one batch of estimates: large, as its statistics are the only ones
+    parts: bool = added(False)  # whether epochs may have parts, in whole steps; a phase of 0.3 is 1 epoch otherwise
+    least_steps: int = added(1)  # of any phase of a supernet under a budget; what gives one fewer is refused
 
-    def epochs_of(self, papers: int) -> int:
+    def check(self) -> None:
+        """Raises BadSpec, UnknownName for a field that holds what it cannot."""
+        require_range(self, 1, "channels", "cells", "train_images", "valid_images", "evaluation_batch", "least_steps")
+        require_range(self, 0, "epochs", "probe", "probe_images")
+        check_choices(self)
+
+    def epochs_of(self, papers: int) -> float:
         """The number of epochs that a paper's number becomes."""
         if papers < 1:
             raise BadSpec(f"epochs must be 1 or more, got {papers}")
+        return papers * self.epochs if self.parts else max(1, round(papers * self.epochs))
+
+    def times_of(self, papers: int) -> int:
+        """The number of times that a paper's number of something that is as whole as a batch becomes."""
         return max(1, round(papers * self.epochs))
+
+    @property
+    def estimated_on(self) -> int | None:
+        """Validation images for one estimate; None for all."""
+        return self.probe_images or None
 
 
 SCALES: dict[str, Scale] = {
@@ -61,6 +80,7 @@ SCALES: dict[str, Scale] = {
     for scale in (
         Scale("smoke", 4, 1, 512, 256, 0.02, 40, 128),
         Scale("quick", 8, 1, 4_000, 2_000, 0.2, 3_000, 250),
+        Scale("decisive", 8, 1, 24_000, 6_000, 0.1, 1_000, 0, "stratified", parts=True, least_steps=100),
         Scale("small", 8, 1, 12_000, 6_000, 0.4, 0, 500),
         Scale("mini", 8, 1, 10_000, 5_000, 0.1, 2_000, 200),
         Scale("wide", 16, 2, 25_000, 25_000, 0.08, 1_000, 500),
@@ -69,11 +89,19 @@ SCALES: dict[str, Scale] = {
 }
 
 
-def scale_named(name: str) -> Scale:
-    """The preset of that name. Raises UnknownName with the nearest one."""
+def scale_named(name: str, settings: Mapping[str, str] | None = None) -> Scale:
+    """The preset of that name, or with fields replaced, which its name then tells: `quick+train_images=24000`.
+
+    Raises UnknownName with the nearest preset or field, BadSpec for a value that a field cannot take.
+    """
     if name not in SCALES:
         raise UnknownName("scale", name, SCALES)
-    return SCALES[name]
+    changes = {field.replace("-", "_"): text for field, text in (settings or {}).items()}
+    if "name" in changes:
+        raise BadSpec("the name of a scale says what was changed in it, and is not set")
+    made: Scale = with_settings(SCALES[name], changes)
+    told = [f"{field}={getattr(made, field)}" for field in sorted(changes)]
+    return replace(made, name="+".join([name, *told]))
 
 
 @dataclass(frozen=True)
@@ -91,6 +119,7 @@ class RunSpec:
         if self.seed < 0:
             raise BadSpec(f"seed {self.seed} is not allowed; seeds are 0, 1, 2, …")
         check_choices(self.method)
+        self.scale.check()
 
     @property
     def identity(self) -> dict[str, Any]:

@@ -56,6 +56,12 @@ CONFIGS: Mapping[str, Recipe] = {
     "n2-24k-b128": Recipe(cells=2, images=24_000, batch=128, learning_rate=0.2),
     "n3-12k-b32": Recipe(cells=3, images=12_000, batch=32, learning_rate=0.05),
     "c4-1k5-b32": Recipe(channels=4, images=1_536, batch=32, learning_rate=0.1, clip=5.0),
+    "c4-24k-b64": Recipe(channels=4, images=24_000, batch=64, learning_rate=0.1),
+    "c8-12k-b64": Recipe(channels=8, images=12_000, batch=64, learning_rate=0.1),
+    "c8-12k-b64-slow": Recipe(channels=8, images=12_000, batch=64, learning_rate=0.05),
+    "c8-12k-b32": Recipe(channels=8, images=12_000, batch=32, learning_rate=0.1),
+    "c8-24k-b64": Recipe(channels=8, images=24_000, batch=64, learning_rate=0.1),
+    "c16-12k-b64": Recipe(channels=16, images=12_000, batch=64, learning_rate=0.1),
 }
 
 

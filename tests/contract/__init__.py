@@ -18,7 +18,15 @@ SCALE = Scale("contract", 2, 1, 16, 16, 0.004, 12, 16)
 SCARCE = dataclasses.replace(SCALE, name="scarce", valid_images=8)
 """Fewer validation images than a batch."""
 
-SMALL = {"batch": "16", "candidates": "3", "rounds": "2", "networks": "4", "cells": "3"}
+SMALL = {
+    "batch": "16",
+    "candidates": "3",
+    "rounds": "2",
+    "networks": "4",
+    "cells": "3",
+    "population": "3",
+    "generations": "2",
+}
 """Numbers that are set to less wherever a method has them, at any depth."""
 
 LABELS = sorted(methods.variants())

@@ -1,0 +1,189 @@
+"""One-shot searches beyond DARTS, SNAS and RSPS: what they draw, what they follow, what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy import stats
+
+import methods
+from bench.errors import BadSpec
+from bench.search.learner import Training
+from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.space import Region
+from bench.spaces.toy_darts import SPACE as TOY_DARTS
+from methods.darts import Darts
+from methods.drnas import Drnas, concentration, drawn
+from methods.fairdarts import FairDarts
+from methods.gdas import Gdas
+from methods.oneshot import OneShot
+from methods.reinmax import Reinmax
+from methods.snas import Snas
+from tests import tiny
+
+TRAINING = Training(batch=32)
+REGION = Region.of([{0, 1}, {2}, {3, 4}, {0, 1, 2, 3, 4}, {1, 4}, {3}])
+
+
+@pytest.mark.parametrize("search", [Gdas(TRAINING), Reinmax(TRAINING)], ids=["gdas", "reinmax"])
+def test_one_operation_per_edge_is_drawn_as_the_softmax_of_alpha(search: Gdas) -> None:
+    """One-hot weights on the region of what was drawn, never outside that of the learner."""
+    learner = tiny.task(NB201).learner(search, TRAINING, REGION)
+    learner.alpha.data = torch.linspace(-1, 1, 30).view(6, 5).clone()
+    wins = np.zeros(5)
+    for _ in range(1_000):
+        theta, region = search.theta(learner)
+        assert region.size == 1
+        assert all(ops <= may for ops, may in zip(region.allowed, REGION.allowed, strict=True))
+        drawn_there = [ops[0] for ops in region.lists]
+        torch.testing.assert_close(theta.detach(), torch.eye(5)[drawn_there])
+        wins[drawn_there[3]] += 1
+    expected = learner.alpha[3].detach().softmax(-1).numpy()
+    assert wins / wins.sum() == pytest.approx(expected, abs=0.045)
+
+
+def test_what_is_not_drawn_is_not_paid_for() -> None:
+    """A pass costs what the multiply-adds of the drawn architecture cost, not those of the mixture."""
+    costs = {}
+    for search in (Gdas(TRAINING), Snas(TRAINING)):
+        learner = tiny.fit(tiny.learner(search, TRAINING, NB201), 1)
+        costs[type(search)] = learner.meter.total()
+    assert costs[Gdas].gmacs < 0.5 * costs[Snas].gmacs
+    assert costs[Gdas].backward_images == costs[Snas].backward_images
+
+
+def test_a_dirichlet_sample_of_two_follows_the_quantile() -> None:
+    """Of two concentrations a, b the sample is the quantile of Beta(a, b) at a fixed level: its slope is that of
+    scipy's quantile, by finite differences."""
+    generator = torch.Generator().manual_seed(0)
+    for a, b in ((0.7, 1.3), (1.0, 1.0), (2.5, 0.9)):
+        for _ in range(20):
+            c = torch.tensor([a, b], dtype=torch.float64, requires_grad=True)
+            x = drawn(c, generator)
+            (ours,) = torch.autograd.grad(x[0], c)
+            level, h = stats.beta.cdf(float(x[0].detach()), a, b), 1e-5
+            wanted = [
+                (stats.beta.ppf(level, a + h, b) - stats.beta.ppf(level, a - h, b)) / (2 * h),
+                (stats.beta.ppf(level, a, b + h) - stats.beta.ppf(level, a, b - h)) / (2 * h),
+            ]
+            assert ours.numpy() == pytest.approx(wanted, rel=2e-3, abs=1e-5)
+
+
+def test_the_dirichlet_gradient_is_that_of_the_expectation() -> None:
+    """Of E[x_0 x_1 + x_2^2], known in closed form, by its finite differences; 40,000 samples."""
+    c = torch.tensor([0.8, 1.4, 2.0], dtype=torch.float64)
+
+    def expected(c: np.ndarray) -> float:
+        total = c.sum()
+        return float((c[0] * c[1] + c[2] * (c[2] + 1)) / (total * (total + 1)))
+
+    steps = 1e-5 * np.eye(3)
+    wanted = [(expected(c.numpy() + step) - expected(c.numpy() - step)) / 2e-5 for step in steps]
+    many = c.expand(40_000, 3).clone().requires_grad_()
+    x = drawn(many, torch.Generator().manual_seed(1))
+    torch.testing.assert_close(x.sum(-1), torch.ones(40_000, dtype=torch.float64))
+    value = (x[:, 0] * x[:, 1] + x[:, 2] ** 2).sum()
+    (gradient,) = torch.autograd.grad(value, many)
+    assert float(value.detach()) / 40_000 == pytest.approx(expected(c.numpy()), abs=0.005)
+    assert gradient.mean(0).numpy() == pytest.approx(wanted, abs=0.004)
+
+
+def test_a_region_is_drawn_from_its_own_operations() -> None:
+    """With the mean of the Dirichlet distribution of the allowed concentrations; nothing elsewhere."""
+    search = Drnas(TRAINING)
+    learner = tiny.task(NB201).learner(search, TRAINING, REGION)
+    learner.alpha.data = torch.linspace(-1, 1, 30).view(6, 5).clone()
+    samples = torch.stack([search.theta(learner)[0].detach() for _ in range(1_500)])
+    assert samples[:, ~learner.allowed].abs().max() == 0
+    torch.testing.assert_close(samples.sum(-1), torch.ones(1_500, 6))
+    may = concentration(learner.alpha.detach()) * learner.allowed
+    torch.testing.assert_close(samples.mean(0), may / may.sum(-1, keepdim=True), rtol=0, atol=0.04)
+
+
+def test_gates_of_fairdarts_do_not_compete_and_its_penalty_parts_them() -> None:
+    """Raising one alpha lowers no other gate; the penalty is least at 0 and 1 and counts allowed operations alone."""
+    search = FairDarts(TRAINING)
+    learner = tiny.task(NB201).learner(search, TRAINING, REGION)
+    learner.alpha.data.zero_()
+    gates = search.theta(learner)[0].detach()
+    learner.alpha.data[3, 2] = 3.0
+    raised = search.theta(learner)[0].detach()
+    assert (raised - gates).count_nonzero() == 1
+    learner.alpha.data.zero_()
+    assert float(search.indecision(learner).detach()) == 0
+    learner.alpha.data = torch.full((6, 5), 50.0)
+    assert float(search.indecision(learner).detach()) == pytest.approx(-0.25)
+    assert float(replace(search, distance="absolute").indecision(learner).detach()) == pytest.approx(-0.5)
+
+
+def test_fairdarts_compares_edges_by_their_gates() -> None:
+    """Where softmax would prefer an edge of one strong operation, gates take the edges of the largest gate."""
+    search = FairDarts(TRAINING)
+    learner = tiny.task(TOY_DARTS).learner(search, TRAINING)
+    learner.alpha.data = torch.full((10, 4), -1.0)
+    node = TOY_DARTS.nodes[1]
+    for edge, pair in zip(node, ((-0.5, -9.0), (2.0, 2.5), (2.0, 3.0)), strict=True):
+        for op, value in zip(TOY_DARTS.region.lists[edge], pair, strict=True):
+            learner.alpha.data[edge, op] = value
+    chosen = search.decoded(learner)
+    assert [chosen[edge] != TOY_DARTS.absent for edge in node] == [False, True, True]
+    assert [Darts().decoded(learner)[edge] != TOY_DARTS.absent for edge in node] == [True, False, True]
+
+
+def test_the_penalty_of_beta_darts_grows_from_nothing() -> None:
+    """By the closed form of its gradient: strength times softmax(alpha) over the number of edges."""
+    search, plain = Darts(TRAINING, beta=8.0), Darts(TRAINING)
+    learner = tiny.learner(search, TRAINING, NB201)
+    batch = next(learner.valid.endless())
+    for progress in (0.0, 0.5, 1.0):
+        learner.steps = round(progress * learner.schedule.horizon * len(learner.train))
+        extra = search.gradient(learner, batch, batch) - plain.gradient(learner, batch, batch)
+        torch.testing.assert_close(extra, 8 * progress * learner.alpha.detach().softmax(-1) / 6, rtol=0, atol=1e-6)
+
+
+def test_alpha_rests_and_then_moves() -> None:
+    """A rest of half the training leaves alpha as it was for half of its steps, and pays for no step of it."""
+    search = Darts(TRAINING, waits=0.5)
+    learner = tiny.learner(search, TRAINING)
+    start = learner.alpha.detach().clone()
+    tiny.fit(learner, 1)
+    assert torch.equal(learner.alpha, start)
+    assert learner.progress == 0.5
+    assert "alpha" not in learner.meter.phases
+    tiny.fit(learner, 1)
+    assert not torch.equal(learner.alpha, start)
+    total = learner.meter.total()
+    images = len(learner.train) * 32 * 2
+    assert total.forward_images + total.backward_images == images * search.passes(learner.space) == images * 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (lambda: Gdas(temperature=0.0), "temperature must be more than 0, got 0.0"),
+        (lambda: Reinmax(temperature_end=-1.0), "temperature_end must be more than 0, got -1.0"),
+        (lambda: Snas(temperature=float("nan")), "temperature must be more than 0, got nan"),
+        (lambda: Darts(waits=1.0), "waits must be 0 or more and less than 1, got 1.0"),
+    ],
+)
+def test_settings_that_cannot_work_are_refused(fault: Callable[[], Any], message: str) -> None:
+    with pytest.raises(BadSpec, match=message):
+        fault()
+
+
+BASES = ("gdas", "reinmax", "drnas", "fairdarts", "beta-darts")
+
+
+def _base(label: str) -> OneShot:
+    base: OneShot = methods.get(label)
+    return replace(base, training=replace(base.training, batch=16))
+
+
+def test_each_has_a_name_of_its_own_in_its_key() -> None:
+    keys = {tiny.spec(methods.get(label)).key for label in BASES}
+    assert len(keys) == len(BASES)
