@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -123,7 +123,8 @@ def answer(setting: Setting, rows: pd.DataFrame, protocol: str, told: Claims) ->
     own = rows[rows["protocol"].isin([protocol, BOTH])]
     lines = [_line(str(label), part) for label, part in own.groupby("label") if label not in FREE]
     lines = [line for line in lines if line.done or line.lost]
-    shown = [line for line in lines if is_principal(line.label)] or lines
+    known = {parts(line.label)[0] for line in lines if is_principal(line.label)}
+    shown = [line for line in lines if is_principal(line.label) or _stands_in(line.label, known)] or lines
     counts = [line.done for line in shown if line.done] or [0]
     return Answer(
         setting=setting,
@@ -140,6 +141,12 @@ def is_principal(label: str) -> bool:
     """Whether a method stands in the first table: no ablation, and at the settings of its paper."""
     base, changes = parts(label)
     return base not in (*ABLATIONS, *SAMPLING) and all(change.startswith("protocol=") for change in changes)
+
+
+def _stands_in(label: str, known: Collection[str]) -> bool:
+    """Whether a changed method is all there is of it: it then stands in the first table, its changes with its name."""
+    base, changes = parts(label)
+    return bool(changes) and base not in (*ABLATIONS, *SAMPLING, *known)
 
 
 def yardsticks(rows: pd.DataFrame) -> Yardsticks:

@@ -32,6 +32,7 @@ _SPARE = (
 _SEARCHES: dict[str, tuple[str, str]] = {
     "rsps": ("RSPS", "one supernet"),
     "rsps-longer": ("RSPS", "the same, longer"),
+    "rsps-continued": ("RSPS", "continued"),
     "rsps-per-cell": ("RSPS", "a path per cell"),
     "snas": ("SNAS", "one supernet"),
     "snas-longer": ("SNAS", "the same, longer"),

@@ -24,6 +24,8 @@ from bench.errors import BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownNa
 from bench.store.typed import parsed, program
 
 RESULTS = Path("results")
+LOG = "progress.log"
+"""Of a results folder: what `run` told, with times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,7 @@ class RunCommand(Common):
         left = [index for index in range(len(specs)) if index not in known]  # no process starts for the others
         jobs = [partial(make, specs[index], settings, debug=self.debug) for index in left]
         records = list(known.values())
-        with Report(names, [spec.label for spec in specs], workers, console) as report:
+        with Report(names, [spec.label for spec in specs], workers, console, self.results / LOG) as report:
             for index, there in known.items():
                 report.finish(index, _told(there, made=False))
             for at, outcome in pool.map(jobs, lambda at, share: report.tick(left[at], share)):
@@ -159,7 +161,16 @@ def _told(record: Any, made: bool) -> str:
     if isinstance(record, (Busy, Died)):
         return str(record)
     said = f"{record.status} in {duration(record.cost['wall_s'])}" if made else f"{record.status} already"
+    if record.architecture and made:
+        said += f", chose {record.architecture}{_estimated(record)}"
     return said + (f": {_last_line(record.message)}" if record.message else "")
+
+
+def _estimated(record: Any) -> str:
+    """What the search itself thinks of its choice; the truth comes later, by `score`."""
+    known = {candidate.genotype: candidate.estimate for candidate in record.candidates}
+    estimate = known.get(record.genotype)
+    return "" if estimate is None else f", by its own estimate {100 * estimate:.1f} %"
 
 
 def _last_line(text: str) -> str:
