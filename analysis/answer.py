@@ -26,7 +26,13 @@ PROTOCOLS = {"paper": f"papers{APOSTROPHE} epochs", "fair": "equal images", BOTH
 FREE = (*UNTRAINED, *SIZES)
 NAMED = 2
 """Searches that a sentence names at most."""
-CLAIMED = {"test": ("chooses", "points"), "tau": ("ranks", "in tau"), "tau_top10": ("ranks the top tenth", "in tau")}
+CLAIMED = {
+    "test": ("chooses", "points"),
+    "tau": ("ranks", "in tau"),
+    "tau_top10": ("ranks the top tenth", "in tau"),
+    "tau_cross_entropy": ("ranks", "in tau of cross-entropy"),
+}
+"""How a sentence tells a quantity that a claim is about."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,7 @@ def claims_of(root: Path, setting: Setting, target: str) -> Claims:
         return NO_CLAIMS
     data = pd.read_csv(path, keep_default_na=False, na_values=[""])
     own = data[data["paper"].notna() & (data["target"] == target) & (data["n"] > 0)]
-    own = own[own["verdict"] != "not run"]
+    own = own[(own["verdict"] != "not run") & (own["role"] == "claim")]
     decided = own[own["verdict"].isin(["for", "against"])]
     words = tuple(_claim(row) for _, row in decided.iterrows())
     return Claims(Counter(own["verdict"]), tuple(filter(None, words)), corrected=any("holm" in str(c) for c in data))
@@ -314,7 +320,8 @@ def _claims(of: Claims) -> str:
         *([f"find {equal} without a difference"] if (equal := of.verdicts.get("equal", 0)) else []),
         f"leave {_none(of.verdicts.get('undecided', 0))} undecided",
     ]
-    corrected = "" if of.corrected or not of.decided else f", uncorrected for {total} looks"
+    corrected = f", corrected for {total} looks" if of.corrected else f", uncorrected for {total} looks"
+    corrected = corrected if total > 1 and (of.decided or of.corrected) else ""
     have = f"{total} of the papers' claims {'has' if total == 1 else 'have'} runs"
     said = f"{have}; the seeds {', '.join(parts_[:-1])} and {parts_[-1]}{corrected}"
     return f"{said}: {of.decided[0]}." if of.decided else f"{said}."

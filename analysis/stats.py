@@ -84,10 +84,13 @@ def by_run(strata: Sequence[Mapping[int, float]], of: Literal["mean", "iqm"] = "
 
 @dataclass(frozen=True)
 class Paired:
-    """Two methods from the same seeds: the mean of a - b with its interval, the p-value, n pairs."""
+    """Two methods from the same seeds: the mean of a - b with its interval, n pairs, p of the sign-flip test and of
+    Student's, and the standard deviation of the differences; None of what too few pairs leave open."""
 
     difference: Mean
     p: float | None
+    student: float | None = None
+    sd: float | None = None
 
     @property
     def verdict(self) -> Literal["for", "against", "undecided"]:
@@ -115,7 +118,8 @@ def paired(a: Mapping[int, float | None], b: Mapping[int, float | None]) -> Pair
     mean = float(differences.mean())
     if np.ptp(differences) == 0:
         return Paired(Mean(mean, None, None, n), None)
-    low, high = stats.ttest_1samp(differences, 0.0).confidence_interval(CONFIDENCE)
+    tested = stats.ttest_1samp(differences, 0.0)
+    low, high = tested.confidence_interval(CONFIDENCE)
     flipped = stats.permutation_test(
         (differences, np.zeros(n)),
         lambda x, y, axis: np.mean(x - y, axis=axis),
@@ -124,7 +128,28 @@ def paired(a: Mapping[int, float | None], b: Mapping[int, float | None]) -> Pair
         n_resamples=max(RESAMPLES, 2 ** min(n, EXACT_PAIRS)),
         rng=np.random.default_rng(0),
     )
-    return Paired(Mean(mean, float(low), float(high), n), float(flipped.pvalue))
+    sd = float(differences.std(ddof=1))
+    return Paired(Mean(mean, float(low), float(high), n), float(flipped.pvalue), float(tested.pvalue), sd)
+
+
+def holm(ps: Sequence[float | None]) -> list[float | None]:
+    """p-values corrected for their number, in their order, so that the chance of any false rejection among them is no
+    larger than the level (Holm, Scandinavian Journal of Statistics 1979). What has no p is no test and does not count.
+    """
+    tests = sorted((p, at) for at, p in enumerate(ps) if p is not None)
+    corrected: list[float | None] = [None] * len(ps)
+    least = 0.0
+    for rank, (p, at) in enumerate(tests):
+        least = max(least, min(1.0, (len(tests) - rank) * p))
+        corrected[at] = least
+    return corrected
+
+
+def interval_of_sd(sd: float, n: int) -> tuple[float, float]:
+    """The interval of a standard deviation of n normal values, by the chi-squared distribution of its square."""
+    ends = stats.chi2.ppf([(1 + CONFIDENCE) / 2, (1 - CONFIDENCE) / 2], n - 1)
+    low, high = sd * np.sqrt((n - 1) / ends)
+    return float(low), float(high)
 
 
 def probability_of_improvement(strata: Sequence[tuple[Sequence[float], Sequence[float]]]) -> Mean:

@@ -31,6 +31,7 @@ class Gdas(Heated):
     """Hard Gumbel-softmax: one operation per edge and pass."""
 
     version: ClassVar[int] = 1
+    samples: ClassVar[bool] = True
     training: Training = Training(epochs=250)
     temperature: float = 10.0
 

@@ -6,7 +6,7 @@ DARTS, SNAS, RSPS and the other one-shot searches are this search with different
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass, replace
-from typing import Self
+from typing import ClassVar, Self
 
 import numpy as np
 from torch import Tensor
@@ -23,6 +23,7 @@ from bench.store.spec import added, require_range
 class OneShot(Relaxation):
     """A relaxation that is a method by itself."""
 
+    samples: ClassVar[bool] = False  # whether a step computes one path, and not the whole region
     training: Training = Training()
     _: KW_ONLY
     rests: int = added(0)  # not 0: alpha stays where it starts, and of so many random architectures the best is chosen

@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal
 from bench.search.learner import Learner
 from bench.search.task import Found, Task
 from bench.spaces.space import Genotype, Region
-from methods.budget import counted, fair
+from methods.budget import MultiplyAdds, Price, counted, fair
 from methods.loop import Epochs, Loop, Work
 from methods.tree import Node, deepest
 
@@ -24,15 +24,21 @@ class Partition(Loop):
     """The loop as a method."""
 
     version: ClassVar[int] = 2
-    protocol: Literal["paper", "fair"] = "paper"  # fair: as many images as `base` alone; see budget.py
+    # fair: as many images as `base` alone; fair-macs: as many multiply-adds; see budget.py
+    protocol: Literal["paper", "fair", "fair-macs"] = "paper"
 
     def search(self, task: Task) -> Found:
         """Grow the tree; propose one architecture per leaf, and of those the most accurate on validation images."""
         self.check(task)
-        search, plan = (self, self.written(task)) if self.protocol == "paper" else fair(self, task)
+        search, plan = self._planned(task)
         tree = Growth(search, task, plan)
         search.run(plan, tree)
         return tree.found()
+
+    def _planned(self, task: Task) -> tuple[Loop, Epochs]:
+        if self.protocol == "paper":
+            return self, self.written(task)
+        return fair(self, task, MultiplyAdds(self, task) if self.protocol == "fair-macs" else Price())
 
 
 class Growth(Work[Node]):

@@ -113,6 +113,7 @@ class Proxyless(OneShot):
     """Binary gates."""
 
     version: ClassVar[int] = 1
+    samples: ClassVar[bool] = True
     training: Training = Training(
         epochs=160,
         weight_decay=4e-5,

@@ -34,6 +34,7 @@ class Rsps(OneShot):
     version: ClassVar[int] = 1
     trains_alpha: ClassVar[bool] = False
     static: ClassVar[Static] = "path"
+    samples: ClassVar[bool] = True
     training: Training = Training(epochs=250)
     candidates: int = 100
 

@@ -37,6 +37,7 @@ class Spos(OneShot):
     version: ClassVar[int] = 1
     trains_alpha: ClassVar[bool] = False
     static: ClassVar[Static] = "path"
+    samples: ClassVar[bool] = True
     training: Training = Training(epochs=250, weight_decay=4e-5, smoothing=0.1)
     evolution: Evolution = EVOLUTION
 

@@ -40,18 +40,25 @@ def results(tmp_path: Path) -> Path:
 def everything(tmp_path_factory: pytest.TempPathFactory) -> Results:
     """The committed results, and the scores by the embedded table that go with them. They take some twenty seconds, so
     tests that ask for them are slow."""
+    from bench import spaces
     from bench.scoring.score import score
     from bench.store.record import Results
-    from bench.truth import open_truth
+    from bench.truth import TABLES, fill, open_truth
+    from bench.truth.passes import made
 
     root = tmp_path_factory.mktemp("everything")
-    for name in ("runs", "estimates"):
+    for name in ("runs", "estimates", "truth"):
         (root / name).symlink_to(COMMITTED / name)
     for name in ("scores", "truths"):
-        shutil.copytree(COMMITTED / name, root / name, ignore=shutil.ignore_patterns("*patches-v1.*"))
-    results, truth = Results(root), open_truth("embedded")
+        shutil.copytree(COMMITTED / name, root / name, ignore=shutil.ignore_patterns("*patches-*v1.*"))
+    results = Results(root)
+    truths = {}
+    for space in TABLES:  # with the choices that were trained alone, where a table is of a sample
+        truth, plan = open_truth("embedded", spaces.get(space)), made(space).plan
+        truths[space] = fill.OnDemand(truth.table, plan, fill.folder_of(root, plan))
     for record in results.records():
-        if record.identity["dataset"] == "patches":
+        truth = truths.get(spaces.judged_by(record.identity["space"]))
+        if record.identity["dataset"] == "patches" and truth is not None:
             score(record, truth, results)
     return results
 

@@ -100,12 +100,12 @@ def test_claims_are_counted_from_their_table(results: Results) -> None:
     searched(results, "rsps", [0.3] * 3, [7, 8, 9])
     (results.root / "tables").mkdir()
     ((setting, _),) = settings(load(results).frame, by_target=False)
-    head = "target,label,second,paper,claim,quantity,n,mean,low,high,verdict\n"
+    head = "role,target,label,second,paper,claim,quantity,n,mean,low,high,verdict\n"
     rows = (
-        "patches,fewshot-snas,snas-longer,Few-Shot NAS,a,test,6,-0.49,-0.96,-0.02,against",
-        "patches,hep,gm-darts,HEP-NAS,b,tau,5,0.1,-0.1,0.3,undecided",
-        "patches,hep,gm-darts,HEP-NAS,c,test,0,,,,not run",
-        "patches,rsps,,,chooses better than random,beaten,5,0.2,0.1,0.3,for",
+        "claim,patches,fewshot-snas,snas-longer,Few-Shot NAS,a,test,6,-0.49,-0.96,-0.02,against",
+        "claim,patches,hep,gm-darts,HEP-NAS,b,tau,5,0.1,-0.1,0.3,undecided",
+        "claim,patches,hep,gm-darts,HEP-NAS,c,test,0,,,,not run",
+        "random,patches,rsps,,,chooses better than random,beaten,5,0.2,0.1,0.3,for",
     )
     (results.root / "tables" / f"claims-{setting.slug}.csv").write_text(head + "\n".join(rows) + "\n")
     assert told(results)["Claims"] == (

@@ -21,7 +21,7 @@ from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.space import Genotype, Region
 from bench.spaces.toy import SPACE as TOY
 from bench.store.spec import SCALES, Scale, canonical, plain, with_settings
-from methods.budget import counted, fair
+from methods.budget import TOLERANCE, MultiplyAdds, counted, fair
 from methods.darts import Darts
 from methods.fewshot import Exhaustive, FewShot, GivenEdges
 from methods.gmnas import GmNas, OneEdge
@@ -567,6 +567,33 @@ def test_a_fair_search_is_metered_at_its_budget() -> None:
     epochs = found.details["epochs"]
     assert 0 < epochs["tuning"] < 10
     assert all((3 * e) % 1 == pytest.approx(0) for e in (*epochs["levels"], epochs["tuning"]))
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        _few(base=Darts(replace(SHORT, epochs=20))),
+        _few(base=Rsps(replace(SHORT, epochs=60), candidates=4)),
+        _gm(base=Darts(replace(SHORT, epochs=20), order=2), grouping=Matching(2)),
+        _hep(base=Darts(replace(SHORT, epochs=20)), grouping=Matching(2)),
+    ],
+    ids=["few-shot", "few-shot, paths", "gm", "hep"],
+)
+def test_equal_multiply_adds_are_metered(search: Partition) -> None:
+    """The meter, which knows every region, reads about what was planned for the mean of many cuts; the plan is
+    within its tolerance of what the base alone is metered at."""
+    task, alone = tiny.task(scale=UNSCALED), tiny.task(scale=UNSCALED)
+    price = MultiplyAdds(search, task)
+    shrunk, plan = fair(search, task, price)
+    planned = counted(shrunk, task, plan, price)
+    with alone.meter.phase("search"):
+        search.base.search(alone)
+    base = alone.meter.total().gmacs * 1e9 / price.whole
+    assert planned.total == pytest.approx(base, rel=TOLERANCE + 0.02)
+    with task.meter.phase("search"):
+        replace(search, protocol="fair-macs").search(task)
+    spent = sum(c.gmacs for k, c in task.meter.phases.items() if k not in ("compare", "choose")) * 1e9 / price.whole
+    assert planned.before_choosing == pytest.approx(spent, rel=0.1)
 
 
 def test_a_fair_search_compares_as_many_paths_as_its_base() -> None:

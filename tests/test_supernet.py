@@ -22,7 +22,7 @@ from bench.spaces.space import EachCell, Genotype, Region, Space
 from bench.spaces.toy import SPACE as TOY
 
 SHAPE = Shape(channels=3, cells=1, classes=5, image_channels=2, image_size=8)
-NORMS = [Norm(s, a) for s in ("batch", "running") for a in (False, True)]  # type: ignore[arg-type]
+NORMS = [*(Norm(s, a) for s in ("batch", "running") for a in (False, True)), Norm("skeleton")]  # type: ignore[arg-type]
 
 
 def _nets(space: Space, norm: Norm, shape: Shape = SHAPE) -> tuple[Supernet, Supernet]:

@@ -24,7 +24,7 @@ from methods.rsps import Rsps
 from tests import tiny
 
 TRAINING = Training(batch=32)
-NORMS = [Norm(s, a) for s in ("batch", "running") for a in (False, True)]
+NORMS = [*(Norm(s, a) for s in ("batch", "running") for a in (False, True)), Norm("skeleton")]
 DEAD: list[Genotype] = [
     (0,) * 6,
     (0, 0, 3, 0, 2, 0),

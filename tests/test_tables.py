@@ -27,7 +27,7 @@ from analysis.tables.sheet import PAGE, Sheet, pages
 from bench.errors import BadRecord
 from bench.store.record import Results
 from bench.store.spec import SCALES
-from tests.test_analysis import cells, made_up_run, some_pairs
+from tests.test_analysis import BEST, cells, made_up_run, some_pairs
 
 ROOT = Path(__file__).parent.parent
 PAPER, MINI = SCALES["paper"], SCALES["mini"]
@@ -44,6 +44,11 @@ def the_sheet(table: Any, results: Results) -> Sheet:
     ((setting, rows),) = loading.settings(load(results).frame, by_target=False)
     sheet: Sheet = table.sheet(setting, rows, results)
     return sheet
+
+
+def listed(grid: Grid) -> list[dict[str, str]]:
+    """Column head → text of every row."""
+    return [dict(zip(grid.heads, map(str, row), strict=True)) for row in grid.rows]
 
 
 def line(sheet: Sheet, **wanted: Any) -> dict[str, Any]:
@@ -327,10 +332,10 @@ def test_ablations_are_paired_by_seed(results: Results) -> None:
     assert (found["mean"], found["n"], found["paired_verdict"]) == (2.0, 3, "undecided")
 
 
-def test_claims_are_decided_by_their_intervals(results: Results) -> None:
+def test_claims_stand_beside_their_measures_and_choices(results: Results) -> None:
     for seed in range(5):
         made_up_run(results, "hep", seed, test=92.0 + seed / 10, beaten=0.8 + seed / 50, images=(6_000, 2_000))
-        made_up_run(results, "hep-no-smd", seed, test=90.0 + seed / 9, beaten=0.4 + seed / 20)
+        made_up_run(results, "hep-no-smd", seed, test=90.0 + seed / 9, beaten=0.4 + seed / 20, random_mean=90.3)
         made_up_run(results, "hep-edgewise", seed, test=94.0 + seed / 8)
         made_up_run(results, "random", seed, test=92.0 + (-1) ** seed, images=(0, 0))
     made_up_run(results, "largest", 0, beaten=0.956, images=(0, 0))
@@ -338,19 +343,31 @@ def test_claims_are_decided_by_their_intervals(results: Results) -> None:
     made_up_run(results, "darts", 0, test=90.0)
     made_up_run(results, "darts-2nd", 0, test=91.0)
     sheet = the_sheet(claims, results)
-    verdicts = {(row["label"], row["second"], row["quantity"]): row["verdict"] for _, row in sheet.data.iterrows()}
+    judged = sheet.data[sheet.data["role"].isin(["claim", "random"])]
+    verdicts = {(row["label"], row["second"], row["quantity"]): row["verdict"] for _, row in judged.iterrows()}
     assert verdicts["hep", "hep-no-smd", "test"] == "for"
     assert verdicts["hep", "hep-edgewise", "test"] == "against"
     assert verdicts["darts-2nd", "darts", "test"] == "undecided"  # one pair
-    assert verdicts["fewshot-rsps", "rsps-longer", "tau"] == "not run"
+    assert ("fewshot-rsps", "rsps-longer", "tau_cross_entropy") not in verdicts  # not run
+    assert re.search(r"\d+ further claims have no runs here\.", sheet.words)
     assert verdicts["hep", "", "beaten"] == "for"
     assert verdicts["hep-no-smd", "", "beaten"] == "undecided"  # half of all architectures, as chance has it
     assert verdicts["largest", "", "beaten"] == "for"  # it knows no chance: one value says it
     assert verdicts["parameters", "", "beaten"] == "against"
-    found = line(sheet, label="hep", second="hep-no-smd", quantity="test")
+    found = line(sheet, label="hep", second="hep-no-smd", quantity="test", role="claim")
     differences = [2 + s / 10 - s / 9 for s in range(5)]
     assert found["mean"] == pytest.approx(np.mean(differences))
     assert (found["images_ratio"], found["chance_mean"]) == (2.0, 1.0)  # 8,000 of 4,000 images; better in every pair
+    told = {row["Claim"]: row for row in listed(sheet.grids[0])}["mutual distillation chooses better than none"]
+    assert told["verdict"] == "for (at 2.00 times the images)"
+    choice = sheet.data[(sheet.data["role"] == "choice") & (sheet.data["second"] == "hep-no-smd")]
+    assert dict(zip(choice["quantity"], choice["mean"], strict=True)) == {
+        "median_regret_first": pytest.approx(BEST - 92.2),
+        "median_regret_second": pytest.approx(BEST - 90 - 2 / 9),
+        "collapsed_first": 0,
+        "collapsed_second": 3,  # of 90, 90.11, 90.22, 90.33 and 90.44 three are below the mean of all
+    }
+    assert set(sheet.data.loc[sheet.data["role"] == "measure", "verdict"].dropna()) == set()
 
 
 def test_protocols_stand_side_by_side(results: Results) -> None:

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 _CELL = re.compile(
     r"(?P<value>.*?)(?P<fewer> \(n = \d+\))?(?P<interval> \[[^\]]*\])?(?P<notes> \(published .*\))?", re.DOTALL
 )
-_VERDICT = re.compile(r"(?:.*; )?(within|above|below|not comparable|for|against|undecided|not run)\b.*", re.DOTALL)
+_VERDICT = re.compile(
+    r"(?:.*; )?(within|above|below|not comparable|for|against|equal|undecided|not run)\b.*", re.DOTALL
+)
+_AT_COST = re.compile(r" \(at [\d.]+ times the images\)$")
+"""Behind the verdict on a claim at unequal cost."""
 _NUMBER = re.compile(r"[-+\u2212]?\d")
 _UNKNOWN = "\N{EN DASH}"
 LONG = 28  # letters of a text from which on its column is wide and its lines break
@@ -141,6 +145,7 @@ def cell_html(text: str) -> Markup:
 
 def verdict_of(text: str) -> str:
     """The verdict that a cell holds, alone or behind a published number; nothing for other cells."""
+    text = _AT_COST.sub("", text)
     if text.endswith(")"):
         _, published, notes = text.partition("(published ")
         text = notes if published else ""

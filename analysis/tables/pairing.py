@@ -21,9 +21,13 @@ CHANCE = Column("", "", "", 2, interval=True)
 
 
 def by_seed(rows: pd.DataFrame, source: str) -> dict[int, float]:
-    """The values of the runs that are done, by seed."""
-    done = stats.done(rows).dropna(subset=[source])
-    return {int(seed): float(value) for seed, value in zip(done["seed"], done[source], strict=True)}
+    """The values of the runs that are done, by seed; the mean where a seed has several runs, as of several draws."""
+    columns = (rows[name].to_numpy() for name in ("seed", source, "status"))  # plain arrays: this is called often
+    known: dict[int, list[float]] = {}
+    for seed, value, status in zip(*columns, strict=True):
+        if status == "done" and not pd.isna(value):
+            known.setdefault(int(seed), []).append(float(value))
+    return {seed: sum(values) / len(values) for seed, values in known.items()}
 
 
 def compared(a: pd.DataFrame, b: pd.DataFrame, source: str) -> tuple[stats.Paired, stats.Mean]:

@@ -36,9 +36,11 @@ class Norm:
 
     `batch` statistics and no affine are the papers' setting for weight sharing (DARTS, appendix A.1.1): running
     averages would mix the statistics of all architectures, and a trained scale would undo the architecture weight.
+    With `skeleton` they are kept outside the cells alone, as the code of NAS-Bench-201 estimates architectures; it
+    ranks no better than `batch`.
     """
 
-    statistics: Literal["batch", "running"] = "batch"
+    statistics: Literal["batch", "running", "skeleton"] = "batch"
     affine: bool = False
 
 

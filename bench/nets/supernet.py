@@ -119,8 +119,8 @@ class Supernet(nn.Module, ABC):
         return (torch.rand(shape, generator=torch_stream(self.seed, f"{self.name}/{place}")) * 2 - 1) * bound
 
     def skeleton_norm(self, width: int) -> nn.BatchNorm2d:
-        """Normalisation with a trained affine, whose statistics follow those of the operations."""
-        return nn.BatchNorm2d(width, track_running_stats=self.norm.statistics == "running")
+        """Normalisation with a trained affine; `Norm` says whether it keeps running statistics."""
+        return nn.BatchNorm2d(width, track_running_stats=self.norm.statistics != "batch")
 
     def linear_head(self) -> nn.Linear:
         """The classifier, as torch.nn.Linear starts it."""

@@ -213,7 +213,7 @@ def _kept(learner: Learner) -> Iterator[None]:
 
 def maskable(learner: Learner) -> bool:
     """Whether a sampled path may be a mask: running statistics would take in operations that are not on it."""
-    return learner.supernet.maskable and learner.training.norm.statistics == "batch"
+    return learner.supernet.maskable and learner.training.norm.statistics != "running"
 
 
 def computed(space: CellSpace, path: Region) -> Tensor:

@@ -20,8 +20,9 @@ from bench.errors import BadRegion, BadSpec
 from bench.images import Augment, Images
 from bench.images.batches import Batches
 from bench.images.splits import stratified
+from bench.nets.operations import Norm
 from bench.nets.streams import torch_stream
-from bench.nets.supernet import supernet_of
+from bench.nets.supernet import Supernet, supernet_of
 from bench.search.learner import Halves, Harness, Keeper, Learner, Relaxation, Schedule, Training
 from bench.search.meter import Meter
 from bench.search.shared import added
@@ -94,6 +95,7 @@ class Task:
         self.keeper = Keeper()  # of what is trained
         self.trace: list[dict[str, Any]] = []
         self._supernets = 0
+        self._measured: Supernet | None = None  # on which costs are looked up
         self._on_device: dict[tuple[str, int], Batches] = {}
         self._started = time.perf_counter()
 
@@ -120,9 +122,9 @@ class Task:
         self._check(region)
         name = f"{self.name}{self._supernets}"
         self._supernets += 1
-        _, channels, size, _ = self.images.train.pixels.shape
-        shape = Shape(self.scale.channels, self.scale.cells, self.images.classes, channels, size)
-        supernet = supernet_of(self.space, shape, training.norm, self.seed, f"weights/{name}", training.precision)
+        supernet = supernet_of(
+            self.space, self._shape(), training.norm, self.seed, f"weights/{name}", training.precision
+        )
         supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.meter.watch(supernet)
         epochs = self.scale.epochs_of(training.epochs) if epochs is None else epochs
@@ -132,6 +134,16 @@ class Task:
         )
         schedule = Schedule(epochs, epochs if horizon is None else horizon)
         return Learner(supernet, region, relaxation, training, schedule, halves, self._harness(name))
+
+    def multiply_adds(self, region: Region) -> int:
+        """Of one image's pass forward through a supernet of this task, as the operations of `region` cost."""
+        if self._measured is None:
+            self._measured = supernet_of(self.space, self._shape(), Norm(), 0, "")
+        return self._measured.multiply_adds(region)
+
+    def _shape(self) -> Shape:
+        _, channels, size, _ = self.images.train.pixels.shape
+        return Shape(self.scale.channels, self.scale.cells, self.images.classes, channels, size)
 
     def _harness(self, name: str) -> Harness:
         return Harness(
