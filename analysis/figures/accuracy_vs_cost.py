@@ -11,7 +11,6 @@ import pandas as pd
 
 from analysis import answer, caption, figure_files, papers, plots, stats, style
 from analysis.chart import Axis, Chart
-from analysis.figures.tau_by_method import searches
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, as_frame
 from bench.store.record import Results
@@ -21,16 +20,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "accuracy_vs_cost"
-SIZE = (style.TEXT_WIDTH, 3.3)  # inches
-COLLAPSED = "worse than the average architecture"
+SIZE = (style.TEXT_WIDTH, 4.0)  # inches
+APART = (0.032, 0.045)  # of the axes: how far points stand apart at least
 
 DEFINITIONS = (
     "Each point is a search without its ablations: the median over its runs of the true test accuracy of its own "
     "choice, against the mean number of images that its supernets pass, forward and backward. The bar is the middle "
     "half of its runs, small dots are runs. A run whose choice is below the average architecture has collapsed: "
     "medians hold it, and a number beside the point counts such runs. Lines: the largest architecture, which takes no "
-    "search, and the average architecture. The axis begins at the lowest middle half, or below the average. Outlined "
-    "points are searches at the images of their base on one supernet."
+    "search, and the average architecture. The axis begins just below the average architecture: what lies below stands "
+    "at its end. Searches with two protocols are drawn with the papers' epochs, where these were run."
 )
 
 CHAPTER = "cost"
@@ -53,9 +52,12 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     paths: list[Path] = []
     missing: list[str] = []
     for setting, rows in settings(frame, by_target=True):
-        labels = [line.label for line in searches(setting, rows) if line.images > 0 and line.test.mean is not None]
+        of = answer.answer(setting, rows, next(answer.protocols(rows)), answer.NO_CLAIMS)
+        labels = [line.label for line in of.lines if line.images > 0 and line.test.mean is not None]
         if not labels:
-            missing.append(f"{NAME} {setting.slug}: no search passed an image and has a truth; {RESCORE} by a fuller one")
+            missing.append(
+                f"{NAME} {setting.slug}: no search passed an image and has a truth; {RESCORE} by a fuller one"
+            )
             continue
         data = prepare(stats.done(rows), labels, answer.yardsticks(rows))
         paths += figure_files.write(WORDS, setting, rows, data, paint, results)
@@ -106,42 +108,60 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
         if low <= float(str(row.test)) <= high:
             dash = style.SOLID if str(row.name).startswith("largest") else style.DOTTED
             axes.axhline(float(str(row.test)), color="#444444", linestyle=dash, linewidth=0.9, zorder=1)
-    for at, (_, row) in enumerate(medians.iterrows(), 1):
-        _point(axes, at, row, data[(data["label"] == row["label"]) & (data["kind"] == "run")])
+    for at, ((_, row), x) in enumerate(zip(medians.iterrows(), _apart(axes, medians), strict=True), 1):
+        _point(axes, at, x, row, data[(data["label"] == row["label"]) & (data["kind"] == "run")])
     axes.set_xlabel("images passed through supernets, forward + backward")
     axes.set_ylabel("true test accuracy of the choice (%)")
-    plots.legend(figure, list(_handles(medians, levels)))
+    figure.legend(
+        handles=list(_handles(medians, levels)), loc="outside lower center", ncols=3, fontsize=5.5, handlelength=1.4,
+        columnspacing=0.9, handletextpad=0.4,
+    )  # fmt: skip
     plots.say(figure, partial)
     return figure
 
 
 def _ends(medians: pd.DataFrame, levels: pd.DataFrame) -> tuple[float, float]:
-    """Of the axis: from the lowest quartile, but no further below the average architecture than it is below the best."""
+    """Of the axis: from the lowest quartile, but no lower than the average architecture."""
     top = max([*medians["high"], *levels["test"]])
     average = levels.loc[levels["name"].str.startswith("average"), "test"]
-    bottom = medians["low"].min()
-    if len(average):
-        bottom = max(bottom, 2 * average.iloc[0] - top)
-    margin = 0.06 * max(top - bottom, 0.1)
+    bottom = max([medians["low"].min(), *average])
+    margin = 0.1 * max(top - bottom, 0.1)
     return bottom - margin, top + margin
 
 
-def _point(axes: Axes, at: int, row: pd.Series, runs: pd.DataFrame) -> None:
+def _apart(axes: Axes, medians: pd.DataFrame) -> list[float]:
+    """The places of points along the axis: one that would lie on an earlier one stands beside it."""
+    low, high = axes.get_xlim()
+    bottom, top = axes.get_ylim()
+    wide, tall = (high / low) ** APART[0], APART[1] * (top - bottom)
+    places: list[tuple[float, float]] = []
+    for x, y in zip(medians["images"], medians["test"].clip(bottom, top), strict=True):
+        beside = (x * wide**step for step in (0, 1, -1, 2, -2, 3))
+        clear = (
+            p for p in beside if all(p / a > wide * 0.99 or a / p > wide * 0.99 or abs(y - b) > tall for a, b in places)
+        )
+        places.append((next(clear, x), y))
+    return [x for x, _ in places]
+
+
+def _point(axes: Axes, at: int, x: float, row: pd.Series, runs: pd.DataFrame) -> None:
     found = papers.search(row["label"])
     fair = style.FAIR in style.parts(row["label"])[1]
     low, high = axes.get_ylim()
-    x, y = float(row["images"]), min(max(float(row["test"]), low), high)
-    axes.scatter(runs["images"], runs["test"], s=5, color=found.ink, alpha=0.45, linewidths=0, zorder=2)
+    y = min(max(float(row["test"]), low), high)
+    axes.scatter([x] * len(runs), runs["test"], s=5, color=found.ink, alpha=0.45, linewidths=0, zorder=2)
     axes.plot([x, x], [row["low"], row["high"]], color=found.ink, linewidth=1.6, alpha=0.6, zorder=3)
     face = "white" if fair else found.ink
-    axes.plot([x], [y], marker="o", markersize=8.5, markerfacecolor=face, markeredgecolor=found.ink, zorder=4)
+    axes.plot(
+        [x], [y], marker="o", markersize=8.5, markerfacecolor=face, markeredgecolor=found.ink, zorder=4, clip_on=False
+    )
     axes.annotate(
         str(at), (x, y), ha="center", va="center_baseline", fontsize=5.0, weight="bold",
         color=found.ink if fair else "white", zorder=5,
     )  # fmt: skip
     if row["collapsed"]:
         words = f"{row['collapsed']} of {row['n']}"
-        axes.annotate(words, (x, y), (7, -7), textcoords="offset points", fontsize=5.0, color=found.ink, zorder=5)
+        axes.annotate(words, (x, y), (6, 5), textcoords="offset points", fontsize=5.0, color=found.ink, zorder=5)
 
 
 def _handles(medians: pd.DataFrame, levels: pd.DataFrame) -> Iterator[Any]:
@@ -155,6 +175,6 @@ def _handles(medians: pd.DataFrame, levels: pd.DataFrame) -> Iterator[Any]:
         yield Line2D([], [], linestyle="none", label=f"{at}  {found.name}{ends}", **look)
     for row in levels.itertuples():
         dash = style.SOLID if str(row.name).startswith("largest") else style.DOTTED
-        yield Line2D([], [], color="#444444", linestyle=dash, linewidth=0.9, label=f"{row.name} {float(str(row.test)):.2f} %")
+        yield plots.stroke("#444444", dash, 0.9, f"{row.name} {float(str(row.test)):.2f} %")
     if (medians["collapsed"] > 0).any():
-        yield Line2D([], [], linestyle="none", marker="", label="k of n: runs below the average")
+        yield Line2D([], [], linestyle="none", marker="", label="k of n runs below the average")

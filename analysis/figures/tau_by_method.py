@@ -29,7 +29,7 @@ DEFINITIONS = (
     "accuracies over the probe; a dot is the mean over runs of the ranking by estimated accuracy, the tick below it "
     "that by cross-entropy of the same networks, which fewer estimates tie in; lines are intervals of the means. "
     "Vertical lines: what parameter count and multiply-adds reach without any training, and the tau-b to expect of the "
-    "truth with itself, trained again. Right: images passed through supernets, forward and backward, the mean over runs. "
+    "truth with itself, trained again. Right: images passed through supernets, forward and backward, a mean over runs. "
     "Outlined marks are searches at the images of their base on one supernet."
 )
 
@@ -101,6 +101,7 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     figure = Figure(figsize=(style.TEXT_WIDTH, ROW * (max(rows.values()) + 1) + 0.9), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True, width_ratios=(2.6, 1))
     _taus(left, data, rows)
+    left.axvline(0, color="#BBBBBB", linewidth=0.6)
     _costs(right, data, rows)
     places = {row: label for label, row in reversed(rows.items())}
     left.set_yticks(list(places), [_told(places[row]) for row in places])
@@ -109,8 +110,8 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     right.tick_params(axis="y", length=0)
     for axes in (left, right):
         axes.grid(visible=False, axis="y")
-        axes.axvline(0, color="#BBBBBB", linewidth=0.6) if axes is left else None
-        firsts = [row for row in places if row and papers.search(places[row]).paper != papers.search(places[row - 1]).paper]
+        of = [papers.search(places[row]).paper for row in sorted(places)]
+        firsts = [row for row in range(1, len(of)) if of[row] != of[row - 1]]
         for row in firsts:
             axes.axhline(row - 0.5, color="#DDDDDD", linewidth=0.5, zorder=0)
     _legend(figure, data)
@@ -151,7 +152,7 @@ def _taus(axes: Axes, data: pd.DataFrame, rows: dict[str, int]) -> None:
 
 
 def _costs(axes: Axes, data: pd.DataFrame, rows: dict[str, int]) -> None:
-    from matplotlib.ticker import EngFormatter
+    from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
     known = data[(data["kind"] == "accuracy") & (data["images"] > 0)]
     for row in known.itertuples():
@@ -163,8 +164,12 @@ def _costs(axes: Axes, data: pd.DataFrame, rows: dict[str, int]) -> None:
         )  # fmt: skip
     if len(known):
         axes.set_xscale("log")
+        low, high = known["images"].min(), known["images"].max()
+        axes.set_xlim(low / 1.6, high * 1.6)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0,) if high > 30 * low else (1.0, 3.0)))
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel("images, forward + backward")
+    axes.set_xlabel("images passed")
 
 
 def _legend(figure: Figure, data: pd.DataFrame) -> None:
@@ -181,10 +186,8 @@ def _legend(figure: Figure, data: pd.DataFrame) -> None:
         )
     levels = data[data["kind"] == "level"].set_index("name")["tau"]
     handles += [
-        Line2D([], [], color="#333333", linestyle=DASHES[kind], linewidth=0.9, label=f"{name} {plots.number(levels[name])}")
+        plots.stroke("#333333", DASHES[kind], 0.9, f"{name} {plots.number(levels[name], 3)}")
         for kind, name in LEVELS.items()
         if name in levels
     ]
     plots.legend(figure, handles)
-
-
