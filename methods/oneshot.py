@@ -54,7 +54,7 @@ class OneShot(Relaxation):
         """Images through the supernet per training image of a step of alpha, forward and back."""
         return 2
 
-    def weight_passes(self, space: Space) -> int:
+    def weight_passes(self, space: Space) -> float:
         """The same for a step of the weights."""
         return 2
 

@@ -70,7 +70,11 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, C, H, W]` to `[B, outputs, H / stride, W / stride]`."""
-        x, kernel = F.relu(x), self.kernel.to(x.dtype)
+        return self.through(x, self.kernel)
+
+    def through(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """The same with a given kernel."""
+        x, kernel = F.relu(x), kernel.to(x.dtype)
         if self.size == 1:
             y = F.conv2d(x[:, :, :: self.stride, :: self.stride], kernel)  # see `FactorisedReduction`
         else:
@@ -141,11 +145,19 @@ class InvertedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, C, H, W]` to `[B, outputs, H / stride, W / stride]`."""
-        expand, deep, project = self.kernels
+        return self.through(x, *self.kernels)
+
+    def through(self, x: Tensor, expand: Tensor, deep: Tensor, project: Tensor) -> Tensor:
+        """The same with given kernels."""
         y = F.relu(self._normed(0, convolve(x, expand)))
         y = F.relu(self._normed(1, convolve(y, deep, self.stride, groups=len(deep))))
         y = self._normed(2, convolve(y, project))
         return x + y if self.whole else y
+
+    @property
+    def normalised(self) -> list[Statistics]:
+        """Behind each of the three."""
+        return list(self.norms)  # type: ignore[arg-type]  # a ModuleList
 
     def _normed(self, which: int, x: Tensor) -> Tensor:
         return batch_norm(x, [self.norms[which]], None, self.training)  # type: ignore[list-item]  # a ModuleList
@@ -248,6 +260,8 @@ def batch_norm(x: Tensor, norms: Sequence[Statistics], scales: Tensor | None, tr
     kept = [(n.mean, n.var) for n in norms if n.mean is not None and n.var is not None]
     if not kept:
         return F.batch_norm(x, None, None, scale, shift, True)
+    if len(kept) == 1:
+        return F.batch_norm(x, *kept[0], scale, shift, training)
     mean, var = torch.cat([m for m, _ in kept]), torch.cat([v for _, v in kept])
     y = F.batch_norm(x, mean, var, scale, shift, training)
     if training:

@@ -57,6 +57,8 @@ class Training:
     precision: Precision = added("fp32")  # of training passes; scoring is always in single precision
     smoothing: float = added(0.0)  # of labels in the loss of the weights: the share that is spread over all classes
 
+    nested: bool = added(False)  # whether kernels are parts of larger ones, where they can be (`bench.nets.nested`)
+
     def __post_init__(self) -> None:
         require_range(self, 1, "epochs", "batch")
         require_range(self, 0, "learning_rate", "learning_rate_end", "alpha_rate")

@@ -122,8 +122,9 @@ class Task:
         self._check(region)
         name = f"{self.name}{self._supernets}"
         self._supernets += 1
+        place = f"weights/{name}"
         supernet = supernet_of(
-            self.space, self._shape(), training.norm, self.seed, f"weights/{name}", training.precision
+            self.space, self._shape(), training.norm, self.seed, place, training.precision, nested=training.nested
         )
         supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.meter.watch(supernet)

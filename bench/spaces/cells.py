@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -55,6 +55,27 @@ class CellSpace(Space):
     def operations(self) -> tuple[Operation, ...]:
         """What `ops` stand for. Raises UnknownName."""
         return tuple(operation(name) for name in self.ops)
+
+    @cached_property
+    def holders(self) -> Mapping[int, int]:
+        """The operations whose kernels may be parts of another's, each with the largest of its kind, which holds them.
+
+        Raises BadSpace where two are of a kind and neither holds the other.
+        """
+        found: dict[int, int] = {}
+        nesting = [op for op, one in enumerate(self.operations) if one.holds(one)]
+        for kind in dict.fromkeys(type(self.operations[op]) for op in nesting):
+            alike = [op for op in nesting if type(self.operations[op]) is kind]
+            largest = max(alike, key=lambda op: sum(self.operations[op].holds(self.operations[o]) for o in alike))
+            for op in alike:
+                if not self.operations[largest].holds(self.operations[op]):
+                    raise BadSpace(
+                        f"{self.ops[op]} is no part of {self.ops[largest]} of {self.name}: its kernel or its width is "
+                        "larger; train it on weights of its own"
+                    )
+                if op != largest:
+                    found[op] = largest
+        return found
 
     @cached_property
     def absent(self) -> int | None:

@@ -56,6 +56,10 @@ class Operation(ABC):
         """Whether a sum may pass through it term by term: it has no weights, no normalisation and no ReLU."""
         return False
 
+    def holds(self, other: Operation) -> bool:
+        """Whether the kernels of another may be parts of its own (`bench.nets.nested`)."""
+        return False
+
 
 @dataclass(frozen=True)
 class Absent(Operation):
@@ -115,6 +119,10 @@ class Convolution(Operation):
         """One."""
         return (Kernel(channels, channels, self.size, side // stride, stride, affine=2 * channels),)
 
+    def holds(self, other: Operation) -> bool:
+        """A kernel that is no larger."""
+        return isinstance(other, Convolution) and other.size <= self.size
+
 
 @dataclass(frozen=True)
 class Separable(Operation):
@@ -173,6 +181,12 @@ class InvertedResidual(Operation):
             Kernel(wide, wide, self.size, after, stride, groups=wide, affine=2 * wide),
             Kernel(outputs, wide, 1, after, affine=2 * outputs),
         )
+
+    def holds(self, other: Operation) -> bool:
+        """A kernel and a width that are no larger."""
+        if not isinstance(other, InvertedResidual):
+            return False
+        return other.size <= self.size and other.expansion <= self.expansion
 
 
 OPERATIONS: dict[str, Operation] = {

@@ -69,6 +69,13 @@ TOY_DARTS = Embedded(
     },
 )
 
+MACRO = Embedded(
+    "patches-macro-v1",
+    "Architectures of the space macro trained alone on oriented patches",
+    SHARDS / "macro",
+    {FIRST: Pass(Plan(Recipe(channels=8, learning_rate=0.1), seeds=(0, 1, 2), space="macro"))},
+)
+
 MADE: Mapping[str, Embedded] = {"nb201": NB201, "toy-darts": TOY_DARTS}
 
 
