@@ -104,10 +104,10 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    for row in levels.itertuples():
-        if low <= float(str(row.test)) <= high:
-            dash = style.SOLID if str(row.name).startswith("largest") else style.DOTTED
-            axes.axhline(float(str(row.test)), color="#444444", linestyle=dash, linewidth=0.9, zorder=1)
+    for name, test in _levels(levels):
+        if low <= test <= high:
+            dash = style.SOLID if name.startswith("largest") else style.DOTTED
+            axes.axhline(test, color="#444444", linestyle=dash, linewidth=0.9, zorder=1)
     for at, ((_, row), x) in enumerate(zip(medians.iterrows(), _apart(axes, medians), strict=True), 1):
         _point(axes, at, x, row, data[(data["label"] == row["label"]) & (data["kind"] == "run")])
     axes.set_xlabel("images passed through supernets, forward + backward")
@@ -127,6 +127,10 @@ def _ends(medians: pd.DataFrame, levels: pd.DataFrame) -> tuple[float, float]:
     bottom = max([medians["low"].min(), *average])
     margin = 0.1 * max(top - bottom, 0.1)
     return bottom - margin, top + margin
+
+
+def _levels(levels: pd.DataFrame) -> Iterator[tuple[str, float]]:
+    yield from zip(levels["name"].map(str), levels["test"].astype(float), strict=True)
 
 
 def _apart(axes: Axes, medians: pd.DataFrame) -> list[float]:
@@ -171,10 +175,10 @@ def _handles(medians: pd.DataFrame, levels: pd.DataFrame) -> Iterator[Any]:
         found, fair = papers.search(row["label"]), style.FAIR in style.parts(row["label"])[1]
         face = "white" if fair else found.ink
         ends = ", equal images" if fair else ""
-        look = {"marker": "o", "markersize": 5, "markerfacecolor": face, "markeredgecolor": found.ink}
+        look: dict[str, Any] = {"marker": "o", "markersize": 5, "markerfacecolor": face, "markeredgecolor": found.ink}
         yield Line2D([], [], linestyle="none", label=f"{at}  {found.name}{ends}", **look)
-    for row in levels.itertuples():
-        dash = style.SOLID if str(row.name).startswith("largest") else style.DOTTED
-        yield plots.stroke("#444444", dash, 0.9, f"{row.name} {float(str(row.test)):.2f} %")
+    for name, test in _levels(levels):
+        dash = style.SOLID if name.startswith("largest") else style.DOTTED
+        yield plots.stroke("#444444", dash, 0.9, f"{name} {test:.2f} %")
     if (medians["collapsed"] > 0).any():
         yield Line2D([], [], linestyle="none", marker="", label="k of n runs below the average")

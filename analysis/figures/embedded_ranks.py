@@ -23,6 +23,7 @@ SHEET = "`python -m bench.truth.sheet --official TABLE`"
 BINS = 20  # of the running quartiles, equal in number of cells
 SIZE = 3.2  # inches
 XLABEL, YLABEL = "rank in the embedded table (1 is best)", "rank on CIFAR-10 (1 is best)"
+BY_SETTING = False
 _COLUMNS = ["position", "embedded", "cifar10"]
 
 CHART = Chart(

@@ -103,7 +103,7 @@ def paint(data: pd.DataFrame, partial: str) -> Figure:
     _taus(left, data, rows)
     left.axvline(0, color="#BBBBBB", linewidth=0.6)
     _costs(right, data, rows)
-    places = {row: label for label, row in reversed(rows.items())}
+    places = dict(sorted((row, label) for label, row in reversed(rows.items())))
     left.set_yticks(list(places), [_told(places[row]) for row in places])
     left.set_ylim(max(rows.values()) + 0.6, -0.6)
     left.tick_params(axis="y", length=0)
@@ -133,21 +133,20 @@ def _taus(axes: Axes, data: pd.DataFrame, rows: dict[str, int]) -> None:
     for kind, name in LEVELS.items():
         for tau in data.loc[(data["kind"] == "level") & (data["name"] == name), "tau"]:
             axes.axvline(tau, color="#333333", linestyle=DASHES[kind], linewidth=0.9, zorder=1)
-    for row in data[data["kind"] != "level"].itertuples():
-        if pd.isna(row.tau):
-            continue
-        ink, fair = papers.search(str(row.label)).ink, style.FAIR in style.parts(str(row.label))[1]
-        y = rows[str(row.label)] + (SIDE if row.kind == "entropy" else -SIDE / 2)
-        entropy = row.kind == "entropy"
-        if not pd.isna(row.low):
-            width = 0.7 if entropy or fair else 1.8
-            axes.plot([row.low, row.high], [y, y], color=ink, linewidth=width, zorder=2, solid_capstyle="butt")
+    for _, row in data[(data["kind"] != "level") & data["tau"].notna()].iterrows():
+        label, entropy = str(row["label"]), row["kind"] == "entropy"
+        ink, fair = papers.search(label).ink, style.FAIR in style.parts(label)[1]
+        if entropy and fair:
+            continue  # one tick a row
+        tau, low, high = (float(row[name]) for name in ("tau", "low", "high"))
+        y = rows[label] + (SIDE if entropy else -SIDE / 2)
+        width = 0.7 if entropy or fair else 1.8
+        axes.plot([low, high], [y, y], color=ink, linewidth=width, zorder=2, solid_capstyle="butt")
         look: dict[str, Any] = {"marker": "|", "markersize": 5, "markeredgewidth": 1.2, "color": ink}
         if not entropy:
             face = "white" if fair else ink
             look = {"marker": "o", "markersize": 4.5, "markerfacecolor": face, "markeredgecolor": ink}
-        if not (entropy and fair):
-            axes.plot([row.tau], [y], linestyle="none", zorder=4 if fair else 3, **look)
+        axes.plot([tau], [y], linestyle="none", zorder=4 if fair else 3, **look)
     axes.set_xlabel("tau-b of estimates with the truth")
 
 
@@ -155,12 +154,11 @@ def _costs(axes: Axes, data: pd.DataFrame, rows: dict[str, int]) -> None:
     from matplotlib.ticker import EngFormatter, LogLocator, NullLocator
 
     known = data[(data["kind"] == "accuracy") & (data["images"] > 0)]
-    for row in known.itertuples():
-        ink, fair = papers.search(str(row.label)).ink, style.FAIR in style.parts(str(row.label))[1]
-        face = "white" if fair else ink
+    for label, images in zip(known["label"].map(str), known["images"].astype(float), strict=True):
+        ink, fair = papers.search(label).ink, style.FAIR in style.parts(label)[1]
         axes.plot(
-            [row.images], [rows[str(row.label)]], linestyle="none", marker="o", markersize=4.0, markeredgecolor=ink,
-            markerfacecolor=face,
+            [images], [rows[label]], linestyle="none", marker="o", markersize=4.0, markeredgecolor=ink,
+            markerfacecolor="white" if fair else ink,
         )  # fmt: skip
     if len(known):
         axes.set_xscale("log")
