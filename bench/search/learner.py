@@ -98,6 +98,11 @@ class Relaxation(ABC):
         return self
 
     @property
+    def channel_share(self) -> int:
+        """Into how many parts channels fall of which operations see one; 1 is all of them."""
+        return 1
+
+    @property
     def single_level(self) -> bool:
         """Whether alpha follows the training loss, in the same pass as the weights, and not `step`."""
         return False
