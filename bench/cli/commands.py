@@ -77,6 +77,9 @@ class RunCommand(Common):
     steps: Literal["ordinary", "captured", "masked"] = "ordinary"
     """Steps of training; captured and masked ones are meant for GPUs."""
 
+    pin: bool = False
+    """Write down which runs the study has, as plan.json in the results folder, and make none of them yet; from then on
+    the study runs exactly these there."""
     share: bool | None = None
     """Do training that runs have in common once, as some studies ask: a parent, say, that several methods begin with.
     Each is charged as if it had trained alone."""
@@ -84,10 +87,12 @@ class RunCommand(Common):
     def __call__(self) -> int:
         from rich.console import Console
 
+        from bench.runs import agreed
         from bench.runs.pool import Processes, Serial
         from bench.runs.progress import Report
         from bench.runs.run import Settings, device_named, finished, make, provenance
         from bench.runs.study import changed, study_named
+        from bench.store.parents import apart
         from bench.store.record import Results
 
         study = changed(
@@ -99,6 +104,10 @@ class RunCommand(Common):
             space=self.space,
         )
         specs = study.specs(dict(_pair(text) for text in self.set), self.resized)
+        if self.pin:
+            print(f"{agreed.agree(self.results, study.name, specs)}: {counted(len(specs), 'run')} of {study.name}")
+            return 0
+        agreed.check(self.results, study.name, specs, whole=not (self.methods or self.seeds))
         _check_images(study.dataset, self.data)
         device = device_named(self.device)
         provenance()  # now, for this process, and not after hours in which the sources may have changed
@@ -121,6 +130,8 @@ class RunCommand(Common):
         )
         if borrowed := study.borrowed():
             console.print(borrowed, highlight=False, soft_wrap=True)
+        for line in apart({spec.label: spec.identity["method"] for spec in specs}) if share else ():
+            console.print(line, highlight=False, soft_wrap=True)
         known: dict[int, Any] = {}
         for index, spec in enumerate(specs):
             try:
