@@ -49,8 +49,9 @@ _BLOCK = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)"
 
 
 def update(path: Path, frame: pd.DataFrame, root: Path = RESULTS) -> Path:
-    """Write the file with all its generated parts made anew, from the scores and the tables of a results folder. Raises BadRecord where it cannot be read, or a part needs
-    scores that are not there; UnknownName for a part that nobody makes."""
+    """Write the file with all its generated parts made anew, from the scores and the tables of a results folder. Raises
+    BadRecord where it cannot be read, or a part needs scores that are not there; UnknownName for a part that nobody
+    makes."""
     try:
         text = path.read_text()
     except OSError as error:
