@@ -129,8 +129,14 @@ def to_bytes(note: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
     return stream.getvalue()
 
 
-def read(path: Path, parts: Set[str] = frozenset(PARTS)) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The note, of these parts, and the tensors of such a file, on the CPU. Raises BadRecord."""
+def read(
+    path: Path,
+    parts: Set[str] = frozenset(PARTS),
+    remedy: str = "move its folder aside and run again",
+    what: str = "checkpoint",
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The note, of these parts, and the tensors of such a file, on the CPU. Raises BadRecord, with what it is and the
+    remedy."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -139,5 +145,5 @@ def read(path: Path, parts: Set[str] = frozenset(PARTS)) -> tuple[dict[str, Any]
             raise ValueError(f"its note holds {sorted(note)}")
     except Exception as error:  # a damaged archive raises whatever its bytes happen to say
         why = str(error).split("\n")[0]
-        raise BadRecord(f"cannot read the checkpoint {path} ({why}); move its folder aside and run again") from None
+        raise BadRecord(f"cannot read the {what} {path} ({why}); {remedy}") from None
     return note, {name: torch.from_numpy(array) for name, array in arrays.items()}
