@@ -12,9 +12,12 @@ from pathlib import Path
 from analysis import gallery, generated
 from analysis.drawings import all_drawn
 from analysis.load import load
+from analysis.pairs import note_damage
 from analysis.report import page
 from analysis.tables.main import print_main
 from bench.errors import BenchError, counted
+from bench.store.hints import DEFAULT, addressed
+from bench.store.names import printable
 from bench.store.record import Results
 from bench.store.typed import options
 
@@ -41,19 +44,32 @@ class Options:
 
 
 def draw_all(asked: Options) -> int:
-    """Draw, say what was written and what is missing. 0 if anything was drawn. Raises BenchError."""
+    """Draw, say what was written, what is missing and what was skipped. The exit code is 1 where files were skipped, 2
+    where nothing was drawn. Raises BenchError."""
     results = Results(asked.results)
+    try:
+        code = _drawn(asked, results)
+    finally:
+        for why in results.damaged.values():
+            print(printable(addressed(f"skipped: {why}", results.root)), file=sys.stderr)
+    return code or int(bool(results.damaged))
+
+
+def _drawn(asked: Options, results: Results) -> int:
     loaded = load(results, asked.partial)
+    note_damage(loaded.frame, results)
     drawn = all_drawn(loaded.frame, results.root, asked.workers)
     written = [path for _, _, one in drawn for path in one.paths]
+    results.damaged |= {Path(name): one.fault for name, _, one in drawn if one.fault}
     missing = [*loaded.missing, *earlier(results.root, written), *(line for _, _, one in drawn for line in one.missing)]
+    missing = [addressed(line, results.root) for line in missing]
     report = page.write(results, loaded, drawn, missing)
     also = [] if asked.gallery is None else [*gallery.write(asked.gallery, drawn, loaded.frame)]
     also += [generated.update(page_, loaded.frame) for page_ in asked.readme]
     print_main(loaded.frame)
     shown = missing if asked.missing else missing[:SHOWN]
     for line in shown:
-        print(f"missing: {line}", file=sys.stderr)
+        print(printable(f"missing: {line}"), file=sys.stderr)
     if len(shown) < len(missing):
         print(f"missing: {len(missing) - len(shown)} more, listed in {report} and by --missing", file=sys.stderr)
     files = Counter(path.parent for path in (*written, *also))
@@ -70,10 +86,13 @@ def earlier(root: Path, written: Sequence[Path]) -> list[str]:
 
 def main() -> int:
     """The command line; errors that a person can act on are one line and exit code 2."""
+    root = DEFAULT
     try:
-        return draw_all(options(Options, "python -m analysis"))
+        asked = options(Options, "python -m analysis")
+        root = asked.results
+        return draw_all(asked)
     except BenchError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(printable(addressed(f"error: {error}", root)), file=sys.stderr)
         return 2
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 import analysis.figures
 import analysis.tables
 from analysis.output import Drawn
+from bench.errors import BadRecord
 from bench.store.record import Results
 
 
@@ -51,4 +52,7 @@ def all_drawn(frame: pd.DataFrame, root: Path, workers: int = 1) -> list[tuple[s
 
 
 def _drawn(module: str, frame: pd.DataFrame, root: Path) -> Drawn:
-    return cast(Drawing, importlib.import_module(module)).draw(frame, Results(root))
+    try:
+        return cast(Drawing, importlib.import_module(module)).draw(frame, Results(root))
+    except BadRecord as error:  # what cannot be trusted costs this table or figure, not the others
+        return Drawn((), fault=f"{module.rpartition('.')[2]} is not drawn: {error}")

@@ -15,6 +15,7 @@ import pandas as pd
 from analysis import missing
 from analysis.load import RESCORE, Setting
 from analysis.style import FAIR, order, parts, printed
+from bench.store.spec import scale_typed
 
 MOST = 8
 UNTRAINED = ("random", "largest")  # what needs no supernet and has no opinion
@@ -83,8 +84,11 @@ def gaps(name: str, setting: Setting, rows: pd.DataFrame, wanted: Sequence[str])
     found = missing.progress(setting, rows, wanted)
     if not absent or (found is not None and set(absent) <= set(found.study.labels)):
         return missing.lines(name, whole, rows, wanted)
+    scale = scale_typed(setting.scale)
+    if not scale:  # a search on a table, which `run` does not make
+        return []
     words = " ".join(shlex.quote(label) for label in absent)
-    where = f"--space {setting.space} --dataset {setting.dataset} --scale {setting.scale}"
+    where = f"--space {setting.space} --dataset {setting.dataset} {scale}"
     command = f"python -m bench run {where} --methods {words}"
     return [f"{name} {whole.slug}: no run of {', '.join(absent)}; `{command}`, then {RESCORE}"]
 

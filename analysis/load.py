@@ -6,8 +6,6 @@ in one.
 
 from __future__ import annotations
 
-import math
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +15,9 @@ import pandas as pd
 
 from bench.errors import BadRecord, counted
 from bench.scoring.panel import DEFINITIONS
-from bench.store.record import Record, Results, Score, to_json
+from bench.store import names
+from bench.store.parents import differing
+from bench.store.record import Record, Results, Score
 from bench.store.spec import canonical
 
 COSTS = ("forward_images", "backward_images", "device_s", "supernets")
@@ -63,7 +63,7 @@ class Setting:
         population = "" if self.population.startswith("all ") else self.population
         kind = "" if self.kind == TRAINED else self.kind
         parts = (self.space, self.dataset, self.target, self.scale, self.truth, population, kind)
-        return "-".join(re.sub(r"[^\w.]+", "-", part) for part in parts if part)
+        return names.slug(*parts)
 
 
 @dataclass(frozen=True)
@@ -83,11 +83,11 @@ def load(results: Results, partial: bool = False) -> Loaded:
     """All scores below `results`. Raises BadRecord where a file cannot be trusted, where two truths, scales or
     configurations would be mixed, where there is no score at all, and, unless `partial`, where a record lacks one."""
     records = {record.key: record for record in results.records()}
-    scores = list(results.scores())
+    scores = list(results.judged(records))
     if not scores:
         raise BadRecord(f"{results.root} holds no scores; {_first_steps(results, len(records))}")
     failures = list(results.failures())
-    rows = [_row(score, records, results) for score in scores]
+    rows = [_row(score, records[score.key], results) for score in scores]
     frame = pd.DataFrame([*rows, *_failed_rows(rows, failures)])
     text = [name for name in frame if isinstance(frame[name].dtype, pd.StringDtype)]
     frame = frame.astype({**dict.fromkeys(text, object), **dict.fromkeys(NUMBERS, "float64")})
@@ -133,17 +133,8 @@ def is_searched(dataset: str, target: str) -> bool:
     return dataset == target or dataset.startswith(f"{target}-")
 
 
-def _row(score: Score, records: Mapping[str, Record], results: Results) -> dict[str, Any]:
+def _row(score: Score, record: Record, results: Results) -> dict[str, Any]:
     path = results.score_path(score.key, score.truth)
-    strange = _not_finite(to_json(score))
-    if strange:
-        raise BadRecord(f"{path}: {strange} is not a finite number; run {RESCORE} again")
-    record = records.get(score.key)
-    if record is None:
-        raise BadRecord(f"{path} has no record {results.run_path(score.key)}; bring it back or move the scores aside")
-    absent = [name for name in COSTS if name not in score.cost]
-    if absent:
-        raise BadRecord(f"{path}: the cost lacks {', '.join(absent)}; run {RESCORE} again")
     if set(score.panel) != set(DEFINITIONS):
         odd = min(set(score.panel) ^ set(DEFINITIONS))
         raise BadRecord(f"{path}: the panel lacks, or alone has, {odd}; run {RESCORE} again")
@@ -236,14 +227,6 @@ def base_of(label: str) -> str:
     return f"{name}({', '.join(kept)})" if bracket and kept else name
 
 
-def _not_finite(value: Any, name: str = "") -> str:
-    """The dotted name of the first number that is not finite, or nothing."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return name
-    items: Any = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
-    return next(filter(None, (_not_finite(v, f"{name}.{k}".lstrip(".")) for k, v in items)), "")
-
-
 def _check_one_row_each(frame: pd.DataFrame, results: Results) -> None:
     twice = frame[frame.duplicated(["key", *STATED, "target"])]
     for row in twice.itertuples():
@@ -266,7 +249,7 @@ def _check_one_scale(frame: pd.DataFrame) -> None:
         if len(first) > 1:
             (a, one), (b, other) = _two(first, "scale_numbers")
             raise BadRecord(
-                f"two scales mixed: {scale!r} on {space}/{dataset} differs in {_differing(one, other)} "
+                f"two scales mixed: {scale!r} on {space}/{dataset} differs in {', '.join(differing(one, other))} "
                 f"(runs {a} and {b}); rename one or move it aside"
             )
 
@@ -278,7 +261,7 @@ def _check_one_method(frame: pd.DataFrame) -> None:
         if len(first) > 1:
             (a, one), (b, other) = _two(first, "method_id")
             raise BadRecord(
-                f"two methods mixed: label {label!r} differs in {_differing(one, other)} (runs {a} and {b}); "
+                f"two methods mixed: label {label!r} differs in {', '.join(differing(one, other))} (runs {a} and {b}); "
                 "give one another label or move it aside"
             )
 
@@ -296,15 +279,6 @@ def _check_one_image_set(frame: pd.DataFrame) -> None:
 
 def _two(first: pd.DataFrame, column: str) -> list[tuple[str, Any]]:
     return list(zip(first["key"].iloc[:2], first[column].iloc[:2], strict=True))
-
-
-def _differing(one: Any, other: Any, name: str = "") -> str:
-    """The dotted names of the values in which two JSON objects differ."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        names = sorted(one.keys() | other.keys())
-        parts = (_differing(one.get(k), other.get(k), f"{name}.{k}".lstrip(".")) for k in names)
-        return ", ".join(filter(None, parts))
-    return "" if one == other else name
 
 
 def _unscored(frame: pd.DataFrame, records: Mapping[str, Record]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bench.store.files import write_atomically
+from bench.store.names import cell
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,6 +23,7 @@ class Drawn:
 
     paths: tuple[Path, ...]
     missing: tuple[str, ...] = ()
+    fault: str = ""  # why nothing was, where a file that it reads cannot be trusted
 
 
 def as_frame(lines: Sequence[Mapping[str, Any]], columns: Sequence[str], integers: Sequence[str] = ()) -> pd.DataFrame:
@@ -32,7 +34,9 @@ def as_frame(lines: Sequence[Mapping[str, Any]], columns: Sequence[str], integer
 
 
 def csv_text(data: pd.DataFrame) -> str:
-    """Comma-separated values, 10 significant digits, empty where nothing is known."""
+    """Comma-separated values, 10 significant digits, empty where nothing is known; no cell is a formula."""
+    words = data.select_dtypes(include=["object", "string"]).columns
+    data = data.assign(**{name: data[name].map(lambda v: cell(v) if isinstance(v, str) else v) for name in words})
     return data.to_csv(index=False, float_format="%.10g", lineterminator="\n")
 
 

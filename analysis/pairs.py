@@ -4,6 +4,7 @@ with the truths of its score when they are read."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +32,32 @@ class Sides:
 
     @property
     def absent(self) -> tuple[Path, ...]:
-        """Those of the two files that are not at hand."""
-        return tuple(path for path in (self.estimates, self.truths) if not path.exists())
+        """Those of the two files that are not at hand, or cannot be trusted."""
+        return tuple(path for path in (self.estimates, self.truths) if not path.exists() or self.fault(path))
+
+    def fault(self, path: Path) -> str:
+        """Why one of the two, which is there, cannot be trusted; empty where it can."""
+        state = path.stat()
+        return _fault(path, path == self.estimates, state.st_mtime_ns, state.st_size)
+
+
+@lru_cache(maxsize=65_536)
+def _fault(path: Path, estimates: bool, changed_ns: int, size: int) -> str:
+    try:
+        _ = probe.read(path) if estimates else truths.read(path)
+    except BadRecord as error:
+        return str(error)
+    return ""
+
+
+def note_damage(frame: pd.DataFrame, results: Results) -> None:
+    """Name in `results.damaged` what lies beside scores and cannot be trusted; nothing is drawn from it."""
+    rows = frame[frame["pairs"].notna()]
+    for key, truth, target, checksum in rows[["key", "truth", "target", "truth_checksum"]].itertuples(index=False):
+        of = sides(results, key, truth, target, checksum)
+        for path in (of.estimates, of.truths):
+            if path.exists() and (why := of.fault(path)):
+                results.damaged[path] = why
 
 
 def sides(results: Results, key: str, truth: str, target: str, checksum: str) -> Sides:

@@ -9,8 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.load import RESCORE, Setting, settings, targets_of
-from bench.errors import BadRecord
+from analysis.load import Setting, settings, targets_of
 from bench.store.record import Record, Results, read_record
 
 
@@ -55,15 +54,11 @@ def leaves(record: Record) -> int | None:
     return None if not all(n["kept"] for n in tree) else sum(node["name"] not in parents for node in tree)
 
 
-def curve(row: pd.Series, results: Results, quantity: str) -> list[tuple[float, float]]:
+def curve(row: pd.Series, quantity: str) -> list[tuple[float, float]]:
     """(images, `test` or `regret_test`) of a run wherever its proposal has a truth, the final choice last; nothing for
-    a run whose choice has none. Raises BadRecord where a point of the score's curve is incomplete."""
+    a run whose choice has none."""
     end = float(row["forward_images"] + row["backward_images"])
-    try:
-        points = [(float(p["forward_images"] + p["backward_images"]), p[quantity]) for p in row["curve"]]
-    except KeyError as error:
-        path = results.score_path(str(row["key"]), str(row["truth"]))
-        raise BadRecord(f"{path}: a point of the curve lacks {error}; run {RESCORE} again") from None
+    points = [(float(p["forward_images"] + p["backward_images"]), p[quantity]) for p in row["curve"]]
     known = {images: float(value) for images, value in points if value is not None}
     return sorted({**known, end: float(row[quantity])}.items()) if row[quantity] == row[quantity] else []
 

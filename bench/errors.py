@@ -25,7 +25,7 @@ class UnknownName(BenchError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
         folded = {one.lower(): one for one in reversed(names)}
-        near = get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+        near = get_close_matches(name.lower(), folded, n=1, cutoff=0.51)
         hint = f"did you mean {folded[near[0]]!r}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} {name!r}; {hint}")
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from bench.store.bases import BASES, ELSEWHERE
 from bench.store.labels import parsed
 from bench.store.spec import with_settings
-from methods import darts, proxyless, rsps, snas, spos
+from methods import darts, proxyless, rsps, shrink, snas, spos
 from methods.oneshot import OneShot
 
 ALONE: Mapping[str, OneShot] = {
     **darts.VARIANTS,
     **proxyless.VARIANTS,
     **rsps.VARIANTS,
+    **shrink.VARIANTS,
     **snas.VARIANTS,
     **spos.VARIANTS,
 }

@@ -124,17 +124,12 @@ class Proxyless(OneShot):
         smoothing=0.1,
     )
     gates: Literal["two", "all"] = "two"
-    warmup: int = 40  # epochs of `training.epochs` in which alpha rests
     every: int = 5  # steps of the weights to one of alpha
     latency: Latency | None = None
+    waits: float = 0.25  # share of the training before alpha moves: 40 of 160 epochs
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0 <= self.warmup < self.training.epochs:
-            raise BadSpec(
-                f"a warm-up of {self.warmup} epochs leaves none of {self.training.epochs} in which alpha moves; give "
-                "fewer"
-            )
         if self.every < 1:
             raise BadSpec(f"alpha moves at every so many steps, 1 or more, not {self.every}")
 
@@ -144,12 +139,13 @@ class Proxyless(OneShot):
             self.latency.check(task.space)
 
     def passes(self, space: Space) -> float:
-        """Two for the weights, and two for alpha when it moves."""
-        return 2 + 2 / self.every * (1 - self._resting) if self.moves_alpha else 2
+        """Two for the weights, and two for alpha when it moves; those are of two operations an edge, or of all."""
+        moving = self.alpha_passes * (1 - self.waits) / self.every
+        return self.weight_passes(space) + (moving if self.moves_alpha else 0)
 
-    @property
-    def _resting(self) -> float:
-        return self.warmup / self.training.epochs
+    def alpha_turn(self, learner: Learner) -> bool:
+        """At every so many steps after the warm-up."""
+        return super().alpha_turn(learner) and not (learner.steps + 1) % self.every
 
     def probabilities(self, learner: Learner) -> Tensor:
         """`[E, O]`."""
@@ -160,9 +156,7 @@ class Proxyless(OneShot):
         return None, _region(drawn(self.probabilities(learner).detach().cpu(), 1, learner.noise))
 
     def step(self, learner: Learner, train: Batch, valid: Batch) -> None:
-        """At every so many steps after the warm-up one Adam step on alpha, along the gradient of the gates."""
-        if learner.progress < self._resting or (learner.steps + 1) % self.every:
-            return
+        """One Adam step on alpha along the gradient of the gates."""
         gates = self.draw(learner)
         before = learner.alpha.detach().clone()
         learner.update_alpha(self.gradient(learner, valid, gates))

@@ -16,6 +16,9 @@ from bench.cli.commands import main
 from bench.cli.compare import Field, fields
 from bench.store.record import Candidate, Record, Results, Score
 from bench.store.spec import SCALES, key_of, plain
+from tests import edited
+
+ARCHITECTURE = "|avg_pool_3x3~0|+|avg_pool_3x3~0|avg_pool_3x3~1|+|avg_pool_3x3~0|avg_pool_3x3~1|avg_pool_3x3~2|"
 
 
 def run(seed: int = 0, epochs: int = 50, **others: Any) -> Record:
@@ -35,11 +38,11 @@ def run(seed: int = 0, epochs: int = 50, **others: Any) -> Record:
         "status": "done",
         "message": "",
         "genotype": (3,) * 6,
-        "architecture": "a cell",
+        "architecture": ARCHITECTURE,
         "candidates": (Candidate((3,) * 6, 0.5),),
         "trace": (),
         "details": {},
-        "cost": {"forward_images": 10, "phases": {"weights": {"forward_images": 10}}},
+        "cost": edited.cost(weights={"forward_images": 10}),
         "estimates": None,
         "place": {"code": "c0de", "device": "cpu"},
     }
@@ -68,17 +71,17 @@ def test_every_part_is_compared() -> None:
         status="diverged",
         architecture=None,
         candidates=(Candidate((3,) * 6, 0.25), Candidate((1,) * 6, None)),
-        cost={"forward_images": 30, "phases": {"weights": {"forward_images": 10}, "cut": {"forward_images": 20}}},
+        cost=edited.cost(weights={"forward_images": 10}, cut={"forward_images": 20}),
         place={"code": "c0de", "device": "cuda"},
     )
     assert differing(run(), other) == {
         "choice/status": ("done", "diverged"),
-        "choice/architecture": ("a cell", None),
+        "choice/architecture": (ARCHITECTURE, None),
         "choice/candidates": (1, 2),
         "choice/candidate 1.estimate": (0.5, 0.25),
         "choice/candidate 2.genotype": (None, "1 1 1 1 1 1"),
         "cost/total.forward_images": (10, 30),
-        "cost/cut.forward_images": (None, 20),
+        **{f"cost/cut.{name}": (None, 20 if name == "forward_images" else 0) for name in edited.ACCOUNT},
         "place/device": ("cpu", "cuda"),
     }
 
@@ -101,7 +104,10 @@ def test_scores_are_compared_by_truth_and_target() -> None:
 @pytest.fixture
 def two(results: Path) -> tuple[str, str, str]:
     """The folder and the keys of two saved runs."""
-    one, other = run(), run(seed=1, architecture="another cell", cost={"forward_images": 10.00000001, "phases": {}})
+    one, other = (
+        run(),
+        run(seed=1, architecture="another cell", cost=edited.cost(weights={"forward_images": 10, "gmacs": 1e-9})),
+    )
     for record in (one, other):
         Results(results).save(record)
     return str(results), one.key, other.key
@@ -113,7 +119,7 @@ def test_the_command_prints_what_differs(two: tuple[str, str, str], capsys: pyte
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert lines[0][:2] == ["A", a]
     assert ["settings", "seed", "0", "1"] in lines
-    assert ["cost", "total.forward_images", "10", "10.00000001"] in lines  # rounded alike, but not the same
+    assert ["cost", "total.gmacs", "0", "1e-09"] in lines
     assert not any("batch" in line[1] for line in lines if len(line) > 1)
     assert lines[-1][:3] == ["4", "fields", "differ,"]
     assert main(["diff", a, b, "--all", "--results", folder]) == 0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,6 @@ from analysis.figures import (
 from analysis.load import load, settings
 from analysis.output import Drawn
 from bench.adapters.naslib import SCALE as TABLE_SCALE
-from bench.errors import BadRecord
 from bench.runs.study import SWITCHES
 from bench.spaces.nb201 import CONV1, CONV3, NONE, POOL, SKIP
 from bench.store.bases import BASES
@@ -664,20 +662,6 @@ def test_a_figure_of_some_runs_says_how_many(results: Results) -> None:
     (caption,) = (path for path in drawn.paths if path.suffix == ".md")
     assert "4 of 10 runs of study nb201-partition" in caption.read_text()  # five seeds of two methods
     assert "--seeds 2 3 4" in drawn.missing[0]
-
-
-def _broken_curve(results: Results) -> None:
-    key = made_up_run(results, "darts", 0, curve=[(1_000, 1.0)])
-    path = results.score_path(key, "table")
-    rows = json.loads(path.read_text())
-    del rows[0]["curve"][0]["test"]
-    path.write_text(json.dumps(rows))
-
-
-def test_an_incomplete_curve_is_refused_in_one_line(results: Results) -> None:
-    _broken_curve(results)
-    with pytest.raises(BadRecord, match=r"a point of the curve lacks 'test'; run `python -m bench score` again"):
-        draw(search_progress, results)
 
 
 STUDIES: list[tuple[Any, Callable[[Results], None]]] = [

@@ -132,10 +132,12 @@ def test_files_by_row_of_the_whole_space_are_read_too(table: Table, tmp_path: Pa
         _content(genotype=(9,) * 6),
     ],
 )
-def test_a_damaged_file_is_refused(table: Table, tmp_path: Path, content: str) -> None:
-    (tmp_path / "0-0-0-0-0-1.json").write_text(content)
-    with pytest.raises(BadTable, match="move it aside and score again"):
-        fill.OnDemand(table, TINY, tmp_path)
+def test_a_damaged_file_is_skipped_and_named(table: Table, tmp_path: Path, content: str) -> None:
+    path = tmp_path / "0-0-0-0-0-1.json"
+    path.write_text(content)
+    damaged = fill.OnDemand(table, TINY, tmp_path).damaged
+    assert list(damaged) == [path]
+    assert f"`python -m bench aside {path}`" in damaged[path]
 
 
 def test_a_table_of_another_population_is_refused_before_anything_trains(table: Table, tmp_path: Path) -> None:

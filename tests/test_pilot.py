@@ -16,7 +16,7 @@ import torch
 
 from bench.errors import BadSpec, UnknownName
 from bench.metrics import tau_b
-from bench.spaces import nb201
+from bench.spaces import macro, nb201, toy_darts
 from bench.truth import pilot
 from bench.truth.pilot import Arguments, Sample, describe, read_official, report
 from bench.truth.plan import Plan, class_order
@@ -125,7 +125,7 @@ def test_pilot_resumes_and_reports(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     context.set_forkserver_preload(["bench.truth.workers"])
     recipe = Recipe(channels=4, cells=1, images=64, batch=32, learning_rate=0.05)
     monkeypatch.setattr(pilot, "CONFIGS", {"tiny": recipe})
-    monkeypatch.setattr(pilot, "official_extract", lambda: None)
+    monkeypatch.setattr(pilot, "official_extract", lambda space: None)
     monkeypatch.setattr(pilot, "Plan", partial(Plan, train_images=64, valid_images=32, test_images=48))
     arguments = Arguments(config=("tiny",), cells=10, seeds=2, skip=10, out=tmp_path)
     assert pilot.main(arguments, context) == 0
@@ -151,10 +151,24 @@ def test_pilot_refuses(tmp_path: Path) -> None:
 
 
 def test_official_extract_is_read() -> None:
-    path = pilot.official_extract()
+    path = pilot.official_extract(nb201.SPACE)
     if path is None:
         pytest.skip("nb201.csv.gz is absent; set SUPERNET_BENCH_DATA")
-    found = read_official(path)
+    found = read_official(path, nb201.SPACE)
     assert {name: max(known.values()) for name, known in found.items()} == pytest.approx(
         {"CIFAR-10": 94.3733, "CIFAR-100": 73.5133, "ImageNet16-120": 47.3111}, abs=1e-4
     )
+
+
+def test_accuracies_of_macro_are_means_of_three_trainings() -> None:
+    path = pilot.official_extract(macro.SPACE)
+    if path is None:
+        pytest.skip("nas_bench_macro_cifar10.csv.gz is absent; set SUPERNET_BENCH_DATA")
+    found = read_official(path, macro.SPACE)
+    assert found.keys() == {"CIFAR-10"}
+    assert len(found["CIFAR-10"]) == macro.SPACE.size
+    assert max(found["CIFAR-10"].values()) == pytest.approx(93.13, abs=5e-3)
+
+
+def test_a_space_without_released_accuracies_has_no_extract() -> None:
+    assert pilot.official_extract(toy_darts.SPACE) is None

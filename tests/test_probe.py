@@ -171,7 +171,7 @@ def test_a_damaged_partial_file_is_refused_before_the_search(tmp_path: Path) -> 
     path = Results(tmp_path).partial_path(spec.key)
     path.parent.mkdir(parents=True)
     path.write_bytes(b"PAR1 of something else")
-    with pytest.raises(BadRecord, match="move it aside"):
+    with pytest.raises(BadRecord, match="`python -m bench aside"):
         execute(spec, Settings(tmp_path, "cpu"))
     assert path.read_bytes() == b"PAR1 of something else"
     assert not Results(tmp_path).run_path(spec.key).exists()

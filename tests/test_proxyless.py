@@ -95,7 +95,7 @@ def test_operations_are_drawn_by_their_probabilities_without_repetition() -> Non
 
 def test_two_gates_share_the_mass_they_had() -> None:
     """After a step the two exponentials have the sum they had, and no other alpha has moved."""
-    method = replace(Proxyless(QUICK), warmup=0, every=1)
+    method = replace(Proxyless(QUICK), waits=0.0, every=1)
     learner = a_learner(method, "nb201")
     for _ in range(5):
         before = learner.alpha.detach().clone()
@@ -108,7 +108,7 @@ def test_two_gates_share_the_mass_they_had() -> None:
 
 def test_alpha_rests_in_the_warm_up_and_then_moves_at_every_fifth_step() -> None:
     """Three steps an epoch, ten epochs, four of them warm-up."""
-    method = Proxyless(replace(QUICK, epochs=250), warmup=100)
+    method = Proxyless(replace(QUICK, epochs=250), waits=0.4)
     learner, moved = tiny.learner(method, method.training), []
     before = learner.alpha.detach().clone()
     step = method.step
@@ -149,7 +149,7 @@ PLANTED: dict[str, Genotype] = {"macro": (2, 1, 0, 1, 2, 2, 0, 1), "nb201": (3, 
 @pytest.mark.parametrize("space", sorted(PLANTED))
 def test_a_planted_best_path_is_found(space: str, gates: Any) -> None:
     """Every operation of an edge costs, drawn anew with noise at each step; one path costs least."""
-    method = replace(Proxyless(replace(QUICK, alpha_rate=0.1, alpha_start=1e-3), gates=gates), warmup=0, every=1)
+    method = replace(Proxyless(replace(QUICK, alpha_rate=0.1, alpha_start=1e-3), gates=gates), waits=0.0, every=1)
     learner = tiny.learner(method, method.training, spaces.get(space))
     generator = torch.Generator().manual_seed(1)
     costs = torch.rand(learner.alpha.shape, generator=generator)
@@ -170,7 +170,7 @@ def test_a_path_whose_answers_are_the_labels_is_found(gates: Any) -> None:
 
     One of convolutions throughout: the gradient of a gate looks no further than a step, and can miss others.
     """
-    method = replace(Proxyless(replace(QUICK, alpha_rate=0.05, alpha_start=1e-3), gates=gates), warmup=0, every=1)
+    method = replace(Proxyless(replace(QUICK, alpha_rate=0.05, alpha_start=1e-3), gates=gates), waits=0.0, every=1)
     learner = tiny.learner(method, method.training, spaces.get("toy"))
     learner.supernet.head.weight.data.mul_(10)  # type: ignore[union-attr,operator]
     space, batches = learner.space, list(learner.valid.in_order(32))
@@ -217,7 +217,7 @@ def test_what_takes_too_long_is_not_chosen() -> None:
     method = Proxyless(
         replace(QUICK, alpha_rate=0.1, alpha_start=1e-3),
         gates="all",
-        warmup=0,
+        waits=0.0,
         every=1,
         latency=Latency(((5.0, 1.0, 9.0),) * 8, target=10.0, term="added", weight=10.0),
     )
@@ -266,7 +266,7 @@ def test_numbers_that_are_no_latencies_are_refused(settings: dict[str, Any]) -> 
 
 
 def test_a_warm_up_as_long_as_the_training_is_refused() -> None:
-    with pytest.raises(BadSpec, match="warm-up of 160 epochs leaves none of 160"):
-        Proxyless(warmup=160)
+    with pytest.raises(BadSpec, match="waits must be 0 or more and less than 1"):
+        Proxyless(waits=1.0)
     with pytest.raises(BadSpec):
         Proxyless(every=0)

@@ -165,11 +165,18 @@ def test_random_best_of_n_needs_no_search(table: pd.DataFrame) -> None:
 # Our tables, from the committed results
 
 
+def rows_in(path: Path) -> list[dict[str, Any]]:
+    """The rows of a file of scores, of this layout or the one without a seal."""
+    content = json.loads(path.read_text())
+    rows: list[dict[str, Any]] = content["rows"] if isinstance(content, dict) else content
+    return rows
+
+
 @functools.cache
 def scores(root: Path = RESULTS, truth: str = "nb201-extract") -> list[dict[str, Any]]:
     """The rows of all scores by a truth, read as plain JSON; by default the committed ones."""
     paths = sorted((root / "scores").glob(f"*.{truth}.json"))
-    return [row for path in paths for row in json.loads(path.read_text())]
+    return [row for path in paths for row in rows_in(path)]
 
 
 Pick = Callable[[dict[str, Any]], float | None]
@@ -265,7 +272,7 @@ def test_a_committed_record_is_scored_as_it_was(official: GroundTruth, label: st
     new.estimates_path(key).parent.mkdir(parents=True)
     shutil.copy(old.estimates_path(key), new.estimates_path(key))
     score(record, official, new)
-    ours, theirs = (numbers_of(json.loads(r.score_path(key, official.name).read_text())) for r in (new, old))
+    ours, theirs = (numbers_of(rows_in(r.score_path(key, official.name))) for r in (new, old))
     assert ours.keys() == theirs.keys()
     told = {at: pytest.approx(value, rel=1e-9) if isinstance(value, float) else value for at, value in theirs.items()}
     assert not [at for at, value in told.items() if ours[at] != value]

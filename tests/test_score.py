@@ -231,6 +231,9 @@ def test_estimates_that_were_changed_are_refused(results: Path) -> None:
     path = Results(results).estimates_path(record.key)
     table = pq.read_table(path)
     pq.write_table(table.slice(1), path)
+    with pytest.raises(BadRecord, match="not what it was sealed with"):
+        score(record, TableTruth(small_table()), Results(results))
+    pq.write_table(table.slice(1).replace_schema_metadata(None), path)
     with pytest.raises(BadRecord, match="is not what record"):
         score(record, TableTruth(small_table()), Results(results))
     path.unlink()

@@ -24,9 +24,11 @@ from analysis.published import Published, Verdict
 from analysis.tables import ablations, claims, cost, fade, gains, nb201, protocol, ranking, selection
 from analysis.tables.grid import Grid, latex
 from analysis.tables.sheet import PAGE, Sheet, pages
+from bench import spaces
 from bench.errors import BadRecord
 from bench.store.record import Results
 from bench.store.spec import SCALES
+from tests import edited
 from tests.test_analysis import BEST, cells, made_up_run, some_pairs
 
 ROOT = Path(__file__).parent.parent
@@ -229,6 +231,20 @@ def test_the_ranking_table_against_scipy(results: Results) -> None:
     assert others[name]["coverage (%)"] == "100"
 
 
+def test_the_ranking_table_has_the_additive_model_where_the_probe_is_large_enough(results: Results) -> None:
+    """Of a truth that is a sum over edges it is right about all; of 25 numbers it wants 250 architectures."""
+    worth = np.random.default_rng(0).normal(size=(6, 5))
+    architectures = list(spaces.get("nb201").population)
+    tests = np.array([50 + sum(worth[edge, op] for edge, op in enumerate(g)) for g in architectures])
+    for count, there in ((249, False), (250, True)):
+        own = Results(results.root / str(count))
+        made_up_run(own, "rsps", 0, pairs=(np.linspace(0.2, 0.8, count), tests[:count]), tau=0.1, coverage=1.0)
+        grid = cells(the_sheet(ranking, own).grids[0])
+        assert ("Additive model†" in grid) == there
+        if there:
+            assert grid["Additive model†"]["100 %"] == "1.000"
+
+
 TREE = [
     {"name": "0", "parent": None, "depth": 0, "kept": True, "cut": {"edges": [3], "splits": {}}},
     *({"name": f"{k}", "parent": "0", "depth": 1, "kept": True, "cut": {"edges": [k], "splits": {}}} for k in (1, 2)),
@@ -301,11 +317,10 @@ def test_what_a_choice_is_worth(results: Results) -> None:
         )  # fmt: skip
         made_up_run(results, "random", seed, test=91.0, targets=("patches", "cifar10"), images=(0, 0))
     for path in (results.root / "scores").glob("*.json"):
-        text = path.read_text()
-        rows = json.loads(text)
+        rows = json.loads(path.read_text())["rows"]
         if rows[0]["label"] == "rsps":
-            rows[1]["panel"]["range_used"] += 0.4
-            path.write_text(json.dumps(rows))
+            used = rows[1]["panel"]["range_used"] + 0.4
+            edited.edit(path, lambda row, used=used: row["panel"].update(range_used=used), "anew", row=1)
     row = cells(the_sheet(gains, results).grids[0])["RSPS"]
     assert row["patches RI (%)"] == "2.00 [0.00, 4.00]"
     assert row["cifar10 range used"] == "0.600 [0.500, 0.700]"
@@ -450,8 +465,8 @@ def test_phases_add_up_and_a_missing_one_cost_nothing() -> None:
 def test_the_cost_table_has_a_line_for_each_phase(results: Results) -> None:
     made_up_run(results, "darts", 0)
     sheet = the_sheet(cost, results)
-    assert [str(row[0]) for row in sheet.grids[0].rows] == ["DARTS"]
-    assert line(sheet, quantity="forward_images")["mean"] == 3.0
+    assert [str(row[0]).strip() for row in sheet.grids[0].rows] == ["DARTS", "search"]
+    assert line(sheet, quantity="forward_images", phase="total")["mean"] == 3.0
 
 
 def test_seconds_of_a_shared_gpu_are_marked_as_such(results: Results) -> None:
@@ -459,8 +474,8 @@ def test_seconds_of_a_shared_gpu_are_marked_as_such(results: Results) -> None:
     for seed, (device, workers) in enumerate([("cuda", 1), ("cpu", 20), ("cuda", 6)]):
         made_up_run(results, "darts", seed)
         (path,) = (p for p in results.root.glob("runs/*.json") if json.loads(p.read_text())["identity"]["seed"] == seed)
-        record = json.loads(path.read_text())
-        path.write_text(json.dumps({**record, "place": {"device": device, "workers": workers}}))
+        place = {"code": "c0de", "device": device, "workers": workers}
+        edited.edit(path, lambda record, place=place: record.update(place=place), "anew")
         assert ("Up to 6 runs shared a GPU" in the_sheet(cost, results).words) == (seed == 2)
 
 

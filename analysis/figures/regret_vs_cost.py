@@ -100,7 +100,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
             known = label == "random" and np.isfinite(exact)
             lines.append({"label": label, "kind": "level", "regret": exact if known else regret.mean})
             continue
-        curves = {int(row["seed"]): curve(row, results, "regret_test") for _, row in of_label.iterrows()}
+        curves = {int(row["seed"]): curve(row, "regret_test") for _, row in of_label.iterrows()}
         known = {seed: points for seed, points in curves.items() if len(points) > 1}
         for seed, points in known.items():
             lines += ({"label": label, "kind": "curve", "seed": seed, "images": x, "regret": y} for x, y in points)

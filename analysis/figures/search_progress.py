@@ -68,7 +68,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
     lines: list[dict[str, Any]] = []
     for label in sorted(set(rows["label"]), key=style.order):
         of_label = rows[rows["label"] == label].sort_values("seed")
-        curves = {int(row["seed"]): curve(row, results, "test") for _, row in of_label.iterrows()}
+        curves = {int(row["seed"]): curve(row, "test") for _, row in of_label.iterrows()}
         known = {seed: in_percent(points) for seed, points in curves.items() if points and points[-1][0]}
         for seed, points in known.items():
             lines += ({"label": label, "kind": "run", "seed": seed, "share": x, "test": y} for x, y in points)

@@ -65,7 +65,7 @@ def read(markdown: str, method_of: Callable[[str], str]) -> list[Table | Text]:
 
     A paragraph in bold, or a heading, right before a table is its title. Raw HTML stays text.
     """
-    parser = MarkdownIt("commonmark", {"html": False}).enable("table")
+    parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     found: list[Table | Text] = []
     title = ""
     for block in _blocks(parser.parse(markdown)):

@@ -18,6 +18,7 @@ from analysis.style import order, printed
 from bench import spaces
 from bench.spaces.space import Space
 from bench.store.record import Record, Results, Score
+from bench.store.spec import scale_typed
 
 DASH = "\N{EN DASH}"
 _COSTS = (
@@ -85,11 +86,11 @@ class Page:
 
 
 def pages(results: Results) -> list[Page]:
-    """A page for every record, finished or not, by label and seed. Raises BadRecord for a file not to be trusted."""
+    """A page for every record that can be trusted, finished or not, by label and seed."""
     scores: dict[str, list[Score]] = {}
-    for score in results.scores():
-        scores.setdefault(score.key, []).append(score)
     records = [*results.records(), *results.failures()]
+    for score in results.judged({record.key: record for record in records}):
+        scores.setdefault(score.key, []).append(score)
     made = [_page(record, scores.get(record.key, []), results) for record in records]
     return sorted(made, key=lambda page: (page.dataset, page.scale, order(page.label), page.seed, page.key))
 
@@ -246,7 +247,7 @@ def _commands(record: Record, root: Path) -> tuple[str, ...]:
         where += ("--epochs", f"{settings['epochs']}", "--dataset", identity["dataset"])
     else:
         where = ("run", "--methods", record.label, "--space", identity["space"], "--dataset", identity["dataset"])
-        where += ("--scale", identity["scale"]["name"])
+        where += tuple(scale_typed(identity["scale"]["name"]).split())
     words = ("python", "-m", "bench", *where, "--seeds", str(identity["seed"]))
     return tuple(f"{text}{caption.option(root)}" for text in (f"python -m bench show {record.key}", shlex.join(words)))
 

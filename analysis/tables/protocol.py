@@ -18,6 +18,7 @@ from analysis.tables.grid import Cell, Grid
 from analysis.tables.selection import judged
 from analysis.tables.sheet import Sheet, describe
 from bench.store.record import Results
+from bench.store.spec import scale_typed
 
 PAPER, FAIR = "paper", "fair"
 COLUMNS = (
@@ -47,7 +48,10 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
                 {base for base, protocol in zip(rows["base"], rows["protocol"], strict=True) if protocol == PAPER}
             )
             example = f"'{names[0] if names else 'gm-darts'}(protocol=fair)'"
-            where = f"--space {setting.space} --dataset {setting.dataset} --scale {setting.scale}"
+            scale = scale_typed(setting.scale)
+            if not scale:  # searches on a table have no protocol
+                continue
+            where = f"--space {setting.space} --dataset {setting.dataset} {scale}"
             missing.append(
                 f"protocol {setting.slug}: no method was run under both protocols; `python -m bench run {where} "
                 f"--methods {example} {example[1:].partition('(')[0]}`, then {RESCORE}"

@@ -1,5 +1,4 @@
-"""The command line: `python -m bench run | estimate | score | list | show | diff | import | fetch | naslib`, or
-`supernet-bench`.
+"""The command line: `python -m bench COMMAND`, or `supernet-bench COMMAND`; `COMMANDS` has them all.
 
 Only the parser is loaded before a command is known, so that `--help` answers at once.
 """
@@ -21,23 +20,13 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 from bench.cli.estimate_command import Estimate
+from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
-from bench.errors import BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
+from bench.cli.outcome import Common, ended, said
+from bench.errors import BadRecord, BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
+from bench.store import hints
+from bench.store.names import printable
 from bench.store.typed import parsed, program
-
-RESULTS = Path("results")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Common:
-    """Options of every command."""
-
-    results: Path = RESULTS
-    """Folder of records, scores, tables and figures."""
-    json: bool = False
-    """Machine-readable output on standard output."""
-    debug: bool = False
-    """Tracebacks instead of one-line errors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +77,9 @@ class RunCommand(Common):
 
     keep_supernet: bool = False
     """Keep the trained supernets of every run in a file beside its record, for `python -m bench estimate`."""
+    pin: bool = False
+    """Write down which runs the study has, as plan.json in the results folder, and make none of them yet; from then on
+    the study runs exactly these there."""
     share: bool | None = None
     """Do training that runs have in common once, as some studies ask: a parent, say, that several methods begin with.
     Each is charged as if it had trained alone."""
@@ -95,10 +87,12 @@ class RunCommand(Common):
     def __call__(self) -> int:
         from rich.console import Console
 
+        from bench.runs import agreed
         from bench.runs.pool import Processes, Serial
         from bench.runs.progress import Report
         from bench.runs.run import Settings, device_named, finished, make, provenance
         from bench.runs.study import changed, study_named
+        from bench.store.parents import apart
         from bench.store.record import Results
 
         study = changed(
@@ -110,6 +104,10 @@ class RunCommand(Common):
             space=self.space,
         )
         specs = study.specs(dict(_pair(text) for text in self.set), self.resized)
+        if self.pin:
+            print(f"{agreed.agree(self.results, study.name, specs)}: {counted(len(specs), 'run')} of {study.name}")
+            return 0
+        agreed.check(self.results, study.name, specs, whole=not (self.methods or self.seeds))
         _check_images(study.dataset, self.data)
         device = device_named(self.device)
         provenance()  # now, for this process, and not after hours in which the sources may have changed
@@ -134,17 +132,25 @@ class RunCommand(Common):
         )
         if borrowed := study.borrowed():
             console.print(borrowed, highlight=False, soft_wrap=True)
-        known = {index: old for index, spec in enumerate(specs) if (old := finished(spec, results)) is not None}
+        for line in apart({spec.label: spec.identity["method"] for spec in specs}) if share else ():
+            console.print(line, highlight=False, soft_wrap=True)
+        known: dict[int, Any] = {}
+        for index, spec in enumerate(specs):
+            try:
+                if (old := finished(spec, results)) is not None:
+                    known[index] = old
+            except BadRecord as error:  # a record that cannot be trusted costs its own run
+                known[index] = error
         left = [index for index in range(len(specs)) if index not in known]  # no process starts for the others
         jobs = [partial(make, specs[index], settings, debug=self.debug) for index in left]
-        records = list(known.values())
+        records = [one for one in known.values() if not isinstance(one, BenchError)]
         with Report(names, [spec.label for spec in specs], workers, console) as report:
             for index, there in known.items():
-                report.finish(index, _told(there, made=False))
+                report.finish(index, _told(there, False, self.results))
             for at, outcome in pool.map(jobs, lambda at, share: report.tick(left[at], share)):
                 record, made = (outcome, False) if isinstance(outcome, Died) else outcome
-                report.finish(left[at], _told(record, made))
-                if not isinstance(record, (Busy, Died)):
+                report.finish(left[at], _told(record, made, self.results))
+                if not isinstance(record, BenchError):
                     records.append(record)
         if self.keep_supernet:
             console.print(_supernets_of(records, results), highlight=False, soft_wrap=True)
@@ -171,14 +177,16 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _told(record: Any, made: bool) -> str:
-    """One line about the outcome of a run, made now or found."""
+def _told(record: Any, made: bool, folder: Path) -> str:
+    """One line about the outcome of a run, made now or found, or why there is none."""
     from bench.runs.progress import duration
 
     if isinstance(record, (Busy, Died)):
         return str(record)
+    if isinstance(record, BenchError):
+        return printable(hints.addressed(f"not made: {record}", folder))
     said = f"{record.status} in {duration(record.cost['wall_s'])}" if made else f"{record.status} already"
-    return said + (f": {_last_line(record.message)}" if record.message else "")
+    return printable(said + (f": {_last_line(record.message)}" if record.message else ""))
 
 
 def _last_line(text: str) -> str:
@@ -236,6 +244,7 @@ class ScoreCommand(Common):
         if not fit:
             which = f"run on {self.dataset}" if self.dataset else "run"
             names = " or ".join(truth.name for truth in truths)
+            ended(results, 2)
             raise BenchError(
                 "; ".join([f"{self.results} holds no {which} that {names} can score", *out])
                 + f"; make some with {results.command('run')}"
@@ -245,7 +254,7 @@ class ScoreCommand(Common):
         rows = [row for truth in truths for row in self._by(truth, fit, results, console)]
         if self.json:
             print(json.dumps([dataclasses.asdict(row) for row in rows]))
-        return 0
+        return ended(results, 0)
 
     def _by(self, truth: Any, fit: Sequence[Any], results: Any, console: Any) -> list[Any]:
         """The rows of those runs that fit which one table can score, and a line about them."""
@@ -258,11 +267,19 @@ class ScoreCommand(Common):
             asked = self.train_finalists, self.train_missing
             wanted = [genotype for record in of for genotype in named_by(record, *asked)]
             truth = _completed(truth, wanted, self.results, console)
-        known = {} if self.again else {r.key: rows for r in of if (rows := scored(r, truth, results)) is not None}
-        rows = [row for r in of for row in known.get(r.key) or score(r, truth, results)]
-        more = f"; {len(known):,} had been scored already, --again scores them anew" if known else ""
-        said = f"{counted(len(of), 'run')} scored by {truth.name} ({truth.checksum}): {counted(len(rows), 'row')}"
-        console.print(f"{said} in {self.results}/scores{more}", highlight=False, markup=False, soft_wrap=True)
+            results.damaged.update(truth.damaged)
+        known, rows = 0, []
+        for record in of:
+            try:
+                there = None if self.again else scored(record, truth, results)
+                rows += score(record, truth, results) if there is None else there
+                known += there is not None
+            except BadRecord as error:  # what lies beside a record costs the score of its own run
+                results.damaged[results.run_path(record.key)] = str(error)
+        more = f"; {known:,} had been scored already, --again scores them anew" if known else ""
+        count = counted(len({row.key for row in rows}), "run")
+        about = f"{count} scored by {truth.name} ({truth.checksum}): {counted(len(rows), 'row')}"
+        console.print(f"{about} in {self.results}/scores{more}", highlight=False, markup=False, soft_wrap=True)
         return rows
 
 
@@ -337,8 +354,7 @@ class List(Common):
     def __call__(self) -> int:
         from bench.cli import listing
 
-        listing.show_list(self.what, self.results, self.all, self.json)
-        return 0
+        return listing.show_list(self.what, self.results, self.all, self.json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -351,8 +367,7 @@ class Show(Common):
     def __call__(self) -> int:
         from bench.cli import listing
 
-        listing.show_run(self.key, self.results, self.json)
-        return 0
+        return listing.show_run(self.key, self.results, self.json)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -371,8 +386,7 @@ class Diff(Common):
 
         if not self.b:
             raise BadSpec("diff takes two keys; `python -m bench list` shows them")
-        compare.show_diff(self.a, self.b, self.results, self.all, self.json)
-        return 0
+        return compare.show_diff(self.a, self.b, self.results, self.all, self.json)
 
 
 COMMANDS: dict[str, type[Callable[[], int]]] = {
@@ -385,6 +399,8 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "import": Import,
     "fetch": Fetch,
     "naslib": Naslib,
+    "seal": Seal,
+    "aside": Aside,
 }
 
 
@@ -411,13 +427,14 @@ def _parsed(words: Sequence[str]) -> Callable[[], int] | None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. The exit code is 0; 1 where a run failed or diverged; 2 for a one-line error; 130 if stopped."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    command = None
     try:
         command = _parsed(words)
         return command() if command else 0
     except BenchError as error:
         if "--debug" in words:
             traceback.print_exc()
-        print(f"error: {error}", file=sys.stderr)
+        said(f"error: {error}", getattr(command, "results", hints.DEFAULT))
         return 2
     except KeyboardInterrupt:
         print("stopped; what was finished is kept, run the same command again to go on", file=sys.stderr)

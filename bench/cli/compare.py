@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from bench.cli import listing
+from bench.cli.outcome import ended
 from bench.errors import counted
-from bench.store.record import Record, Results, Score, read_scores, to_json
+from bench.store.record import Record, Results, Score, to_json
 
 ABSENT = "\N{EN DASH}"
 _NAMES_OF_A_SCORE = frozenset(  # what the record says too, and what is long and follows from the rest
@@ -47,17 +48,18 @@ def fields(one: Record, other: Record, scores_of_one: list[Score], scores_of_oth
     return found
 
 
-def show_diff(a: str, b: str, folder: Path, everything: bool, as_json: bool) -> None:
-    """Print where the runs whose keys begin so differ. Raises UnknownName or BadRecord for a key that is not one."""
+def show_diff(a: str, b: str, folder: Path, everything: bool, as_json: bool) -> int:
+    """Print where the runs whose keys begin so differ. The exit code is 1 where files were skipped. Raises UnknownName
+    or BadRecord for a key that is not one."""
     results = Results(folder)
     one, other = listing.find(results, a), listing.find(results, b)
-    every = fields(one, other, _scores(results, one), _scores(results, other))
+    every = fields(one, other, list(results.scores_of(one.key)), list(results.scores_of(other.key)))
     shown = [field for field in every if everything or field.differs]
     same = len(every) - sum(field.differs for field in every)
     if as_json:
         heads = [{"key": r.key, "label": r.label, "seed": r.identity["seed"]} for r in (one, other)]
         print(json.dumps({"a": heads[0], "b": heads[1], "same": same, "fields": [to_json(f) for f in shown]}))
-        return
+        return ended(results, 0)
     print(f"A  {_named(one)}\nB  {_named(other)}\n")
     if shown:
         listing.show([{"part": f.part, "field": f.name, **_texts(f)} for f in shown])
@@ -65,6 +67,7 @@ def show_diff(a: str, b: str, folder: Path, everything: bool, as_json: bool) -> 
     different = len(every) - same
     verb = "differs" if different == 1 else "differ"
     print(f"{counted(different, 'field')} {verb}, {same} the same{'' if everything else ' (--all shows them)'}")
+    return ended(results, 0)
 
 
 def _parts(record: Record, scores: list[Score]) -> tuple[Mapping[str, Any], ...]:
@@ -109,11 +112,6 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
         return
     for key, item in value.items():
         yield from _flat(item, f"{name}.{key}" if name else str(key))
-
-
-def _scores(results: Results, record: Record) -> list[Score]:
-    paths = sorted((results.root / "scores").glob(f"{record.key}.*.json"))
-    return [row for path in paths for row in read_scores(path)]
 
 
 def _named(record: Record) -> str:

@@ -13,9 +13,12 @@ from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from bench.cli.outcome import ended
 from bench.errors import BadRecord, counted
-from bench.store.record import Record, Results, read_scores, to_json
+from bench.store.names import printable
+from bench.store.record import Record, Results, read_record, to_json
 from bench.store.spec import SCALES
 
 Line = Mapping[str, Any]
@@ -33,23 +36,26 @@ _DECIMALS = {
 }
 
 
-def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> None:
-    """Print one list; `everything`: the settings of methods too. Raises BadRecord where there is no such folder."""
-    table = rows(what, folder)
+def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> int:
+    """Print one list; `everything`: the settings of methods too. The exit code is 1 where files were skipped. Raises
+    BadRecord where there is no such folder."""
+    results = Results(folder)
+    table = rows(what, results)
     if as_json:
         print(json.dumps(to_json(table)))
     elif not table:
-        print(_none(Results(folder)))
+        print(_none(results))
     else:
         show([_readable(row, everything) for row in table])
+    return ended(results, 0)
 
 
-def rows(what: What, folder: Path) -> list[Line]:
+def rows(what: What, results: Results) -> list[Line]:
     """The rows of one list, as JSON has them. Raises BadRecord where runs are asked for and there is no such folder."""
     if what == "runs":
         from bench.runs.run import code_digest
 
-        return [_run_row(r, code_digest()) for r in _all(Results(folder))]
+        return [_run_row(r, code_digest()) for r in _all(results)]
     if what == "methods":
         import methods
         from bench.spaces import SPACES
@@ -167,6 +173,7 @@ def _run_row(record: Record, digest: str) -> Line:
         "seconds": round(record.cost["wall_s"], 1),
         "architecture": record.architecture or "",
         "code": "this" if record.place["code"] == digest else "older",
+        "seal": "yes" if record.sealed else "without",
     }
 
 
@@ -174,43 +181,44 @@ def show(table: Sequence[Line]) -> None:
     """Print rows, one at least, that share their columns."""
     names = list(table[0])
     if not sys.stdout.isatty():
-        texts = [names, *([str(row[n]) for n in names] for row in table)]
+        texts = [names, *([printable(str(row[n])) for n in names] for row in table)]
         widths = [max(len(t[i]) for t in texts) for i in range(len(names))]
         for text in texts:
             print("  ".join(t.ljust(w) for t, w in zip(text, widths, strict=True)).rstrip())
         return
     printed = Table(*names)
     for row in table:
-        printed.add_row(*(str(row[n]) for n in names))
+        printed.add_row(*(Text(printable(str(row[n]))) for n in names))
     Console().print(printed)
 
 
 def find(results: Results, beginning: str) -> Record:
-    """The record whose key starts so. Raises BadRecord."""
-    known = {r.key: r for r in _all(results)}
+    """The record whose key starts so, the only one that is read. Raises BadRecord."""
+    results.check_there()
+    known = results.keys()
     if not known:
         raise BadRecord(_none(results))
     listed = f"{results.command('list')} shows them"
     count = counted(len(known), "run")
     if not beginning:
         raise BadRecord(f"give the key of one of {count}, or its beginning; {listed}")
-    found = [r for key, r in known.items() if key.startswith(beginning)]
+    found = [key for key in known if key.startswith(beginning)]
     if len(found) > 1:
-        raise BadRecord(f"{beginning!r} begins {len(found)} keys: {', '.join(r.key for r in found)}; give more digits")
+        some = ", ".join(found[:9]) + ("" if len(found) < 10 else ", …")
+        raise BadRecord(f"{beginning!r} begins {len(found)} keys: {some}; give more digits")
     if not found:
         raise BadRecord(f"none of {count} begins with {beginning!r}; {listed}")
-    return found[0]
+    return read_record(known[found[0]])
 
 
-def show_run(beginning: str, folder: Path, as_json: bool) -> None:
-    """Print one run and its scores."""
+def show_run(beginning: str, folder: Path, as_json: bool) -> int:
+    """Print one run and its scores. The exit code is 1 where files were skipped."""
     results = Results(folder)
     record = find(results, beginning)
-    paths = sorted((folder / "scores").glob(f"{record.key}.*.json"))
-    scores = [row for path in paths for row in read_scores(path)]
+    scores = list(results.scores_of(record.key))
     if as_json:
         print(json.dumps({"record": to_json(record), "scores": to_json(scores)}))
-        return
+        return ended(results, 0)
     place = record.place["code"]
     about = {"label": record.label, **_run_row(record, place), **record.identity, "code": place}
     show([{"field": name, "value": value} for name, value in _flat(about)])
@@ -218,10 +226,11 @@ def show_run(beginning: str, folder: Path, as_json: bool) -> None:
     print()
     show([{"phase": name, **_rounded(cost)} for name, cost in phases.items()])
     if record.message:
-        print(f"\n{record.message}")
+        print("\n" + "\n".join(map(printable, record.message.splitlines())))
     if scores:
         print()
         show([_rounded({name: {**row.panel, **vars(row)}[name] for name in _SHOWN}) for row in scores])
+    return ended(results, 0)
 
 
 def _rounded(row: Line) -> Line:

@@ -20,7 +20,7 @@ from typing import IO, Any
 
 from bench.errors import BadData
 from bench.images.sources import Collection, Remote
-from bench.store.files import is_at, write_through
+from bench.store.files import is_at, opened, write_through
 
 OFFLINE = "SUPERNET_BENCH_OFFLINE"
 AGENT = "supernet-bench"
@@ -96,7 +96,7 @@ def _part_file(folder: Path, wanted: Remote) -> IO[bytes]:
     part = folder / f"{wanted.name}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        stream = part.open("a+b")
+        stream = opened(part)
     except OSError as error:
         raise BadData(f"cannot write {part}: {error.strerror}; choose another folder with --data") from None
     try:

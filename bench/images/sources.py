@@ -13,6 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from bench.errors import BadData, UnknownName
+from bench.store import names
 
 LIST = Path(__file__).with_name("sources.toml")
 _BLOCK = 1 << 20
@@ -99,4 +100,9 @@ def _collection(name: str, entry: Mapping[str, object]) -> Collection:
     files = entry["files"]
     if not isinstance(files, list):
         raise TypeError(f"{name}.files is no list")
-    return Collection(name, str(entry["title"]), tuple(Remote(**{**file, "url": tuple(file["url"])}) for file in files))
+    made = tuple(Remote(**{**file, "url": tuple(file["url"])}) for file in files)
+    for file in made:
+        names.checked(file.name, f"a file of {name}", BadData)
+        for part in Path(file.folder).parts:
+            names.checked(part, f"a folder of {name}", BadData)
+    return Collection(name, str(entry["title"]), made)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.nets.mixture import Gates
+from bench.nets.nested import part_of
 from bench.nets.operations import Form, Norm, Site, form
 from bench.spaces.cells import CellSpace, Used
 from bench.spaces.layout import Place
@@ -27,7 +28,8 @@ State = tuple[Tensor, ...]
 
 class Cell(nn.Module):
     """One cell on shared weights, drawn from streams named after its place; `region` is all that it will be asked for,
-    by default what the space allows, and only its operations have weights."""
+    by default what the space allows, and only its operations have weights. nested: whether the kernels of an operation
+    are parts of those of a larger one of its kind, where there is one."""
 
     def __init__(
         self,
@@ -37,6 +39,7 @@ class Cell(nn.Module):
         draw: Draw,
         region: Region | None = None,
         pools_normalised: bool = False,
+        nested: bool = False,
     ) -> None:
         super().__init__()
         self.space, self.place, self.kind = space, place, space.cell(place.cell)
@@ -44,10 +47,22 @@ class Cell(nn.Module):
         self.forms: dict[tuple[int, int], Form] = {}
         self.weighted = nn.ModuleDict()
         allowed = space.region if region is None else region
+        holders = space.holders if nested else {}
         for e, _ in self.edges:
-            for op in allowed.lists[e]:
-                if op != space.absent:
-                    self._build(e, op, Site(place.channels, space.strides[e], norm, pools_normalised), draw)
+            site = self._site(e, norm, pools_normalised)
+            ops = space.computed(allowed.lists[e])
+            held = {op: holders[op] for op in ops if op in holders}
+            for op in sorted({*ops, *held.values()} - held.keys()):
+                self._build(e, op, site, draw)
+            for op, holder in held.items():
+                kernels = space.kernels_at(place, e, op)
+                made = self.forms[e, op] = part_of(self.weighted[f"{e}/{holder}"], kernels, norm)
+                self.weighted[f"{e}/{op}"] = made
+
+    def _site(self, edge: int, norm: Norm, pools_normalised: bool) -> Site:
+        enters = self.space.edges[edge].source < self.kind.inputs
+        widens = enters and self.place.inputs not in (0, self.place.channels)
+        return Site(self.place.channels, self.space.strides[edge], norm, pools_normalised, widens)
 
     def _build(self, edge: int, op: int, site: Site, draw: Draw) -> None:
         """Kernels of an operation have the name of the operation, and a number where there are several."""

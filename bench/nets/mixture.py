@@ -18,6 +18,10 @@ class Group:
     edges: tuple[int, ...]
 
 
+Item = tuple[int, int]
+"""An operation on an edge: (edge, operation)."""
+
+
 class Gates:
     """The architecture weights of one forward pass: scalars for single terms, scales for normalised groups.
 
@@ -27,6 +31,8 @@ class Gates:
     def __init__(self, theta: Tensor, dtype: torch.dtype) -> None:
         self._theta, self._dtype = theta, dtype
         self._scales: dict[tuple[tuple[Group, ...], int], tuple[Tensor, ...]] = {}
+        self._wide: dict[tuple[tuple[Item | None, ...], int], Tensor] = {}
+        self._matrices: dict[tuple[tuple[Item | None, ...], ...], Tensor] = {}
         self._scalars: dict[torch.dtype, list[tuple[Tensor, ...]]] = {}
 
     def scalar(self, edge: int, op: int) -> Tensor:
@@ -42,6 +48,25 @@ class Gates:
             wide = weights.repeat_interleave(channels, output_size=channels * len(weights))
             self._scales[groups, channels] = wide.split([channels * len(group.edges) for group in groups])
         return self._scales[groups, channels]
+
+    def rows(self, places: tuple[Item | None, ...], channels: int) -> Tensor:
+        """`[len(places) * channels]`: the weight of each place repeated over its channels; 1 for None."""
+        if (places, channels) not in self._wide:
+            rows = self._rows(self._theta.dtype)
+            one = self._theta.new_ones(())
+            weights = torch.stack([one if place is None else rows[place[0]][place[1]] for place in places])
+            wide = weights.repeat_interleave(channels, output_size=channels * len(weights))  # contiguous, as above
+            self._wide[places, channels] = wide
+        return self._wide[places, channels]
+
+    def matrix(self, places: tuple[tuple[Item | None, ...], ...]) -> Tensor:
+        """The weights of places in rows and columns, in the type of the activations; 0 for None."""
+        if places not in self._matrices:
+            rows = self._rows(self._dtype)
+            nothing = self._theta.new_zeros((), dtype=self._dtype)
+            weights = [nothing if place is None else rows[place[0]][place[1]] for line in places for place in line]
+            self._matrices[places] = torch.stack(weights).view(len(places), -1)
+        return self._matrices[places]
 
     def _rows(self, dtype: torch.dtype) -> list[tuple[Tensor, ...]]:
         if dtype not in self._scalars:
@@ -97,3 +122,11 @@ def weighted_sum(whole: Sequence[Tensor], gated: Sequence[tuple[Tensor, Tensor]]
     terms, gates = zip(*gated, strict=True)
     total: Tensor = _WeightedSum.apply(len(whole), len(gated), *whole, *terms, *gates)  # type: ignore[no-untyped-call]
     return total
+
+
+def total(terms: Sequence[Tensor]) -> Tensor:
+    """The sum of one term or more, one pass over memory each."""
+    if len(terms) == 1:
+        return terms[0]
+    added: Tensor = _WeightedSum.apply(len(terms), 0, *terms)  # type: ignore[no-untyped-call]
+    return added

@@ -35,9 +35,9 @@ class NB201Network(Supernet):
         self.head = self.linear_head()
 
     def made(self, place: Place, region: Region | None = None) -> Cell:
-        """Lean, where the lean form knows the space."""
-        kind = LeanCell if self.lean and serves(self.inner) else Cell
-        return kind(self.inner, place, self.norm, self.draw, region)
+        """Lean, where the lean form knows the space and no kernel is part of another."""
+        kind = LeanCell if self.lean and serves(self.inner) and not self.nested else Cell
+        return kind(self.inner, place, self.norm, self.draw, region, nested=self.nested)
 
     def begin(self, images: Tensor) -> State:
         """The stem."""

@@ -35,7 +35,7 @@ def known(supernet: Supernet) -> bool:
     space = supernet.space
     if type(supernet) is not NB201Network or not isinstance(space, Dag):
         return False
-    return supernet.lean and serves(space) and space.edges == dag(space.output + 1)
+    return supernet.lean and not supernet.nested and serves(space) and space.edges == dag(space.output + 1)
 
 
 class Prepared:

@@ -6,7 +6,7 @@ Normalisation follows `Norm`; images are `[B, C, H, W]`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -21,6 +21,7 @@ from bench.spaces.operations import (
     Identity,
     InvertedResidual,
     Operation,
+    Partial,
     Pooling,
     Separable,
     Shortcut,
@@ -70,7 +71,11 @@ class Conv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, C, H, W]` to `[B, outputs, H / stride, W / stride]`."""
-        x, kernel = F.relu(x), self.kernel.to(x.dtype)
+        return self.through(x, self.kernel)
+
+    def through(self, x: Tensor, kernel: Tensor) -> Tensor:
+        """The same with a given kernel."""
+        x, kernel = F.relu(x), kernel.to(x.dtype)
         if self.size == 1:
             y = F.conv2d(x[:, :, :: self.stride, :: self.stride], kernel)  # see `FactorisedReduction`
         else:
@@ -141,11 +146,19 @@ class InvertedBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`[B, C, H, W]` to `[B, outputs, H / stride, W / stride]`."""
-        expand, deep, project = self.kernels
+        return self.through(x, *self.kernels)
+
+    def through(self, x: Tensor, expand: Tensor, deep: Tensor, project: Tensor) -> Tensor:
+        """The same with given kernels."""
         y = F.relu(self._normed(0, convolve(x, expand)))
         y = F.relu(self._normed(1, convolve(y, deep, self.stride, groups=len(deep))))
         y = self._normed(2, convolve(y, project))
         return x + y if self.whole else y
+
+    @property
+    def normalised(self) -> list[Statistics]:
+        """Behind each of the three."""
+        return list(self.norms)  # type: ignore[arg-type]  # a ModuleList
 
     def _normed(self, which: int, x: Tensor) -> Tensor:
         return batch_norm(x, [self.norms[which]], None, self.training)  # type: ignore[list-item]  # a ModuleList
@@ -165,12 +178,14 @@ class NormalisedPool(nn.Module):
 
 @dataclass(frozen=True)
 class Site:
-    """Where an operation stands. pools_normalised: whether normalisation follows a pooling there."""
+    """Where an operation stands. pools_normalised: whether normalisation follows a pooling there; widens: whether other
+    channels come in than go out."""
 
     channels: int
     stride: int
     norm: Norm
     pools_normalised: bool = False
+    widens: bool = False
 
 
 def _identity(operation: Identity, kernels: Sequence[Tensor], site: Site) -> Form:
@@ -207,8 +222,37 @@ def _inverted(operation: InvertedResidual, kernels: Sequence[Tensor], site: Site
     return InvertedBlock(kernels, site.norm, site.stride)
 
 
+class PartialForm(nn.Module):
+    """A form on the first of so many parts of the channels; the others pass beside it, halved by pooling where it has a
+    stride. Then channels are shuffled: the first of every part, the second of every part, and so on."""
+
+    def __init__(self, inner: Form, share: int, stride: int) -> None:
+        super().__init__()
+        self.inner, self.share, self.stride = inner, share, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` to `[B, C, H / stride, W / stride]`."""
+        own, rest = x.split([x.shape[1] // self.share, x.shape[1] - x.shape[1] // self.share], dim=1)
+        whole = torch.cat([self.inner(own), F.max_pool2d(rest, 2, 2) if self.stride > 1 else rest], dim=1)
+        batch, channels, *sides = whole.shape
+        return whole.view(batch, self.share, -1, *sides).transpose(1, 2).reshape(batch, channels, *sides)
+
+
+def _partial(operation: Partial, kernels: Sequence[Tensor], site: Site) -> Form:
+    if site.widens:
+        return form(operation.inner, kernels, site)
+    own = replace(site, channels=site.channels // operation.share)
+    inner = _nothing(site.stride) if operation.inner.absent else form(operation.inner, kernels, own)
+    return PartialForm(inner, operation.share, site.stride)
+
+
+def _nothing(stride: int) -> Form:
+    return lambda x: torch.zeros_like(x[:, :, ::stride, ::stride])
+
+
 FORMS: dict[type[Operation], Callable[[Any, Sequence[Tensor], Site], Form]] = {
     Identity: _identity,
+    Partial: _partial,
     Pooling: _pool,
     Convolution: _convolution,
     Separable: _separable,
@@ -248,6 +292,8 @@ def batch_norm(x: Tensor, norms: Sequence[Statistics], scales: Tensor | None, tr
     kept = [(n.mean, n.var) for n in norms if n.mean is not None and n.var is not None]
     if not kept:
         return F.batch_norm(x, None, None, scale, shift, True)
+    if len(kept) == 1:
+        return F.batch_norm(x, *kept[0], scale, shift, training)
     mean, var = torch.cat([m for m, _ in kept]), torch.cat([v for _, v in kept])
     y = F.batch_norm(x, mean, var, scale, shift, training)
     if training:

@@ -40,7 +40,8 @@ class Supernet(nn.Module, ABC):
 
     Weights are drawn from streams named by place, e.g. `weights/0/stage1/cell0/edge3/op2`, as torch.nn.Conv2d
     draws them: a weight's start does not depend on which others exist. lean: whether cells take a lean form, where
-    there is one. region: all that the network will be asked for, where it is less than the space.
+    there is one. region: all that the network will be asked for, where it is less than the space. nested: see
+    `bench.nets.nested`.
     """
 
     stages: nn.ModuleList
@@ -56,8 +57,10 @@ class Supernet(nn.Module, ABC):
         lean: bool = True,
         precision: Precision = "fp32",
         region: Region | None = None,
+        nested: bool = False,
     ) -> None:
         super().__init__()
+        self.nested = nested
         self.space, self.shape, self.norm, self.precision = space, shape, norm, precision
         self.seed, self.name, self.lean, self.region = seed, name, lean, region
 
@@ -77,7 +80,7 @@ class Supernet(nn.Module, ABC):
 
     def made(self, place: Place, region: Region | None = None) -> Cell:
         """The cell of a place, whose weights are drawn from streams named after it."""
-        return Cell(self.inner, place, self.norm, self.draw, region)
+        return Cell(self.inner, place, self.norm, self.draw, region, nested=self.nested)
 
     def between(self) -> list[nn.Parameter]:
         """The parameters that stand between cells."""
@@ -209,10 +212,10 @@ def network_of(space: Space) -> Callable[..., Supernet]:
 
 
 def supernet_of(
-    space: Space, shape: Shape, norm: Norm, seed: int, name: str, precision: Precision = "fp32"
+    space: Space, shape: Shape, norm: Norm, seed: int, name: str, precision: Precision = "fp32", nested: bool = False
 ) -> Supernet:
     """The supernet that holds all architectures of `space`."""
-    return network_of(space)(space, shape, norm, seed, name, precision=precision)
+    return network_of(space)(space, shape, norm, seed, name, precision=precision, nested=nested)
 
 
 def pooled_head(x: Tensor, head: nn.Linear) -> Tensor:

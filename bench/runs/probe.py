@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,19 @@ from numpy.typing import NDArray
 
 from bench.errors import BadRecord, BadSpec
 from bench.spaces.space import Genotype, Space
-from bench.store.files import write_atomically
+from bench.store import hints, seals
+from bench.store.files import content_of, write_atomically
+from bench.store.record import Results
 from bench.streams import numpy_stream
 
 BLOCK = 1024
 """Functions per block: whole heads of `bench.nets.sweep`, and enough to share first cells among."""
+
+SEAL = "supernet-bench.seal"
+"""The key of the seal in the metadata of Parquet files."""
+
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError, NotImplementedError)
+"""What reading a damaged Parquet file raises beside pyarrow's own errors."""
 
 Keys = NDArray[np.int32] | NDArray[np.str_]
 """`[n]` architectures: their lexicographic ranks, where a space's population is all of it, else their notations."""
@@ -151,7 +159,8 @@ def to_bytes(estimates: Estimates, precision: str = "f4") -> bytes:
     accuracy, cross_entropy = values.astype(precision).T
     stream = io.BytesIO()
     columns = {column_of(keys): keys, "accuracy": accuracy, "cross_entropy": cross_entropy}
-    pq.write_table(pa.table(columns), stream, **_small(column_of(keys)))
+    table = pa.table(columns).replace_schema_metadata({SEAL: seals.of_arrays(columns)})
+    pq.write_table(table, stream, **_small(column_of(keys)))
     return stream.getvalue()
 
 
@@ -166,6 +175,16 @@ def keys_in(table: Any) -> Keys:
 def column_of(keys: Keys) -> str:
     """What the column of architectures is called."""
     return "position" if keys.dtype.kind in "iu" else "architecture"
+
+
+def of_record(key: str, note: Mapping[str, Any], results: Results) -> Estimates:
+    """The estimates that a record was written with; `note` is what it says of them. Raises BadRecord where they are not
+    there, or are others."""
+    path = results.estimates_path(key)
+    estimates = read(path)
+    if digest(estimates) != note["blake2b"]:
+        raise BadRecord(f"{path} is not what record {key} was written with; {hints.aside(path)}, run it again then")
+    return estimates
 
 
 def digest(estimates: Estimates) -> str:
@@ -190,12 +209,24 @@ def note(path: Path, estimates: Estimates, images: int) -> dict[str, Any]:
 
 
 def read(path: Path) -> Estimates:
-    """What such a file holds. Raises BadRecord."""
+    """What such a file holds; where it has a seal, that holds. Raises BadRecord."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
-        values = [table[name].to_numpy() for name in ("accuracy", "cross_entropy")]
-        return keys_in(table), np.stack(values, axis=1).astype(np.float64)
-    except (OSError, ValueError, KeyError) as error:
-        raise BadRecord(f"cannot read the estimates {path} ({error}); move it aside and run again") from None
+        table = pq.read_table(pa.BufferReader(content_of(path)))
+        keys = keys_in(table)
+        columns = {name: table[name].to_numpy() for name in ("accuracy", "cross_entropy")}
+        require_sealed(table, {column_of(keys): keys, **columns})
+        return keys, np.stack(list(columns.values()), axis=1).astype(np.float64)
+    except (pa.ArrowException, *UNREADABLE) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadRecord(
+            f"cannot read the estimates {path} ({reason}); {hints.aside(path)}, run it again then"
+        ) from None
+
+
+def require_sealed(table: Any, columns: Mapping[str, NDArray[Any]], text: str = "") -> bool:
+    """Whether a Parquet table of ours has a seal, which holds. Raises ValueError where it is broken."""
+    found = (table.schema.metadata or {}).get(SEAL.encode())
+    return seals.require(None if found is None else found.decode("ascii", "replace"), seals.of_arrays(columns, text))

@@ -32,11 +32,15 @@ from bench.search.steps import Steps
 from bench.search.task import Found, SearchImages, Task
 from bench.spaces.space import Genotype, Space
 from bench.store.files import write_atomically
-from bench.store.record import Candidate, Record, Results, Status
+from bench.store.record import Candidate, Record, Results
+from bench.store.schema import Status
 from bench.store.spec import SCALES, RunSpec, Scale, key_of
 
 SEARCHED = 0.8
 """The share of a run that its search is shown as; the rest are the estimates of the probe set."""
+
+ROOM = "end other programs, take fewer --workers, or choose a smaller --scale"
+"""What to do where memory is short."""
 
 OUTERMOST = "search"
 """The phase of whatever a method does outside its own phases."""
@@ -273,14 +277,20 @@ def finished(spec: RunSpec, results: Results) -> Record | None:
 
 def make(
     spec: RunSpec, settings: Settings, progress: Callable[[float], None], debug: bool
-) -> tuple[Record | Busy, bool]:
-    """The record of `spec` and whether it was made now, or which process is making it: a job for a pool, which sends
-    it to another process."""
+) -> tuple[Record | BenchError, bool]:
+    """The record of `spec` and whether it was made now, or why there is none: a job for a pool, which sends it to
+    another process."""
     made = not Results(settings.results).run_path(spec.key).exists()
     try:
         return execute(spec, settings, progress, debug), made
-    except Busy as elsewhere:
-        return elsewhere, False
+    except BenchError as why:  # a damaged file, a full disk: it costs this run alone
+        if debug and not isinstance(why, Busy):
+            raise
+        return why, False
+    except (torch.OutOfMemoryError, MemoryError):
+        if debug:
+            raise
+        return BenchError(f"out of memory on {settings.device} before the search began; {ROOM}"), False
 
 
 def _kept_in(results: Results, spec: RunSpec, sameness: Mapping[str, Any]) -> Path:

@@ -28,6 +28,9 @@ ABLATIONS = (
 )
 SWITCHES = ("gm-darts(edges.by=random)",)
 """Ablations that are one setting of a named method."""
+CONTINUATIONS = ("then-whole", "then-few-shot", "then-gm", "then-random-groups", "then-random", "then-gm-afresh")
+DRAWS = ("then-random-groups(grouping.draw=1)", "then-random(edges.draw=1, grouping.draw=1)")
+"""A second draw of what is random."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -43,6 +46,7 @@ class Study:
     seeds: tuple[int, ...] = (0, 1, 2)
     space: str = "nb201"
     truth: str = "embedded"
+    resized: tuple[tuple[str, str], ...] = ()  # fields of its scale that it sets, with their values
     shares: bool = False  # whether what its runs train in common is trained once (`bench.search.shared`)
 
     @property
@@ -62,7 +66,7 @@ class Study:
         if len(set(self.seeds)) != len(self.seeds):
             raise BadSpec(f"seeds {list(self.seeds)} repeat; every seed is run once")
         spaces.get(self.space)
-        scale = scale_named(self.scale, resized)
+        scale = scale_named(self.scale, {**dict(self.resized), **(resized or {})})
         changes = [(name, {**own, **(settings or {})}) for name, own in map(parsed, self.labels)]
         configured = {printed(name, new): with_settings(methods.get(name, self.space), new) for name, new in changes}
         return [
@@ -94,6 +98,16 @@ STUDIES: dict[str, Study] = {
             "quick",
             (*EVERY, *SWITCHES, *FAIR, *dict.fromkeys(BASES.values())),
             seeds=(0, 1, 2, 3, 4),
+        ),
+        Study(
+            "decisive",
+            "what cuts gain over one supernet, from one parent each seed (results/studies/decisive.md; three hours)",
+            "patches",
+            "decisive",
+            ("gumbel", *CONTINUATIONS, *DRAWS),
+            seeds=tuple(range(8)),
+            resized=(("channels", "16"), ("probe", "500")),
+            shares=True,
         ),
         Study(
             "toy-darts",
@@ -134,6 +148,7 @@ def study_named(name: str) -> Study:
 
 
 def changed(study: Study, **fields: str | Sequence[str] | Sequence[int] | None) -> Study:
-    """The study with the given fields replaced; None and empty leave a field as it is."""
+    """The study with the given fields replaced; None and empty leave a field as it is. What a study changes in its own
+    scale goes with that scale."""
     new = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in fields.items() if v not in (None, (), [])}
-    return Study(**{**vars(study), **new})
+    return Study(**{**vars(study), **({"resized": ()} if "scale" in new else {}), **new})

@@ -78,11 +78,7 @@ def _estimates(record: Record, results: Results) -> probe.Estimates | None:
     """The estimates of the probe set, checked against the record."""
     if record.estimates is None:
         return None
-    path = results.estimates_path(record.key)
-    estimates = probe.read(path)
-    if probe.digest(estimates) != record.estimates["blake2b"]:
-        raise BadRecord(f"{path} is not what record {record.key} was written with; move both aside and run again")
-    return estimates
+    return probe.of_record(record.key, record.estimates, results)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from bench.errors import BadRecord
 from bench.runs import probe
 from bench.runs.probe import Keys
-from bench.store.files import write_atomically
+from bench.store import hints, seals
+from bench.store.files import content_of, write_atomically
 from bench.store.locks import waiting
 
 TYPES = {"test": "f4", "cell_class": "i4", "parameters": "i4", "multiply_adds": "i4"}
@@ -53,16 +54,21 @@ def made(checksum: str, keys: Keys, columns: Mapping[str, NDArray[np.generic]]) 
 
 def read(path: Path) -> Truths:
     """The file's content. Raises BadRecord where it cannot be read or is of another kind."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        table = pq.read_table(path)
+        table = pq.read_table(pa.BufferReader(content_of(path)))
         checksum = table.schema.metadata[_CHECKSUM].decode()
         columns = {name: table[name].to_numpy().astype(kind) for name, kind in TYPES.items()}
-        return Truths(checksum, probe.keys_in(table), columns)
-    except (OSError, ValueError, KeyError, TypeError) as error:  # pyarrow's own errors are ValueErrors
-        reason = str(error).splitlines()[0]
-        raise BadRecord(f"{path} holds no truths ({reason}); remove it and run `python -m bench score` again") from None
+        keys = probe.keys_in(table)
+        probe.require_sealed(table, {probe.column_of(keys): keys, **columns}, checksum)
+        return Truths(checksum, keys, columns)
+    except (pa.ArrowException, *probe.UNREADABLE) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadRecord(
+            f"{path} holds no truths ({reason}); {hints.aside(path)}, `python -m bench score` makes it again then"
+        ) from None
 
 
 def holds(path: Path, checksum: str, keys: Keys) -> bool:
@@ -83,7 +89,7 @@ def extend(path: Path, keys: Keys, every: Truths) -> None:
         try:
             new = _rounded(every.at(np.unique(np.concatenate([keys, old.keys] if old else [keys]))))
         except KeyError as error:
-            raise BadRecord(f"{path} holds {error}, which is not of this population; move it aside") from None
+            raise BadRecord(f"{path} holds {error}, which is not of this population; {hints.aside(path)}") from None
         if old is None or not _same(old, new):
             write_atomically(path, _to_bytes(new))
 
@@ -107,7 +113,8 @@ def _to_bytes(truths: Truths) -> bytes:
     import pyarrow.parquet as pq
 
     named = {probe.column_of(truths.keys): truths.keys, **truths.columns}
-    table = pa.table(named).replace_schema_metadata({_CHECKSUM: truths.checksum})
+    seal = seals.of_arrays(named, truths.checksum)
+    table = pa.table(named).replace_schema_metadata({_CHECKSUM: truths.checksum, probe.SEAL: seal})
     stream = io.BytesIO()
     pq.write_table(table, stream, compression="zstd")
     return stream.getvalue()

@@ -77,9 +77,14 @@ def written(key: str, homes: Sequence[Home]) -> bytes:
                 "statistics": one.supernet.norm.statistics,
                 "affine": one.supernet.norm.affine,
                 "precision": one.supernet.precision,
+                "share": getattr(one.supernet.space, "share", 1),
+                "nested": one.supernet.nested,
             }
         )
-    note = {"format": FORMAT, "key": key, "space": repr(homes[0].supernet.space), "supernets": notes}
+    space = homes[0].supernet.space
+    if getattr(space, "share", 1) != 1:
+        space = replace(space, share=1)  # type: ignore[call-arg]  # how a supernet computes the space, and not which
+    note = {"format": FORMAT, "key": key, "space": repr(space), "supernets": notes}
     return to_bytes(note, tensors)
 
 
@@ -87,7 +92,7 @@ def restored(
     path: Path,
     key: str,
     space: Space,
-    made: Callable[[Norm, Any], Supernet],
+    made: Callable[[Norm, Any, int, bool], Supernet],
     valid: Batches,
     batch: int,
     statistics: Statistics | None = None,
@@ -95,7 +100,8 @@ def restored(
 ) -> list[Home]:
     """The supernets of such a file, of the run `key` on `space`.
 
-    made: an untrained supernet of a normalisation and precision, on the device of `valid`. statistics: by which they
+    made: an untrained supernet of a normalisation, precision, part of the channels, and whether kernels are nested, on
+    the device of `valid`. statistics: by which they
     estimate, as they were trained by default. Raises BadRecord where the file is of another run, space or version,
     BadSpec where it lacks those statistics.
     """
@@ -112,7 +118,8 @@ def restored(
         try:
             norm = Norm(one["statistics"], one["affine"])
             region = Region.of(one["region"])
-            supernet = made(_asked(norm, statistics, path), one["precision"])
+            norm = _asked(norm, statistics, path)
+            supernet = made(norm, one["precision"], one["share"], one["nested"])
             _load(supernet, own)
             homes.append(Home(Kept(one["name"], space, region, supernet, valid, batch, tell), one["depth"]))
         except (KeyError, TypeError, ValueError, RuntimeError, BadRegion) as error:

@@ -57,6 +57,8 @@ class Training:
     precision: Precision = added("fp32")  # of training passes; scoring is always in single precision
     smoothing: float = added(0.0)  # of labels in the loss of the weights: the share that is spread over all classes
 
+    nested: bool = added(False)  # whether kernels are parts of larger ones, where they can be (`bench.nets.nested`)
+
     def __post_init__(self) -> None:
         require_range(self, 1, "epochs", "batch")
         require_range(self, 0, "learning_rate", "learning_rate_end", "alpha_rate")
@@ -94,6 +96,11 @@ class Relaxation(ABC):
     def as_trained(self) -> Relaxation:
         """One that trains alike, without what `choose` alone reads: two of which this is equal share their training."""
         return self
+
+    @property
+    def channel_share(self) -> int:
+        """Into how many parts channels fall of which operations see one; 1 is all of them."""
+        return 1
 
     @property
     def single_level(self) -> bool:

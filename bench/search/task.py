@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
@@ -30,6 +30,7 @@ from bench.search.meter import Meter
 from bench.search.shared import added
 from bench.search.steps import Steps, stepper_for
 from bench.search.trained import Estimator, Home
+from bench.spaces.cells import CellSpace
 from bench.spaces.layout import Shape
 from bench.spaces.space import Genotype, Region, Space
 from bench.store.spec import Scale
@@ -95,7 +96,7 @@ class Task:
         self.keeper = Keeper()  # of what is trained
         self.trace: list[dict[str, Any]] = []
         self._supernets = 0
-        self._measured: Supernet | None = None  # on which costs are looked up
+        self._measured: dict[int, Supernet] = {}  # on which costs are looked up
         self._on_device: dict[tuple[str, int], Batches] = {}
         self._started = time.perf_counter()
 
@@ -122,8 +123,15 @@ class Task:
         self._check(region)
         name = f"{self.name}{self._supernets}"
         self._supernets += 1
+        place = f"weights/{name}"
         supernet = supernet_of(
-            self.space, self._shape(), training.norm, self.seed, f"weights/{name}", training.precision
+            self._shared(relaxation.channel_share, training.nested),
+            self._shape(),
+            training.norm,
+            self.seed,
+            place,
+            training.precision,
+            nested=training.nested,
         )
         supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.meter.watch(supernet)
@@ -139,8 +147,9 @@ class Task:
         """The supernets of the run `key` in a file (`bench.search.kept`), to be estimated on the images of this task.
         statistics: by which; as they were trained by default. Raises BadRecord, BadSpec."""
 
-        def made(norm: Norm, precision: Precision) -> Supernet:
-            supernet = supernet_of(self.space, self._shape(), norm, self.seed, "", precision)
+        def made(norm: Norm, precision: Precision, share: int, nested: bool) -> Supernet:
+            space = self._shared(share, nested)
+            supernet = supernet_of(space, self._shape(), norm, self.seed, "", precision, nested=nested)
             supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in learner
             return supernet
 
@@ -154,11 +163,22 @@ class Task:
         part = Images(images.valid.pixels[rows], images.valid.labels[rows])
         return Batches(part, images.mean, images.std, len(rows), self.device)
 
-    def multiply_adds(self, region: Region) -> int:
-        """Of one image's pass forward through a supernet of this task, as the operations of `region` cost."""
-        if self._measured is None:
-            self._measured = supernet_of(self.space, self._shape(), Norm(), 0, "")
-        return self._measured.multiply_adds(region)
+    def _shared(self, share: int, nested: bool = False) -> Space:
+        """The space whose supernet computes so little of the channels."""
+        if share == 1:
+            return self.space
+        if nested:
+            raise BadSpec(f"nested kernels take all channels; set share to 1, not {share}, or training.nested to false")
+        if not isinstance(self.space, CellSpace):
+            raise BadSpec(f"{self.space.name} has no cells whose channels could be parted into {share}; set share to 1")
+        return replace(self.space, share=share)
+
+    def multiply_adds(self, region: Region, share: int = 1) -> int:
+        """Of one image's pass forward through a supernet of this task, as the operations of `region` cost; share: into
+        how many parts channels fall of which operations see one."""
+        if share not in self._measured:
+            self._measured[share] = supernet_of(self._shared(share), self._shape(), Norm(), 0, "")
+        return self._measured[share].multiply_adds(region)
 
     def _shape(self) -> Shape:
         _, channels, size, _ = self.images.train.pixels.shape

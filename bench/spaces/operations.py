@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from bench.errors import BadSpace, UnknownName
+from bench.errors import BadSpace, BadSpec, UnknownName
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,10 @@ class Operation(ABC):
         """Whether a sum may pass through it term by term: it has no weights, no normalisation and no ReLU."""
         return False
 
+    def holds(self, other: Operation) -> bool:
+        """Whether the kernels of another may be parts of its own (`bench.nets.nested`)."""
+        return False
+
 
 @dataclass(frozen=True)
 class Absent(Operation):
@@ -70,6 +74,29 @@ class Absent(Operation):
     def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
         """None."""
         return ()
+
+
+@dataclass(frozen=True)
+class Partial(Operation):
+    """Partial channels (PC-DARTS, Xu et al., ICLR 2020, section 3.1): `inner` on the first of `share` equal parts of
+    the channels; the other parts pass beside it, and all are shuffled. Where the width changes nothing could pass, and
+    `inner` is what it is."""
+
+    inner: Operation
+    share: int
+
+    def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """Those of `inner` on its part. Raises BadSpec where the channels cannot be parted so."""
+        if channels % self.share:
+            raise BadSpec(
+                f"{channels} channels cannot be parted into {self.share} equal shares; choose a share that divides "
+                "every width, or more channels"
+            )
+        return self.inner.kernels(channels // self.share, side, stride)
+
+    def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """Those of `inner`, in full."""
+        return self.inner.widening(inputs, outputs, side, stride)
 
 
 @dataclass(frozen=True)
@@ -114,6 +141,10 @@ class Convolution(Operation):
     def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
         """One."""
         return (Kernel(channels, channels, self.size, side // stride, stride, affine=2 * channels),)
+
+    def holds(self, other: Operation) -> bool:
+        """A kernel that is no larger."""
+        return isinstance(other, Convolution) and other.size <= self.size
 
 
 @dataclass(frozen=True)
@@ -173,6 +204,12 @@ class InvertedResidual(Operation):
             Kernel(wide, wide, self.size, after, stride, groups=wide, affine=2 * wide),
             Kernel(outputs, wide, 1, after, affine=2 * outputs),
         )
+
+    def holds(self, other: Operation) -> bool:
+        """A kernel and a width that are no larger."""
+        if not isinstance(other, InvertedResidual):
+            return False
+        return other.size <= self.size and other.expansion <= self.expansion
 
 
 OPERATIONS: dict[str, Operation] = {

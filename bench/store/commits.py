@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bench.errors import BadRecord, BenchError, counted
 from bench.store.files import write_atomically
+from bench.store.names import cell
 from bench.store.record import Results
 from bench.store.typed import options
 
@@ -41,7 +42,7 @@ def text(found: Mapping[tuple[str, str], int]) -> str:
     """The list as CSV, in order."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerows([HEADS, *((*pair, count) for pair, count in sorted(found.items()))])
+    writer.writerows([HEADS, *((*map(cell, pair), count) for pair, count in sorted(found.items()))])
     return stream.getvalue()
 
 

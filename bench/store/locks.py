@@ -17,7 +17,11 @@ from pathlib import Path
 from typing import IO
 
 from bench.errors import BadRecord, Busy
-from bench.store.files import is_at
+from bench.store import names, seals, strict
+from bench.store.files import is_at, opened, write_through
+from bench.store.spec import canonical
+
+MOST = 10_000  # bytes of a claim that are read
 
 
 @contextmanager
@@ -28,9 +32,7 @@ def claimed(path: Path, what: str) -> Iterator[None]:
     """
     stream = _held(path, lambda: _locked(path, what))
     try:
-        stream.truncate(0)
-        stream.write(f"process {os.getpid()} on host {socket.gethostname()} since {_now()}")  # goes with the claim
-        stream.flush()
+        _sign(stream, path)
         yield
     finally:
         path.unlink(missing_ok=True)
@@ -49,7 +51,7 @@ def waiting(path: Path) -> Iterator[None]:
         stream.close()
 
 
-def _held(path: Path, lock: Callable[[], IO[str]]) -> IO[str]:
+def _held(path: Path, lock: Callable[[], IO[bytes]]) -> IO[bytes]:
     """The locked file. Raises BadRecord where it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -60,8 +62,30 @@ def _held(path: Path, lock: Callable[[], IO[str]]) -> IO[str]:
         raise BadRecord(f"cannot write {path}: {error.strerror}; choose another folder with --results") from None
 
 
-def _patient(path: Path) -> IO[str]:
-    stream = path.open("a+")
+def _sign(stream: IO[bytes], path: Path) -> None:
+    """Write down who holds the claim; that goes with it. Raises BadRecord where the disk is full."""
+    claim = {"process": os.getpid(), "host": socket.gethostname(), "since": _now()}
+    try:
+        stream.truncate(0)
+        write_through(stream, canonical(seals.sealed(claim)).encode())
+    except OSError as error:
+        raise BadRecord(f"cannot write {path}: {error.strerror}; make room and run the same command again") from None
+
+
+def _owner(stream: IO[bytes]) -> str:
+    """Who holds a claim, in words; nothing is believed that is not sealed."""
+    try:
+        stream.seek(0)
+        claim, whole = seals.opened(strict.parsed(stream.read(MOST)))
+        if whole:
+            return names.printable("process {process} on host {host} since {since}".format(**claim))
+    except (OSError, ValueError, AttributeError, KeyError):
+        pass  # written at this moment, by an earlier version, or damaged: the lock is what counts
+    return "another process"
+
+
+def _patient(path: Path) -> IO[bytes]:
+    stream = opened(path)
     fcntl.flock(stream, fcntl.LOCK_EX)
     return stream
 
@@ -70,13 +94,15 @@ def _now() -> str:
     return f"{datetime.now().astimezone():%Y-%m-%d %H:%M}"
 
 
-def _locked(path: Path, what: str) -> IO[str]:
-    stream = path.open("a+")
+def _locked(path: Path, what: str) -> IO[bytes]:
+    stream = opened(path)
     try:
         fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        stream.seek(0)
-        owner = stream.read() or "another process"
+        owner = _owner(stream)
         stream.close()
         raise Busy(f"{owner} is making {what}; it is left to that one") from None
+    except OSError:
+        stream.close()
+        raise
     return stream

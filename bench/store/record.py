@@ -8,31 +8,34 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import os
-import shlex
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, TypeVar
 
 from bench.errors import BadRecord
-from bench.store.files import write_atomically
+from bench.store import hints, names, schema, seals, strict
+from bench.store.files import content_of, write_atomically
 from bench.store.locks import claimed
-from bench.store.spec import canonical, key_of
+from bench.store.schema import Kind, Status
+from bench.store.spec import key_of
 
 SCHEMA = 1
 SCORES = 5
 """The schema of scores: they are made again at no cost, so their layout changes more freely than that of records."""
 MEASURED = frozenset({"wall_s", "device_s", "peak_bytes"})  # what differs from machine to machine and run to run
 
-_RESCORE = "run `python -m bench score` again"
+SEALED = "sealed"  # the field that says whether a file had a seal; it is no part of what the file says
 
-Status = Literal["done", "diverged", "failed", "interrupted"]
-Kind = Literal["trained", "surrogate"]
-"""Where a truth has its accuracies from: networks that were trained, or a model that predicts them."""
+ROWS = "rows"  # of a file of scores
+
+_KEY = re.compile("[0-9a-f]{16}")
+_SCORED = re.compile(r"[0-9a-f]{16}\..+")
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,11 @@ class Record:
     estimates: Mapping[str, Any] | None  # side file of probe estimates: name, blake2b, probe, images
     place: Mapping[str, Any]  # code, python, torch, device, threads, images, started, stops
     schema: int = SCHEMA
+    sealed: bool = field(default=True, compare=False)  # False: read from a file that was written without a seal
 
     def essence(self) -> dict[str, Any]:
         """The record without seconds, bytes and place: equal for equal runs on any machine of one arithmetic."""
-        content = to_json(self)
+        content = _said(self)
         del content["place"]
         return _without(content, MEASURED)  # type: ignore[no-any-return]
 
@@ -116,6 +120,7 @@ class Score:
     curve: tuple[Mapping[str, Any], ...] = ()  # the trace with test and regret_test (or None) for its genotype
     pairs: str | None = None  # the file of truths that the run's estimates make pairs with, see `truths_path`
     schema: int = SCORES
+    sealed: bool = field(default=True, compare=False)  # False: read from a file that was written without a seal
 
 
 def to_json(value: Any) -> Any:
@@ -127,6 +132,13 @@ def to_json(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [to_json(v) for v in value]
     return value
+
+
+def _said(value: Record | Score) -> dict[str, Any]:
+    """What a file says of it."""
+    content: dict[str, Any] = to_json(value)
+    del content[SEALED]
+    return content
 
 
 def _without(value: Any, names: frozenset[str]) -> Any:
@@ -143,6 +155,8 @@ class Results:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self.damaged: dict[Path, str] = {}
+        """The files that were skipped when many were read, and why: one bad file costs itself."""
 
     def check_there(self) -> None:
         """Raises BadRecord where there is no such folder: what only reads makes none."""
@@ -154,8 +168,7 @@ class Results:
 
     def command(self, words: str) -> str:
         """One of our commands for this folder, in backticks, as it is typed."""
-        where = "" if self.root == Path("results") else f" --results {shlex.quote(str(self.root))}"
-        return f"`python -m bench {words}{where}`"
+        return hints.command(words, self.root)
 
     def check_writable(self) -> None:
         """Raises BadRecord now rather than after an hour of search."""
@@ -165,11 +178,11 @@ class Results:
 
     def run_path(self, key: str) -> Path:
         """Where the record of a finished run lies."""
-        return self.root / "runs" / f"{key}.json"
+        return names.within(self.root / "runs", key, "json", fault=BadRecord)
 
     def estimates_path(self, key: str) -> Path:
         """Where the probe estimates of a run lie."""
-        return self.root / "estimates" / f"{key}.parquet"
+        return names.within(self.root / "estimates", key, "parquet", fault=BadRecord)
 
     def supernets_path(self, key: str) -> Path:
         """Where the trained supernets of a run lie, if they were kept (`bench.search.kept`)."""
@@ -181,11 +194,11 @@ class Results:
 
     def partial_path(self, key: str) -> Path:
         """Where the estimates of a run lie while it makes more of them."""
-        return self.root / "estimates" / f"{key}.partial.parquet"
+        return names.within(self.root / "estimates", key, "partial", "parquet", fault=BadRecord)
 
     def checkpoints_path(self, key: str) -> Path:
         """The folder in which a run keeps what it has trained while it goes on."""
-        return self.root / "checkpoints" / key
+        return names.within(self.root / "checkpoints", key, fault=BadRecord)
 
     @property
     def shared_path(self) -> Path:
@@ -198,19 +211,20 @@ class Results:
 
     def score_path(self, key: str, truth: str) -> Path:
         """Where the scores of a run by one truth lie."""
-        return self.root / "scores" / f"{key}.{truth}.json"
+        return names.within(self.root / "scores", key, truth, "json", fault=BadRecord)
 
     def truths_path(self, truth: str, target: str) -> Path:
         """Where the truth of all architectures lies that scores by it have met (`bench.scoring.truths`)."""
-        return self.root / "truths" / f"{truth}.{target}.parquet"
+        return names.within(self.root / "truths", truth, target, "parquet", fault=BadRecord)
 
     def failed_path(self, key: str) -> Path:
         """Where the record of a run that did not finish lies, to be tried again."""
-        return self.root / "failed" / f"{key}.json"
+        return names.within(self.root / "failed", key, "json", fault=BadRecord)
 
     def claim(self, key: str) -> AbstractContextManager[None]:
         """Inside, no other process makes the run of that key. Raises Busy where one does."""
-        return claimed(self.root / "runs" / f".{key}.lock", f"run {key}")
+        lock = names.within(self.root / "runs", key, "lock", fault=BadRecord)
+        return claimed(lock.with_name(f".{lock.name}"), f"run {key}")
 
     def find(self, key: str) -> Record | None:
         """The finished record of that key, checked, or None."""
@@ -225,11 +239,17 @@ class Results:
         if finished and path.exists():
             if read_record(path).essence() == record.essence():
                 return path
-            raise BadRecord(f"{path} holds another result of the same key; raise the method's version or move it aside")
+            raise BadRecord(
+                f"{path} holds another result of the same key; raise the method's version, or {hints.aside(path)}"
+            )
         if estimates is not None:
             write_atomically(self.estimates_path(record.key), estimates)
         write_atomically(path, _text(record))
         return path
+
+    def seal(self, key: str) -> None:
+        """Write a record that was read without a seal again, with one. Raises BadRecord."""
+        write_atomically(self.run_path(key), _text(read_record(self.run_path(key))))
 
     def check(self, record: Record) -> None:
         """Raises BadRecord where a record cannot be written: it holds a number that is not finite."""
@@ -238,86 +258,172 @@ class Results:
     def save_scores(self, key: str, truth: str, scores: list[Score]) -> Path:
         """Write the scores of one run by one truth, replacing older ones: scoring again is free."""
         path = self.score_path(key, truth)
-        lines = (json.dumps(to_json(row), separators=(",", ":"), allow_nan=False) for row in scores)  # one for each row
-        write_atomically(path, ("[\n" + ",\n".join(lines) + "\n]\n").encode())
+        rows = list(map(_said, scores))
+        lines = (json.dumps(row, separators=(",", ":"), allow_nan=False) for row in rows)  # one for each row
+        seal = json.dumps(seals.of({ROWS: rows}))
+        text = f'{{"{ROWS}":[\n{",".join(f"{line}{chr(10)}" for line in lines)}],"{seals.NAME}":{seal}}}\n'
+        write_atomically(path, text.encode())
         return path
 
     def records(self) -> Iterator[Record]:
-        """All finished records, by key. Raises BadRecord at the first file that cannot be trusted."""
-        for path in sorted((self.root / "runs").glob("*.json")):
-            yield read_record(path)
+        """All finished records that can be trusted, by key; the others are named in `damaged`."""
+        return self._each(self._files("runs", _KEY), read_record)
 
     def failures(self) -> Iterator[Record]:
         """All records of runs that did not finish, and have not finished since."""
-        for path in sorted((self.root / "failed").glob("*.json")):
-            if not (self.root / "runs" / path.name).exists():
-                yield read_record(path)
+        paths = (path for path in self._files("failed", _KEY) if not (self.root / "runs" / path.name).exists())
+        return self._each(paths, read_record)
+
+    def keys(self) -> dict[str, Path]:
+        """The key of each run and where its record lies, finished ones first, none of them read."""
+        failed = {path.stem: path for path in self._files("failed", _KEY)}
+        return {**failed, **{path.stem: path for path in self._files("runs", _KEY)}}
 
     def scores(self) -> Iterator[Score]:
-        """All score rows, by file."""
-        for path in sorted((self.root / "scores").glob("*.json")):
-            yield from read_scores(path)
+        """All score rows of files that can be trusted, by file; the others are named in `damaged`."""
+        for rows in self._each(self._files("scores", _SCORED), read_scores):
+            yield from rows
+
+    def judged(self, records: Mapping[str, Record]) -> Iterator[Score]:
+        """The score rows of these records, by key. One without its record, or that says something else than it, is
+        named in `damaged`."""
+        for score in self.scores():
+            path, record = self.score_path(score.key, score.truth), records.get(score.key)
+            if record is None:
+                beside = self.run_path(score.key)
+                if beside not in self.damaged:
+                    self.damaged[path] = f"{path} has no record {beside}; bring it back, or {hints.aside(path)}"
+            elif odd := _differing(score, record):
+                again = f"{self.command('score --again')} makes it anew"
+                self.damaged[path] = f"{path} disagrees with its record in {', '.join(odd)}; {again}"
+            else:
+                yield score
+
+    def scores_of(self, key: str) -> Iterator[Score]:
+        """The rows of one run, by every truth that scored it."""
+        for rows in self._each(sorted((self.root / "scores").glob(f"{key}.*.json")), read_scores):
+            yield from rows
+
+    def _files(self, folder: str, name: re.Pattern[str]) -> Iterator[Path]:
+        """The files of ours in a folder. Hidden ones and those of another kind are none; one that only looks like ours,
+        such as a copy of another name, is named in `damaged`."""
+        for path in sorted((self.root / folder).glob("*.json")):
+            if name.fullmatch(path.stem):
+                yield path
+            elif not path.name.startswith("."):
+                self.damaged[path] = f"{path} is none of the program's files: its name is no key; {hints.aside(path)}"
+
+    def _each(self, paths: Iterable[Path], read: Callable[[Path], _T]) -> Iterator[_T]:
+        for path in paths:
+            try:
+                yield read(path)
+            except BadRecord as error:
+                self.damaged[path] = str(error)
+
+
+def _differing(score: Score, record: Record) -> list[str]:
+    """In what a score says something else than the record that it is of."""
+    identity = record.identity
+    said = {
+        "label": (score.label, record.label),
+        "method": (score.method, identity["method"]["name"]),
+        "space": (score.space, identity["space"]),
+        "dataset": (score.dataset, identity["dataset"]),
+        "seed": (score.seed, identity["seed"]),
+        "scale": (score.scale, identity["scale"]["name"]),
+        "status": (score.status, record.status),
+        "architecture": (score.architecture, record.architecture),
+        "cost": (score.cost, record.cost),
+        "candidates": (
+            [(tuple(one["genotype"]), one["estimate"]) for one in score.candidates],
+            [(one.genotype, one.estimate) for one in record.candidates],
+        ),
+        "curve": (
+            [(one["forward_images"], one["backward_images"]) for one in score.curve],
+            [(one["forward_images"], one["backward_images"]) for one in record.trace],
+        ),
+    }
+    return [name for name, (one, other) in said.items() if one != other]
 
 
 def _text(record: Record) -> bytes:
-    content = to_json(record)
+    content = _said(record)
     try:
-        canonical(content)
+        text = json.dumps(seals.sealed(content), indent=1, allow_nan=False)
+        strict.parsed(text)
     except ValueError as error:
-        raise BadRecord(f"the record of {record.key} holds a number that is not finite ({error})") from None
-    return (json.dumps(content, indent=1, allow_nan=False) + "\n").encode()
+        raise BadRecord(
+            f"the record of {record.key} holds what a record cannot, such as a number that is not finite ({error})"
+        ) from None
+    return (text + "\n").encode()
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, remedy: str) -> Any:
     try:
-        return json.loads(path.read_bytes())
+        return strict.parsed(content_of(path))
     except OSError as error:
-        raise BadRecord(f"cannot read {path}: {error.strerror}") from None
+        raise BadRecord(f"cannot read {path}: {error.strerror}; {remedy}") from None
     except ValueError as error:
-        raise BadRecord(f"{path} is not whole JSON ({error}); move it aside and run again") from None
+        raise BadRecord(f"{path} is not whole JSON ({error}); {remedy}") from None
 
 
-def _fields(kind: type, content: Any, path: Path, schema: int, remedy: str) -> dict[str, Any]:
-    """The content as keyword arguments, or BadRecord where fields are missing or strange."""
+def _require(kind: type, shape: Any, content: Any, version: int) -> None:
+    """Raises ValueError unless an object has exactly the fields of a dataclass, each of its kind."""
     if not isinstance(content, dict):
-        raise BadRecord(f"{path} holds no {kind.__name__.lower()}; {remedy}")
-    if content.get("schema") != schema:
-        raise BadRecord(f"{path} has schema {content.get('schema')}, this version reads {schema}; {remedy}")
-    names = {f.name for f in dataclasses.fields(kind)}
-    if names != set(content):
-        odd = sorted(names ^ set(content))
-        raise BadRecord(f"{path} has missing or unknown fields {odd}; {remedy}")
-    if content["status"] not in get_args(Status):
-        raise BadRecord(f"{path} has status {content['status']!r}; known: {', '.join(get_args(Status))}")
-    return content
+        raise ValueError(f"it holds no {kind.__name__.lower()}")
+    if content.get("schema") != version:
+        raise ValueError(f"it has schema {content.get('schema')}, this version reads {version}")
+    wanted = {f.name for f in dataclasses.fields(kind)} - {SEALED}
+    if wanted != set(content):
+        raise ValueError(f"it has missing or unknown fields {sorted(wanted ^ set(content))}")
+    strict.require(shape, content)
 
 
 def read_record(path: Path) -> Record:
-    """A record, checked against its own key and file name. Raises BadRecord."""
-    content = _fields(Record, _load(path), path, SCHEMA, "move it aside and run again")
-    if key_of(content["identity"]) != content["key"] or path.stem != content["key"]:
-        raise BadRecord(f"{path}: the content disagrees with its key; it was edited or renamed, move it aside")
+    """A record, checked against its seal, its own key and file name, and its kinds. Raises BadRecord."""
+    remedy = hints.aside(path)
+    try:
+        loaded = _load(path, remedy)
+        content, whole = seals.opened(loaded) if isinstance(loaded, dict) else (loaded, False)
+        _require(Record, schema.Record, content, SCHEMA)
+        if key_of(content["identity"]) != content["key"] or path.stem != content["key"]:
+            raise ValueError("the content disagrees with its key: it was edited or renamed")
+        schema.check_record(content)
+        if not whole:
+            schema.check_architectures(content)
+    except ValueError as error:
+        raise BadRecord(f"{path} is no record that can be trusted ({error}); {remedy}") from None
     return Record(
         **{
             **content,
             "genotype": None if content["genotype"] is None else tuple(content["genotype"]),
             "candidates": tuple(Candidate(tuple(c["genotype"]), c["estimate"]) for c in content["candidates"]),
             "trace": tuple(content["trace"]),
+            SEALED: whole,
         }
     )
 
 
 def read_scores(path: Path) -> list[Score]:
-    """The rows of one score file. Raises BadRecord."""
-    content = _load(path)
-    if not isinstance(content, list):
-        raise BadRecord(f"{path} holds no list of scores; {_RESCORE}")
-    fields = [_fields(Score, row, path, SCORES, _RESCORE) for row in content]
+    """The rows of one score file, checked against its seal, its name, and possible ranges. Raises BadRecord."""
+    remedy = f"{hints.command('score', path.parent.parent)} makes it anew"
+    loaded = _load(path, remedy)
+    try:
+        content, whole = (loaded, False) if isinstance(loaded, list) else _rows(loaded)
+        for row in content:
+            _require(Score, schema.Score, row, SCORES)
+            schema.check_score(row)
+            if path.name != f"{row['key']}.{row['truth']}.json":
+                raise ValueError("the content disagrees with its file name: it was edited or renamed")
+    except ValueError as error:
+        raise BadRecord(f"{path} holds no scores that can be trusted ({error}); {remedy}") from None
     lists = ("candidates", "visited", "curve")
-    rows = [Score(**{**row, **{name: tuple(row[name]) for name in lists}}) for row in fields]
-    for row in rows:
-        if row.kind not in get_args(Kind):
-            raise BadRecord(f"{path} is of a truth of kind {row.kind!r}; known: {', '.join(get_args(Kind))}")
-        if row.test is not None and not (math.isfinite(row.test) and 0 <= row.test <= 100):
-            raise BadRecord(f"{path}: a test accuracy of {row.test} is not between 0 and 100; {_RESCORE}")
-    return rows
+    return [Score(**{**row, **{name: tuple(row[name]) for name in lists}, SEALED: whole}) for row in content]
+
+
+def _rows(loaded: Any) -> tuple[list[Any], bool]:
+    """The rows of a sealed file of scores; earlier files are a list without a seal."""
+    content, whole = seals.opened(loaded) if isinstance(loaded, dict) else ({}, False)
+    if set(content) != {ROWS} or not isinstance(content[ROWS], list):
+        raise ValueError("it holds no list of scores")
+    return content[ROWS], whole

@@ -19,6 +19,7 @@ from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 from bench.errors import BadSpec, UnknownName
+from bench.store import names
 
 SCHEMA = 1
 """Raised when the meaning of a spec's text changes."""
@@ -117,6 +118,15 @@ def _renamed(scale: Scale, changes: Mapping[str, Any]) -> Scale:
     return replace(scale, name="+".join([name, *(told[field] for field in sorted(told))]))
 
 
+def scale_typed(name: str) -> str:
+    """The options of `run` that give a scale of that name: `--scale quick --scale.train-images 24000`; empty where
+    there are none, as for searches on a table."""
+    preset, *changes = name.split("+")
+    pairs = [change.partition("=") for change in changes]
+    told = " ".join(f"--scale.{field.replace('_', '-')} {value}" for field, _, value in pairs)
+    return f"--scale {preset} {told}".strip() if preset in SCALES else ""
+
+
 @dataclass(frozen=True)
 class RunSpec:
     """One run to be made, or made. `method` is a frozen dataclass whose fields are its hyper-parameters."""
@@ -131,6 +141,7 @@ class RunSpec:
     def __post_init__(self) -> None:
         if self.seed < 0:
             raise BadSpec(f"seed {self.seed} is not allowed; seeds are 0, 1, 2, …")
+        names.labelled(self.label)
         check_choices(self.method)
         self.scale.check()
 

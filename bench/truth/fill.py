@@ -22,11 +22,12 @@ import torch
 from numpy.typing import NDArray
 
 from bench import spaces
-from bench.errors import BadGenotype, BadTable
+from bench.errors import BadGenotype
 from bench.images import patches
 from bench.runs.pool import Job
 from bench.spaces.space import Genotype, Space
-from bench.store.files import write_atomically
+from bench.store import hints, seals, strict
+from bench.store.files import content_of, write_atomically
 from bench.store.spec import key_of
 from bench.truth.merge import DATASET
 from bench.truth.plan import Plan, load_images, rows_by_class, train_one, values_of
@@ -51,15 +52,16 @@ class OnRequest:
 class OnDemand(TableTruth):
     """An embedded table, with the accuracies of further architectures for whoever asks for those by name.
 
-    plan: of the table. folder: of what was trained so far. Raises BadTable where a file is damaged, and where the table
-    is of another population than the plan's space has.
+    plan: of the table. folder: of what was trained so far; a damaged file there is skipped, and named in `damaged`.
+    Raises BadTable where the table is of another population than the plan's space has.
     """
 
     def __init__(self, table: Table, plan: Plan, folder: Path) -> None:
         super().__init__(table)
         table.check_of(spaces.get(plan.space).population)
         self._plan = plan
-        trained = stored(plan, folder)
+        self.damaged: dict[Path, str] = {}
+        trained = stored(plan, folder, self.damaged)
         self._more = {self.space.trained_class(one.genotype): one for one in trained}
 
     def scores(self, genotypes: Sequence[Genotype], dataset: str) -> NDArray[np.float64]:
@@ -111,24 +113,25 @@ def _train(plan: Plan, genotype: Genotype, folder: Path, progress: Callable[[flo
         torch.set_num_threads(1)
         outcome = train_one(plan, load_images(plan), genotype)
         content = {"genotype": genotype, "seeds": plan.seeds, "seconds": outcome.seconds, "values": values_of(outcome)}
-        write_atomically(path, (json.dumps(content, allow_nan=False) + "\n").encode())
+        plain = json.loads(json.dumps(content, allow_nan=False))  # tuples as lists, as they are read
+        write_atomically(path, (json.dumps(seals.sealed(plain)) + "\n").encode())
     return genotype
 
 
-def stored(plan: Plan, folder: Path) -> Iterator[OnRequest]:
-    """What was trained on demand. Raises BadTable where a file is not what `jobs` write."""
+def stored(plan: Plan, folder: Path, damaged: dict[Path, str]) -> Iterator[OnRequest]:
+    """What was trained on demand. A file that is not what `jobs` write is skipped, and named in `damaged`."""
     space = spaces.get(plan.space)
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(path for path in folder.glob("*.json") if not path.name.startswith(".")):
         try:
-            content = json.loads(path.read_text())
+            content, _ = seals.opened(strict.parsed(content_of(path)))
             if tuple(content["seeds"]) != plan.seeds:
                 raise ValueError("other seeds")
             values = {name: content["values"][name] for name in COLUMNS}
             if any(len(of_seeds) != len(plan.seeds) for of_seeds in values.values()):
                 raise ValueError("not a value of every seed")
             yield OnRequest(_named(space, content, path), values)
-        except (ValueError, KeyError, TypeError, BadGenotype) as error:
-            raise BadTable(f"{path} holds no training of this table ({error}); move it aside and score again") from None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, BadGenotype) as error:
+            damaged[path] = f"{path} holds no training of this table ({error}); {hints.aside(path)}, score again then"
 
 
 def _named(space: Space, content: Mapping[str, Any], path: Path) -> Genotype:

@@ -69,7 +69,14 @@ TOY_DARTS = Embedded(
     },
 )
 
-MADE: Mapping[str, Embedded] = {"nb201": NB201, "toy-darts": TOY_DARTS}
+MACRO = Embedded(
+    "patches-macro-v1",
+    "Architectures of the space macro trained alone on oriented patches",
+    SHARDS / "macro",
+    {FIRST: Pass(Plan(Recipe(channels=8, learning_rate=0.1), seeds=(0, 1, 2), space="macro"))},
+)
+
+MADE: Mapping[str, Embedded] = {"nb201": NB201, "toy-darts": TOY_DARTS, "macro": MACRO}
 
 
 def made(space: str) -> Embedded:

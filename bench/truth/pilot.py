@@ -25,9 +25,8 @@ from bench import spaces
 from bench.errors import BadData, BadSpec, UnknownName
 from bench.images import patches
 from bench.metrics import partial_tau, tau_b
-from bench.spaces import nb201
 from bench.spaces.cells import CellSpace
-from bench.spaces.layout import Shape
+from bench.spaces.layout import RELEASED_MACRO, Shape
 from bench.spaces.space import Genotype, Space
 from bench.store.typed import options
 from bench.truth import FIRST_SPACE
@@ -41,8 +40,28 @@ from bench.truth.workers import Context, exit_code, run
 BLOCK = 10  # cells per shard
 SHARES = {"all": 1.0, "top half": 0.5, "top 25 %": 0.25, "top 10 %": 0.1}
 CEILINGS = range(3, 9)  # seeds
-SHAPE = Shape(16, 5, 10, 3, 32)  # of NAS-Bench-201 on CIFAR-10: all configurations share the count
-OFFICIAL = {"CIFAR-10": "c10_test_200", "CIFAR-100": "c100_test_200", "ImageNet16-120": "in16_test_200"}
+SHAPE = Shape(16, 5, 10, 3, 32)  # of NAS-Bench-201 on CIFAR-10, in which parameters are counted
+
+
+@dataclass(frozen=True)
+class Extract:
+    """A file of released test accuracies in percent, with `arch`. columns: those whose mean is the accuracy on a data
+    set, by its name; shape: of the networks."""
+
+    name: str
+    columns: Mapping[str, tuple[str, ...]]
+    shape: Shape
+
+
+EXTRACTS: Mapping[str, Extract] = {
+    "nb201": Extract(
+        "nb201.csv.gz",
+        {"CIFAR-10": ("c10_test_200",), "CIFAR-100": ("c100_test_200",), "ImageNet16-120": ("in16_test_200",)},
+        SHAPE,
+    ),
+    "macro": Extract("nas_bench_macro_cifar10.csv.gz", {"CIFAR-10": ("test_1", "test_2", "test_3")}, RELEASED_MACRO),
+}
+"""By space."""
 
 CONFIGS: Mapping[str, Recipe] = {
     "n1-12k-b32": Recipe(cells=1, images=12_000, batch=32, learning_rate=0.05),
@@ -141,8 +160,9 @@ def report(
 ) -> pd.DataFrame:
     """One column per configuration and score, one row per measure."""
     columns = {}
+    shape = EXTRACTS[space.name].shape if space.name in EXTRACTS else SHAPE
     for name, one in samples.items():
-        counts = np.array([parameters(space, genotype, SHAPE) for genotype in one.genotypes])
+        counts = np.array([parameters(space, genotype, shape) for genotype in one.genotypes])
         real = {key: np.array([known[genotype] for genotype in one.genotypes]) for key, known in official.items()}
         for kind, scores in one.scores.items():
             found = {"CPU seconds per cell and seed": one.seconds, **describe(scores, counts, real)}
@@ -150,20 +170,27 @@ def report(
     return pd.DataFrame(columns)
 
 
-def read_official(path: Path) -> dict[str, dict[Genotype, float]]:
-    """Test accuracies in percent by data set and genotype, from a CSV file with `arch` and those of `OFFICIAL`."""
+def read_official(path: Path, space: Space) -> dict[str, dict[Genotype, float]]:
+    """Test accuracies in percent by data set and genotype, from the space's extract. Raises BadData."""
+    columns = EXTRACTS[space.name].columns
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
-            rows = [(nb201.SPACE.parse(row["arch"]), row) for row in csv.DictReader(file)]
-            return {name: {cell: float(row[key]) for cell, row in rows} for name, key in OFFICIAL.items()}
+            rows = [(space.parse(row["arch"]), row) for row in csv.DictReader(file)]
+            return {
+                name: {genotype: sum(float(row[key]) for key in keys) / len(keys) for genotype, row in rows}
+                for name, keys in columns.items()
+            }
     except (OSError, EOFError, KeyError, ValueError, csv.Error, zlib.error) as error:
-        raise BadData(f"{path} is no readable extract of NAS-Bench-201 ({error!r})") from None
+        raise BadData(f"{path} is no readable extract of released accuracies ({error!r})") from None
 
 
-def official_extract() -> Path | None:
-    """`nb201.csv.gz` in the folder that SUPERNET_BENCH_DATA names, by default beside the repository, if it exists."""
+def official_extract(space: Space) -> Path | None:
+    """The extract of a space in the folder that SUPERNET_BENCH_DATA names, by default beside the repository; None where
+    there is none."""
     beside = Path(__file__).parents[2].parent / "shared" / "data"
-    path = Path(os.environ.get("SUPERNET_BENCH_DATA", beside)) / "nb201.csv.gz"
+    if space.name not in EXTRACTS:
+        return None
+    path = Path(os.environ.get("SUPERNET_BENCH_DATA", beside)) / EXTRACTS[space.name].name
     return path if path.exists() else None
 
 
@@ -191,8 +218,8 @@ def main(arguments: Arguments, context: Context | None = None) -> int:
     classes = len(class_order(space))
     if arguments.skip + arguments.cells > classes:
         raise BadSpec(f"--skip {arguments.skip} and --cells {arguments.cells} ask for more than {classes:,} cells")
-    extract = official_extract() if space == nb201.SPACE else None
-    official = read_official(extract) if extract else {}
+    extract = official_extract(space)
+    official = read_official(extract, space) if extract else {}
     found = {name: train(name, arguments, context) for name in arguments.config}
     samples = {name: one for name, one in found.items() if one}
     table = report(samples, official, space)

@@ -52,7 +52,7 @@ class OneByOne:
     def _descend(self, net: Supernet, seed: int, recipe: Recipe, train_set: Labelled) -> None:
         rng, decay = numpy_stream(seed, "order"), recipe.weight_decay
         weights = list(net.parameters())
-        sgd = torch.optim.SGD(weights, 1.0, recipe.momentum, weight_decay=decay, nesterov=True)
+        sgd = torch.optim.SGD(weights, 1.0, recipe.momentum, weight_decay=decay, nesterov=True, foreach=True)
         net.train()
         for step in range(recipe.steps):
             at = step % recipe.per_pass

@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from bench.errors import BadData
-from bench.store.files import is_at, write_through
+from bench.store.files import is_at, opened, write_through
 
 FORMAT = 1
 SPLITS = ("train", "valid", "test")
@@ -90,7 +90,7 @@ class Series:
         if self.shard(block).exists() and not path.exists():
             return None
         self.folder.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+b")
+        file = opened(path)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -231,7 +231,7 @@ def _write_table(path: Path, table: pa.Table, header: Mapping[str, Any]) -> None
     """Write a Parquet file under a temporary name, bring it to the disk and rename it."""
     text = json.dumps(header, sort_keys=True, allow_nan=False)
     part = path.with_name(f"{path.name}.tmp")
-    with part.open("wb") as file:
+    with opened(part, "wb") as file:
         pq.write_table(
             table.replace_schema_metadata({_HEADER: text.encode()}),
             file,

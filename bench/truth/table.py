@@ -20,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 from bench import spaces
 from bench.errors import BadTable, NoSuchEntry, UnknownName
 from bench.spaces.space import Genotype, Population, Space
+from bench.store import names
 from bench.truth import checks, listing, parquet
 from bench.truth.column import MEAN, Column, Quantity, explain
 
@@ -46,6 +47,7 @@ class Header:
             kind = {"complete": bool, "settings": Mapping, "notes": Mapping}.get(part.name, str)
             if not isinstance(getattr(self, part.name), kind):
                 raise BadTable(f"the header's {part.name} is {getattr(self, part.name)!r}")
+        names.checked(self.name, "a table", BadTable)  # files of scores are named by it
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,30 +15,37 @@ import torch.nn.functional as F
 from bench.errors import BadSpec
 from bench.nets import nb201
 from bench.nets.operations import Norm
-from bench.nets.supernet import Precision
+from bench.nets.supernet import Precision, network_of
+from bench.spaces import darts
 from bench.spaces.layout import Shape
 from bench.spaces.nb201 import SPACE
-from bench.spaces.space import Region
+from bench.spaces.space import Region, Space
 from tests.perf.interleaved import table, timed
 
 
 def darts_step(
-    shape: Shape, batch: int, lean: bool, precision: Precision = "fp32", region: Region = SPACE.region
+    shape: Shape,
+    batch: int,
+    lean: bool,
+    precision: Precision = "fp32",
+    region: Region | None = None,
+    space: Space = SPACE,
 ) -> Callable[[], object]:
     """Forward, cross-entropy, backward to weights and alpha, SGD with momentum: one step on random images.
 
     The lean form has the layout and the optimiser that `Task` and `Learner` give it, the plain form torch's defaults.
     """
     generator = torch.Generator().manual_seed(0)
-    net = nb201.NB201Network(SPACE, shape, Norm(), seed=0, lean=lean, precision=precision)
+    region = space.region if region is None else region
+    net = network_of(space)(space, shape, Norm(), seed=0, lean=lean, precision=precision)
     images = torch.randn(batch, shape.image_channels, shape.image_size, shape.image_size, generator=generator)
     if lean:
         net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, shape.classes, (batch,), generator=generator)
-    alpha = torch.nn.Parameter(1e-3 * torch.randn(6, 5, generator=generator))
+    alpha = torch.nn.Parameter(1e-3 * torch.randn(len(space.edges), len(space.ops), generator=generator))
     optimiser = torch.optim.SGD([*net.parameters(), alpha], lr=0.025, momentum=0.9, weight_decay=3e-4, fused=lean)
-    allowed = torch.from_numpy(region.mask(5))
+    allowed = torch.from_numpy(region.mask(len(space.ops)))
 
     def step() -> None:
         optimiser.zero_grad()
@@ -110,6 +117,17 @@ def main(rounds: int = 9, peer: Path | None = None) -> None:
             for name, region in regions.items()
         }
         print(table(f"DARTS step by region, {size}, fp32", timed(by_region, rounds, calls), next(iter(by_region))))
+    darts_space(rounds)
+
+
+def darts_space(rounds: int) -> None:
+    """Print the same of cells of two inputs and seven operations an edge, in networks of five cells."""
+    for shape in (Shape(4, 1, 10, 1, 8), Shape(8, 1, 10, 1, 8), Shape(16, 1, 10, 1, 8), Shape(16, 1, 10, 3, 32)):
+        size = f"C={shape.channels} N={shape.cells} {shape.image_size}x{shape.image_size}, batch 64"
+        forms = {
+            name: darts_step(shape, 64, lean, space=darts.SPACE) for name, lean in (("plain", False), ("lean", True))
+        }
+        print(table(f"DARTS step in the space darts, {size}", timed(forms, rounds, 1), "plain"), flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BadTable
-from bench.store.files import write_through
+from bench.store.files import opened, write_through
 from bench.truth.official.measurements import Row
 
 _FORMAT = 1
@@ -24,7 +24,7 @@ class Journal:
         self.path = path
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream = path.open("a+b")
+            self._stream = opened(path)
         except OSError as error:
             raise BadTable(f"cannot write {path}: {error.strerror}; choose another folder") from None
         try:
