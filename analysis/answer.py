@@ -181,7 +181,10 @@ def claims_of(root: Path, setting: Setting, target: str) -> Claims:
     path = root / "tables" / f"claims-{replace(setting, target='').slug}.csv"
     if not path.exists():
         return NO_CLAIMS
-    data = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    try:
+        data = pd.read_csv(path, keep_default_na=False, na_values=[""])
+    except pd.errors.EmptyDataError:  # a table of no claim
+        return NO_CLAIMS
     own = data[data["paper"].notna() & (data["target"] == target) & (data["n"] > 0)]
     own = own[(own["verdict"] != "not run") & (own["role"] == "claim")]
     decided = own[own["verdict"].isin(["for", "against"])]

@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
@@ -77,6 +78,8 @@ class RunCommand(Common):
     steps: Literal["ordinary", "captured", "masked"] = "ordinary"
     """Steps of training; captured and masked ones are meant for GPUs."""
 
+    keep_supernet: bool = False
+    """Keep the trained supernets of every run in a file beside its record, for `python -m bench estimate`."""
     pin: bool = False
     """Write down which runs the study has, as plan.json in the results folder, and make none of them yet; from then on
     the study runs exactly these there."""
@@ -119,7 +122,9 @@ class RunCommand(Common):
         pool = Serial() if self.pool == "serial" else Processes(alone if self.workers is None else self.workers)
         share = study.shares if self.share is None else self.share
         workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
-        settings = Settings(self.results, self.device, self.threads, self.data, self.steps, share, workers)
+        settings = Settings(
+            self.results, self.device, self.threads, self.data, self.steps, share, workers, self.keep_supernet
+        )
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
         console.print(
@@ -150,9 +155,22 @@ class RunCommand(Common):
                 report.finish(left[at], _told(record, made, self.results))
                 if not isinstance(record, BenchError):
                     records.append(record)
+        if self.keep_supernet:
+            console.print(_supernets_of(records, results), highlight=False, soft_wrap=True)
         if self.json:
             print(json.dumps([{"key": r.key, "label": r.label, "status": r.status} for r in records]))
         return 0 if len(records) == len(specs) and all(r.status == "done" for r in records) else 1
+
+
+def _supernets_of(records: Sequence[Any], results: Any) -> str:
+    """How many of the runs have kept supernets, and what these take; which have none."""
+    from bench.search.kept import told
+
+    kept = [record.place["supernets"] for record in records if record.place.get("supernets")]
+    size, count = sum(one["bytes"] for one in kept), sum(one["supernets"] for one in kept)
+    said = f"{counted(len(kept), 'run')} with kept supernets ({told(size, count)}) in {results.root / 'supernets'}"
+    without = len(records) - len(kept)
+    return said + (f"; {without} without: made before this was asked for, or without a supernet" if without else "")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -385,6 +403,7 @@ class Diff(Common):
 
 COMMANDS: dict[str, type[Callable[[], int]]] = {
     "run": RunCommand,
+    "estimate": Estimate,
     "score": ScoreCommand,
     "list": List,
     "show": Show,
