@@ -80,8 +80,9 @@ def describe(ranks: pd.DataFrame, root: Path) -> str:
     """The caption, in Markdown."""
     return caption.folded(
         f"**The embedded table ranks like CIFAR-10, up to a point.** The tau-b of the two orders of {len(ranks):,} "
-        f"cells is {tau(ranks):.3f}. A point is a cell, 1 is best; the line is the mean of {BINS} groups of equal size, "
-        "the band their quartiles. It holds for test accuracies, on the project's own images and on CIFAR-10 after 200 epochs.",
+        f"cells is {tau(ranks):.3f}. A point is a cell, 1 is best; the line is the mean of {BINS} equal groups, the "
+        "band their quartiles. It holds for test accuracies: on the project's own images, and on CIFAR-10 "
+        "after 200 epochs.",
         f"Ties stand at their mean rank. Checksums of both tables, and what else the embedded one ranks like: "
         f"`{root.as_posix()}/embedded/sheet.md`, made by {SHEET}.\n\nMade by: `{caption.command(root)}`\n",
     )

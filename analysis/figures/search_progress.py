@@ -30,7 +30,8 @@ DEFINITIONS = (
     "Each line is the test accuracy, when trained alone, of the architecture that a method would choose at that point "
     "of its search: the median over runs, each held at its last known proposal until the next; bands are the middle "
     "half of three or more runs, and grey lines the medians of the other panels. The x axis is the share of the "
-    "images, forward and backward, that the whole search passes, so that searches of different cost fit into one panel: `regret_vs_cost` has the cost. "
+    "images, forward and backward, that the whole search passes, so that searches of unequal cost fit into one panel: "
+    "`regret_vs_cost` has the cost. "
     "Outlined markers and dashed lines (fair) have the budget of the base on one supernet. Markers are final choices, "
     "set side by side; ablations are left out. "
     "Proposals without a known truth are skipped; a method whose runs know only the final one, as searches that train "
@@ -67,7 +68,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
 
 
 def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """All that is drawn: label, kind (`run`, `median`), seed, share of the images (%), test (%), low, high, n (runs)."""
+    """All that is drawn: label, kind (`run`, `median`), seed, share of images (%), test (%), low, high, n (runs)."""
     lines: list[dict[str, Any]] = []
     for label in sorted(set(rows["label"]), key=style.order):
         of_label = rows[rows["label"] == label].sort_values("seed")
