@@ -39,13 +39,13 @@ READ = "Dots rank by estimated accuracy, ticks by cross-entropy, vertical lines 
 WORDS = caption.Words(NAME, "Ranking and cost by search.", READ)
 
 CHART = Chart(
-    x=Axis("name", "search", scale="category"),
+    x=Axis("images", "images passed, forward + backward", scale="log"),
     y=Axis("tau", "tau-b of estimates"),
     marks=(("accuracy", "marker"), ("level", "level")),
     run="",
     low="low",
     high="high",
-    tell=("cross_entropy", "images", "n"),
+    tell=("cross_entropy", "n"),
 )
 
 
