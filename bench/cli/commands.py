@@ -19,10 +19,12 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
+from bench.cli.verify import Verify
 from bench.errors import BadRecord, BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
 from bench.store.names import printable
@@ -407,6 +409,8 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "score": ScoreCommand,
     "list": List,
     "show": Show,
+    "describe": Describe,
+    "verify": Verify,
     "diff": Diff,
     "import": Import,
     "fetch": Fetch,
