@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from itertools import repeat
@@ -11,6 +12,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol, cast
 
+import matplotlib
 import pandas as pd
 
 import analysis.figures
@@ -43,15 +45,26 @@ def all_drawn(frame: pd.DataFrame, root: Path, workers: int = 1) -> list[tuple[s
     """What each module drew, with its name and itself; `workers` processes draw at a time."""
     found = list(drawings())
     modules = [drawing.__name__ for _, drawing in found]
-    if workers < 2:
+    pool = _pool(workers) if workers > 1 else None
+    if pool is None:
         made = [_drawn(module, frame, root) for module in modules]
     else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with pool:
             made = list(pool.map(_drawn, modules, repeat(frame), repeat(root)))
     return [(name, drawing, one) for (name, drawing), one in zip(found, made, strict=True)]
 
 
+def _pool(workers: int) -> ProcessPoolExecutor | None:
+    """Processes that draw, or None, with a warning, where the machine lets them share no memory."""
+    try:
+        return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    except OSError as error:
+        warnings.warn(f"processes can share no memory here ({error.strerror}); one draws, not {workers}", stacklevel=3)
+        return None
+
+
 def _drawn(module: str, frame: pd.DataFrame, root: Path) -> Drawn:
+    matplotlib.use("agg")  # whatever a notebook around this says
     try:
         return cast(Drawing, importlib.import_module(module)).draw(frame, Results(root))
     except BadRecord as error:  # what cannot be trusted costs this table or figure, not the others

@@ -112,7 +112,9 @@ def _item(
     root: Path,
 ) -> Item:
     kind = stem.parent.name.removesuffix("s")
-    words = markup.read(without_links(paths[".md"].read_text()), lambda text: names.get(text.rstrip(MARKS), ""))
+    words = markup.read(
+        without_links(paths[".md"].read_text(encoding="utf-8")), lambda text: names.get(text.rstrip(MARKS), "")
+    )
     setting = setting_in(stem.name, known)
     title = _where(stem.name, setting)
     links = tuple(

@@ -156,7 +156,7 @@ def _looks(pages: Sequence[runs.Page]) -> dict[str, Any]:
 
 
 def _source(name: str) -> str:
-    return (Path(__file__).parent / "templates" / name).read_text()
+    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:
