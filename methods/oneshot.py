@@ -16,6 +16,7 @@ from bench.errors import BadSpec
 from bench.images.batches import Batch
 from bench.search.learner import Learner, Pass, Relaxation, Training
 from bench.search.task import Found, Task
+from bench.search.trained import Home
 from bench.spaces.space import Genotype, Space
 from bench.store.spec import added, require_range
 from methods.smoothing import smoothed
@@ -118,6 +119,7 @@ class OneShot(Relaxation):
             candidates=((genotype, accuracy),),
             estimate=learner.estimates,
             details={"alpha": learner.alpha.tolist(), "curve": learner.curve},
+            supernets=(Home(learner),),
         )
 
     def shared_out(self, leaves: int) -> Self:

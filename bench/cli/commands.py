@@ -19,6 +19,7 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
@@ -26,6 +27,9 @@ from bench.errors import BadRecord, BadSpec, BenchError, Died, NoSuchEntry, Unkn
 from bench.store import hints
 from bench.store.names import plain_terminal, printable
 from bench.store.typed import parsed, program
+
+LOG = "progress.log"
+"""Of a results folder: what `run` told, with times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +78,8 @@ class RunCommand(Common):
     steps: Literal["ordinary", "captured", "masked"] = "ordinary"
     """Steps of training; captured and masked ones are meant for GPUs."""
 
+    keep_supernet: bool = False
+    """Keep the trained supernets of every run in a file beside its record, for `python -m bench estimate`."""
     pin: bool = False
     """Write down which runs the study has, as plan.json in the results folder, and make none of them yet; from then on
     the study runs exactly these there."""
@@ -123,7 +129,7 @@ class RunCommand(Common):
         share = study.shares if self.share is None else self.share
         workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
         how = self.threads, self.data, self.steps, share, self.time_limit
-        settings = Settings(self.results, self.device, *how, workers)
+        settings = Settings(self.results, self.device, *how, workers, self.keep_supernet)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
         console.print(
@@ -146,7 +152,7 @@ class RunCommand(Common):
         left = [index for index in range(len(specs)) if index not in known]  # no process starts for the others
         jobs = [partial(make, specs[index], settings, debug=self.debug) for index in left]
         records = [one for one in known.values() if not isinstance(one, BenchError)]
-        with Report(names, [spec.label for spec in specs], workers, console) as report:
+        with Report(names, [spec.label for spec in specs], workers, console, self.results / LOG) as report:
             for index, there in known.items():
                 report.finish(index, _told(there, False, self.results))
 
@@ -158,9 +164,22 @@ class RunCommand(Common):
                 report.finish(left[at], _told(record, made, self.results))
                 if not isinstance(record, BenchError):
                     records.append(record)
+        if self.keep_supernet:
+            console.print(_supernets_of(records, results), highlight=False, soft_wrap=True)
         if self.json:
             print(json.dumps([{"key": r.key, "label": r.label, "status": r.status} for r in records]))
         return 0 if len(records) == len(specs) and all(r.status == "done" for r in records) else 1
+
+
+def _supernets_of(records: Sequence[Any], results: Any) -> str:
+    """How many of the runs have kept supernets, and what these take; which have none."""
+    from bench.search.kept import told
+
+    kept = [record.place["supernets"] for record in records if record.place.get("supernets")]
+    size, count = sum(one["bytes"] for one in kept), sum(one["supernets"] for one in kept)
+    said = f"{counted(len(kept), 'run')} with kept supernets ({told(size, count)}) in {results.root / 'supernets'}"
+    without = len(records) - len(kept)
+    return said + (f"; {without} without: made before this was asked for, or without a supernet" if without else "")
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -179,7 +198,16 @@ def _told(record: Any, made: bool, folder: Path) -> str:
     if isinstance(record, BenchError):
         return printable(hints.addressed(f"not made: {record}", folder))
     said = f"{record.status} in {duration(record.cost['wall_s'])}" if made else f"{record.status} already"
+    if record.architecture and made:
+        said += f", chose {record.architecture}{_estimated(record)}"
     return printable(said + (f": {_last_line(record.message)}" if record.message else ""))
+
+
+def _estimated(record: Any) -> str:
+    """What the search itself thinks of its choice; the truth comes later, by `score`."""
+    known = {candidate.genotype: candidate.estimate for candidate in record.candidates}
+    estimate = known.get(record.genotype)
+    return "" if estimate is None else f", by its own estimate {100 * estimate:.1f} %"
 
 
 def _last_line(text: str) -> str:
@@ -384,6 +412,7 @@ class Diff(Common):
 
 COMMANDS: dict[str, type[Callable[[], int]]] = {
     "run": RunCommand,
+    "estimate": Estimate,
     "score": ScoreCommand,
     "list": List,
     "show": Show,

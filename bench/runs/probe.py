@@ -196,6 +196,18 @@ def digest(estimates: Estimates) -> str:
     return hashed.hexdigest()
 
 
+def note(path: Path, estimates: Estimates, images: int) -> dict[str, Any]:
+    """What a record says of its estimates, which lie in that file. images: validation images of one."""
+    keys, values = estimates
+    return {
+        "file": path.name,
+        "blake2b": digest(estimates),
+        "probe": len(keys),
+        "opinions": int(np.isfinite(values[:, 0]).sum()),
+        "images": images,
+    }
+
+
 def read(path: Path) -> Estimates:
     """What such a file holds; where it has a seal, that holds. Raises BadRecord."""
     import pyarrow as pa

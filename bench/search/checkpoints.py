@@ -132,8 +132,14 @@ def to_bytes(note: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
     return stream.getvalue()
 
 
-def read(path: Path, parts: Set[str] = frozenset(PARTS)) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The note, of these parts, and the tensors of such a file, on the CPU. Raises BadRecord."""
+def read(
+    path: Path,
+    parts: Set[str] = frozenset(PARTS),
+    again: str = "run it again",
+    what: str = "checkpoint",
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The note, of these parts, and the tensors of such a file, on the CPU. Raises BadRecord, with what it is and how
+    it is made again."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
@@ -144,8 +150,8 @@ def read(path: Path, parts: Set[str] = frozenset(PARTS)) -> tuple[dict[str, Any]
             raise ValueError(f"its note holds {sorted(note)}")
     except Exception as error:  # a damaged archive raises whatever its bytes happen to say
         why = str(error).split("\n")[0]
-        remedy = f"{hints.aside(path)}, run it again then"
-        raise BadRecord(f"cannot read the checkpoint {path} ({why}); {remedy}") from None
+        remedy = f"{hints.aside(path)}, {again} then"
+        raise BadRecord(f"cannot read the {what} {path} ({why}); {remedy}") from None
     return note, {name: torch.from_numpy(array) for name, array in arrays.items()}
 
 

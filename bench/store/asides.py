@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.errors import BadRecord
 from bench.store.record import Results
 
-FOLDERS = ("runs", "estimates", "scores", "truths", "truth", "failed", "checkpoints", "shared")
+FOLDERS = ("runs", "estimates", "scores", "truths", "truth", "failed", "checkpoints", "shared", "supernets", "blocks")
 """Of a results folder: those whose files can be set aside."""
 
 
@@ -36,7 +36,12 @@ def belonging(results: Results, path: Path) -> Iterator[Path]:
     key = run_of(path)
     if not key:
         return
-    of_run = (results.run_path(key), results.estimates_path(key), results.partial_path(key))
+    of_run = (
+        results.run_path(key),
+        results.estimates_path(key),
+        results.partial_path(key),
+        results.supernets_path(key),
+    )
     scores = sorted((results.root / "scores").glob(f"{key}.*.json"))
     yield from (other for other in (*of_run, results.checkpoints_path(key), *scores) if other.name != path.name)
 
