@@ -22,7 +22,7 @@ import torch
 
 from bench import images, spaces
 from bench.images import Images, ImageSet
-from bench.runs.run import _visible
+from bench.runs.run import visible as _visible
 from bench.search.learner import Training
 from bench.search.task import Task
 from methods.darts import Darts
