@@ -46,6 +46,7 @@ _NAMES = {
     "largest": "Largest",
     "parameters": "Parameter count",
     "multiply-adds": "Multiply-adds",
+    "additive": "Additive model",
     "rsps": "RSPS",
     "rsps-longer": "RSPS, longer",
     "rsps-continued": "RSPS, continued",

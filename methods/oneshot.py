@@ -17,6 +17,7 @@ from bench.images.batches import Batch
 from bench.nets.supernet import Supernet
 from bench.search.learner import Learner, Pass, Relaxation, Static, Training
 from bench.search.task import Found, Task
+from bench.search.trained import Home
 from bench.spaces.space import Genotype, Space
 from bench.store.spec import added, require_range
 from methods.options import Selection, Stopping
@@ -143,6 +144,7 @@ class OneShot(Relaxation):
             candidates=((genotype, accuracy),),
             estimate=learner.estimates,
             details={"alpha": learner.alpha.tolist(), "curve": learner.curve},
+            supernets=(Home(learner),),
         )
 
     def shared_out(self, leaves: int) -> Self:

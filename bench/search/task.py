@@ -6,10 +6,10 @@ holds no ground truth and no test image, and there is no way from it to either.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,20 +22,18 @@ from bench.images.batches import Batches
 from bench.images.splits import stratified
 from bench.nets.operations import Norm
 from bench.nets.streams import torch_stream
-from bench.nets.supernet import Supernet, supernet_of
+from bench.nets.supernet import Precision, Supernet, supernet_of
+from bench.search.kept import Statistics, restored
 from bench.search.learner import Halves, Harness, Keeper, Learner, Relaxation, Schedule, Training
 from bench.search.meter import Meter
 from bench.search.shared import added
 from bench.search.steps import Steps, stepper_for
+from bench.search.trained import Estimator, Home
 from bench.spaces.cells import CellSpace
 from bench.spaces.layout import Shape
 from bench.spaces.space import Genotype, Region, Space
 from bench.store.spec import Scale
 from bench.streams import numpy_stream
-
-Estimator = Callable[[Sequence[Genotype], int | None], NDArray[np.float64]]
-"""Genotypes and a number of validation images to `[n, 2]` accuracy [0, 1] and cross-entropy (nats); NaN where the
-method has no opinion. The row of a genotype does not depend on what else is asked for."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +44,7 @@ class Found:
     candidates: tuple[tuple[Genotype, float | None], ...]  # finalists with the method's estimates, accuracy [0, 1]
     estimate: Estimator | None = None
     details: Mapping[str, Any] = field(default_factory=dict)  # JSON values worth keeping
+    supernets: tuple[Home, ...] = ()  # those that `estimate` asks, as `deepest` asks them; none where it asks others
 
 
 @runtime_checkable
@@ -98,7 +97,7 @@ class Task:
         self._supernets = 0
         self._measured: dict[int, Supernet] = {}  # on which costs are looked up
         self._on_device: dict[tuple[str, int], Batches] = {}
-        self._started = time.perf_counter()
+        self._started = self.meter.clock()
 
     def learner(
         self,
@@ -142,6 +141,26 @@ class Task:
         )
         schedule = Schedule(epochs, epochs if horizon is None else horizon)
         return Learner(supernet, region, relaxation, training, schedule, halves, self._harness(name))
+
+    def kept(self, path: Path, key: str, statistics: Statistics | None = None) -> list[Home]:
+        """The supernets of the run `key` in a file (`bench.search.kept`), to be estimated on the images of this task.
+        statistics: by which; as they were trained by default. Raises BadRecord, BadSpec."""
+
+        def made(norm: Norm, precision: Precision, share: int, nested: bool) -> Supernet:
+            space = self._shared(share, nested)
+            supernet = supernet_of(space, self._shape(), norm, self.seed, "", precision, nested=nested)
+            supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in learner
+            return supernet
+
+        each = self.scale.evaluation_batch
+        valid = self._batches("valid", min(each, len(self.images.valid)), "kept")
+        return restored(path, key, self.space, made, valid, each, statistics, lambda count: self.estimated(count))
+
+    def valid_images(self, rows: NDArray[np.intp]) -> Batches:
+        """These validation images alone, in order."""
+        images = self.images
+        part = Images(images.valid.pixels[rows], images.valid.labels[rows])
+        return Batches(part, images.mean, images.std, len(rows), self.device)
 
     def _shared(self, share: int, nested: bool = False) -> Space:
         """The space whose supernet computes so little of the channels."""
@@ -233,7 +252,7 @@ class Task:
             {
                 "forward_images": total.forward_images,
                 "backward_images": total.backward_images,
-                "wall_s": time.perf_counter() - self._started,
+                "wall_s": self.meter.clock() - self._started,
                 "genotype": list(genotype),
             }
         )
@@ -244,14 +263,14 @@ class Task:
 
     def spent(self) -> dict[str, Any]:
         """The account so far, as JSON values: phases, trace and seconds."""
-        wall_s = time.perf_counter() - self._started
+        wall_s = self.meter.clock() - self._started
         return {"phases": self.meter.state(), "trace": list(self.trace), "wall_s": wall_s}
 
     def resume(self, spent: Mapping[str, Any]) -> None:
         """Go on from an earlier account in place of this one."""
         self.meter.resume(spent["phases"])
         self.trace[:] = spent["trace"]
-        self._started = time.perf_counter() - spent["wall_s"]
+        self._started = self.meter.clock() - spent["wall_s"]
 
     def add(self, earned: Mapping[str, Any]) -> None:
         """Charge what another run spent on what this one takes over from it (`bench.search.shared`)."""

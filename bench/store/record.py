@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from bench.errors import BadRecord
 from bench.store import hints, names, schema, seals, strict
 from bench.store.files import content_of, write_atomically
-from bench.store.locks import claimed
+from bench.store.locks import claimed, is_held
 from bench.store.schema import Kind, Status
 from bench.store.spec import key_of
 
@@ -184,6 +184,14 @@ class Results:
         """Where the probe estimates of a run lie."""
         return names.within(self.root / "estimates", key, "parquet", fault=BadRecord)
 
+    def supernets_path(self, key: str) -> Path:
+        """Where the trained supernets of a run lie, if they were kept (`bench.search.kept`)."""
+        return self.root / "supernets" / f"{key}.npz"
+
+    def blocks_path(self, key: str) -> Path:
+        """Where the estimates of a run's supernets lie block of images by block, if they were made (`--blocks`)."""
+        return self.root / "blocks" / f"{key}.parquet"
+
     def partial_path(self, key: str) -> Path:
         """Where the estimates of a run lie while it makes more of them."""
         return names.within(self.root / "estimates", key, "partial", "parquet", fault=BadRecord)
@@ -215,8 +223,15 @@ class Results:
 
     def claim(self, key: str) -> AbstractContextManager[None]:
         """Inside, no other process makes the run of that key. Raises Busy where one does."""
+        return claimed(self._lock(key), f"run {key}")
+
+    def is_claimed(self, key: str) -> bool:
+        """Whether a process is making the run of that key at this moment."""
+        return is_held(self._lock(key))
+
+    def _lock(self, key: str) -> Path:
         lock = names.within(self.root / "runs", key, "lock", fault=BadRecord)
-        return claimed(lock.with_name(f".{lock.name}"), f"run {key}")
+        return lock.with_name(f".{lock.name}")
 
     def find(self, key: str) -> Record | None:
         """The finished record of that key, checked, or None."""
