@@ -22,6 +22,7 @@ from cyclopts import Parameter
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
+from bench.cli.retraining import Retrain
 from bench.errors import BadRecord, BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
 from bench.store.names import printable
@@ -363,6 +364,7 @@ class Diff(Common):
 COMMANDS: dict[str, type[Callable[[], int]]] = {
     "run": RunCommand,
     "score": ScoreCommand,
+    "retrain": Retrain,
     "list": List,
     "show": Show,
     "diff": Diff,

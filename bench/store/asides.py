@@ -10,7 +10,7 @@ from pathlib import Path
 from bench.errors import BadRecord
 from bench.store.record import Results
 
-FOLDERS = ("runs", "estimates", "scores", "truths", "truth", "failed", "checkpoints")
+FOLDERS = ("runs", "estimates", "scores", "truths", "truth", "failed", "checkpoints", "retrained")
 """Of a results folder: those whose files can be set aside."""
 
 
