@@ -61,12 +61,15 @@ class MultiplyAdds(Price):
         return self._of_path(region) / self.whole
 
     def _of(self, region: Region) -> float:
-        return self._of_path(region) if self.base.samples else float(self.task.multiply_adds(region))
+        return self._of_path(region) if self.base.samples else float(self._counted(region))
 
     def _of_path(self, region: Region) -> float:
         space = self.task.space
         drawn = space.some(region, SAMPLE, lambda: self.task.stream("cost of paths"))
-        return float(np.mean([self.task.multiply_adds(space.alone(genotype)) for genotype in drawn]))
+        return float(np.mean([self._counted(space.alone(genotype)) for genotype in drawn]))
+
+    def _counted(self, region: Region) -> int:
+        return self.task.multiply_adds(region, self.base.channel_share)
 
 
 SAMPLE = 1_000

@@ -15,13 +15,13 @@ import pandas as pd
 
 from analysis import power, stats
 from analysis.load import BOTH
-from analysis.parents import parent_of
 from analysis.runs import record_of
 from analysis.style import FAIR, parts
 from analysis.tables import pairing
 from analysis.tables.measures import BEATEN, CORRELATION, TAU_CE, TEST, Measure
 from bench.runs.study import SWITCHES
 from bench.store.labels import printed as label_of
+from bench.store.parents import parent_of
 from bench.store.record import Results
 
 Verdict = Literal["for", "against", "equal", "undecided", "not comparable", "not run"]
@@ -87,6 +87,21 @@ class Judged:
 _GROUPS, _EDGE = {"grouping.groups": "random"}, {"edges.by": "random"}
 _LONGER = "sub-supernets {} better than one supernet trained longer"
 _CONTINUED = "sub-supernets {} better than their parent trained on"
+FROM_ONE_PARENT = (
+    ("", "a supernet that is trained on {} better than before", "then-whole", "gumbel"),
+    (
+        "Few-Shot NAS",
+        "a supernet per operation {} better than the parent trained on",
+        "then-few-shot",
+        "then-whole",
+    ),
+    ("GM-NAS", "two groups by gradients {} better than the parent trained on", "then-gm", "then-whole"),
+    ("GM-NAS", "two groups by gradients {} better than one per operation", "then-gm", "then-few-shot"),
+    ("GM-NAS", "groups by gradients {} better than random ones of the same edge", "then-gm", "then-random-groups"),
+    ("GM-NAS", "a cut by gradients {} better than a random one", "then-gm", "then-random"),
+    ("GM-NAS", "starting anew after the cut {} better than going on", "then-gm-afresh", "then-gm"),
+)
+"""Arms of `methods/continuations.py`: paper, words, first, second."""
 CLAIMS = (
     Claim("DARTS", "the second order chooses better than the first", "darts-2nd", "darts", TEST),
     Claim("Few-Shot NAS", _CONTINUED.format("rank"), "fewshot-rsps", "rsps-continued", TAU_CE),
@@ -127,6 +142,11 @@ CLAIMS = (
         "gm-darts",
         "gm-darts-no-restart",
         TEST,
+    ),
+    *(
+        Claim(paper, words.format(verb), first, second, measure)
+        for paper, words, first, second in FROM_ONE_PARENT
+        for verb, measure in (("ranks", TAU_CE), ("chooses", TEST))
     ),
     Claim("HEP-NAS", "mutual distillation chooses better than none", "hep", "hep-no-smd", TEST),
     Claim("HEP-NAS", "hierarchies choose better than single edges", "hep", "hep-edgewise", TEST),

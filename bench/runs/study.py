@@ -18,6 +18,11 @@ PARTITION = tuple(BASES)
 FAIR = tuple(f"{label}(protocol=fair)" for label in PARTITION)
 RANKING = ("fade", "bayes")
 FREE = ("parameters", "multiply-adds")
+FIRST = (
+    *(*BASELINES, *FREE, "rsps", "darts", "snas"),
+    *("fewshot-rsps(protocol=fair)", "gm-rsps(protocol=fair)", "hep(protocol=fair)", "fade(rounds=3)"),
+)
+"""The first run: one-shot searches and a search of each of the five papers at about the images of one supernet."""
 AT_EQUAL_IMAGES = BASELINES + FREE + ONE_SHOT + FAIR
 """One-shot searches, and partition searches at the images of their base."""
 RIVALS = (*FREE, "rsps-longer", "darts-2nd-longer", "snas-longer")
@@ -28,6 +33,9 @@ ABLATIONS = (
 )
 SWITCHES = ("gm-darts(edges.by=random)",)
 """Ablations that are one setting of a named method."""
+CONTINUATIONS = ("then-whole", "then-few-shot", "then-gm", "then-random-groups", "then-random", "then-gm-afresh")
+DRAWS = ("then-random-groups(grouping.draw=1)", "then-random(edges.draw=1, grouping.draw=1)")
+"""A second draw of what is random."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -43,6 +51,7 @@ class Study:
     seeds: tuple[int, ...] = (0, 1, 2)
     space: str = "nb201"
     truth: str = "embedded"
+    resized: tuple[tuple[str, str], ...] = ()  # fields of its scale that it sets, with their values
     shares: bool = False  # whether what its runs train in common is trained once (`bench.search.shared`)
 
     @property
@@ -62,7 +71,7 @@ class Study:
         if len(set(self.seeds)) != len(self.seeds):
             raise BadSpec(f"seeds {list(self.seeds)} repeat; every seed is run once")
         spaces.get(self.space)
-        scale = scale_named(self.scale, resized)
+        scale = scale_named(self.scale, {**dict(self.resized), **(resized or {})})
         changes = [(name, {**own, **(settings or {})}) for name, own in map(parsed, self.labels)]
         configured = {printed(name, new): with_settings(methods.get(name, self.space), new) for name, new in changes}
         return [
@@ -86,7 +95,7 @@ STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
         Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", (), seeds=(0,)),
-        Study("nb201", "the quick comparison on the embedded images", "patches", "quick"),
+        Study("nb201", "the first run: each paper's search at equal images (minutes)", "patches", "quick", FIRST),
         Study(
             "nb201-partition",
             "the five papers' methods, their rivals and ablations, both protocols (some ten hours of one core)",
@@ -94,6 +103,16 @@ STUDIES: dict[str, Study] = {
             "quick",
             (*EVERY, *SWITCHES, *FAIR, *dict.fromkeys(BASES.values())),
             seeds=(0, 1, 2, 3, 4),
+        ),
+        Study(
+            "decisive",
+            "what cuts gain over one supernet, from one parent each seed (results/studies/decisive.md; three hours)",
+            "patches",
+            "decisive",
+            ("gumbel", *CONTINUATIONS, *DRAWS),
+            seeds=tuple(range(8)),
+            resized=(("channels", "16"), ("probe", "500")),
+            shares=True,
         ),
         Study(
             "toy-darts",
@@ -134,6 +153,7 @@ def study_named(name: str) -> Study:
 
 
 def changed(study: Study, **fields: str | Sequence[str] | Sequence[int] | None) -> Study:
-    """The study with the given fields replaced; None and empty leave a field as it is."""
+    """The study with the given fields replaced; None and empty leave a field as it is. What a study changes in its own
+    scale goes with that scale."""
     new = {k: tuple(v) if isinstance(v, (list, tuple)) else v for k, v in fields.items() if v not in (None, (), [])}
-    return Study(**{**vars(study), **new})
+    return Study(**{**vars(study), **({"resized": ()} if "scale" in new else {}), **new})
