@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol, cast
 
+import matplotlib
 import pandas as pd
 
 import analysis.figures
@@ -39,19 +42,38 @@ def drawings() -> Iterator[tuple[str, Drawing]]:
                 yield found.name, cast(Drawing, module)
 
 
-def all_drawn(frame: pd.DataFrame, root: Path, workers: int = 1) -> list[tuple[str, Drawing, Drawn]]:
-    """What each module drew, with its name and itself; `workers` processes draw at a time."""
+def all_drawn(
+    frame: pd.DataFrame, root: Path, workers: int = 1, told: Callable[[int, int, str], None] | None = None
+) -> list[tuple[str, Drawing, Drawn]]:
+    """What each module drew, with its name and itself; `workers` processes draw at a time. told: gets how many of how
+    many are drawn, and the name of the next."""
     found = list(drawings())
     modules = [drawing.__name__ for _, drawing in found]
-    if workers < 2:
-        made = [_drawn(module, frame, root) for module in modules]
-    else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            made = list(pool.map(_drawn, modules, repeat(frame), repeat(root)))
+    made: list[Drawn] = []
+    with ExitStack() as stack:
+        pool = _pool(workers) if workers > 1 else None
+        if pool is None:
+            results: Iterator[Drawn] = map(_drawn, modules, repeat(frame), repeat(root))
+        else:
+            results = stack.enter_context(pool).map(_drawn, modules, repeat(frame), repeat(root))
+        for name, _ in found:
+            if told is not None:
+                told(len(made), len(found), name)
+            made.append(next(results))
     return [(name, drawing, one) for (name, drawing), one in zip(found, made, strict=True)]
 
 
+def _pool(workers: int) -> ProcessPoolExecutor | None:
+    """Processes that draw, or None, with a warning, where the machine lets them share no memory."""
+    try:
+        return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    except OSError as error:
+        warnings.warn(f"processes can share no memory here ({error.strerror}); one draws, not {workers}", stacklevel=3)
+        return None
+
+
 def _drawn(module: str, frame: pd.DataFrame, root: Path) -> Drawn:
+    matplotlib.use("agg")  # whatever a notebook around this says
     try:
         return cast(Drawing, importlib.import_module(module)).draw(frame, Results(root))
     except BadRecord as error:  # what cannot be trusted costs this table or figure, not the others

@@ -55,6 +55,7 @@ OTHERS = (
     Column("probe_n", "probe n", ""),
     Column("ceiling", "ceiling", "", 3),
 )
+CHAPTER = "ranking"
 READ = (
     f"Each line is a method: how its estimates rank the probe, inside the true top and as a whole; {ORDER} marks "
     "estimates that are an order and no accuracies."

@@ -23,10 +23,13 @@ from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
-from bench.errors import BadRecord, BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
+from bench.errors import BadRecord, BadSpec, BenchError, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
-from bench.store.names import printable
+from bench.store.names import plain_terminal, printable
 from bench.store.typed import parsed, program
+
+LOG = "progress.log"
+"""Of a results folder: what `run` told, with times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,9 @@ class RunCommand(Common):
     pin: bool = False
     """Write down which runs the study has, as plan.json in the results folder, and make none of them yet; from then on
     the study runs exactly these there."""
+    time_limit: float | None = None
+    """Seconds that one run may take; it is then kept with status `timeout`, to be tried again with more."""
+
     share: bool | None = None
     """Do training that runs have in common once, as some studies ask: a parent, say, that several methods begin with.
     Each is charged as if it had trained alone."""
@@ -87,7 +93,8 @@ class RunCommand(Common):
     def __call__(self) -> int:
         from rich.console import Console
 
-        from bench.runs import agreed
+        from bench.runs import agreed, limits
+        from bench.runs.batch import settled
         from bench.runs.pool import Processes, Serial
         from bench.runs.progress import Report
         from bench.runs.run import Settings, device_named, finished, make, provenance
@@ -111,17 +118,18 @@ class RunCommand(Common):
         _check_images(study.dataset, self.data)
         device = device_named(self.device)
         provenance()  # now, for this process, and not after hours in which the sources may have changed
-        if self.threads < 1:
-            raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more")
+        cores = os.cpu_count() or 1
+        if not 1 <= self.threads <= cores:
+            raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more, of the {cores} that there are here")
+        limits.check(self.time_limit)
         results = Results(self.results)
         results.check_writable()
         alone = 1 if device.type == "cuda" else None  # runs share a GPU only where that is asked for
         pool = Serial() if self.pool == "serial" else Processes(alone if self.workers is None else self.workers)
         share = study.shares if self.share is None else self.share
         workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
-        settings = Settings(
-            self.results, self.device, self.threads, self.data, self.steps, share, workers, self.keep_supernet
-        )
+        how = self.threads, self.data, self.steps, share, self.time_limit
+        settings = Settings(self.results, self.device, *how, workers, self.keep_supernet)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
         console.print(
@@ -144,11 +152,15 @@ class RunCommand(Common):
         left = [index for index in range(len(specs)) if index not in known]  # no process starts for the others
         jobs = [partial(make, specs[index], settings, debug=self.debug) for index in left]
         records = [one for one in known.values() if not isinstance(one, BenchError)]
-        with Report(names, [spec.label for spec in specs], workers, console) as report:
+        with Report(names, [spec.label for spec in specs], workers, console, self.results / LOG) as report:
             for index, there in known.items():
                 report.finish(index, _told(there, False, self.results))
-            for at, outcome in pool.map(jobs, lambda at, share: report.tick(left[at], share)):
-                record, made = (outcome, False) if isinstance(outcome, Died) else outcome
+
+            def tick(at: int, share: float) -> None:
+                report.tick(left[at], share)
+
+            keys = [specs[index].key for index in left]
+            for at, record, made in settled(jobs, keys, pool, results, tick, partial(said, root=self.results)):
                 report.finish(left[at], _told(record, made, self.results))
                 if not isinstance(record, BenchError):
                     records.append(record)
@@ -181,12 +193,21 @@ def _told(record: Any, made: bool, folder: Path) -> str:
     """One line about the outcome of a run, made now or found, or why there is none."""
     from bench.runs.progress import duration
 
-    if isinstance(record, (Busy, Died)):
+    if isinstance(record, Died):
         return str(record)
     if isinstance(record, BenchError):
         return printable(hints.addressed(f"not made: {record}", folder))
     said = f"{record.status} in {duration(record.cost['wall_s'])}" if made else f"{record.status} already"
+    if record.architecture and made:
+        said += f", chose {record.architecture}{_estimated(record)}"
     return printable(said + (f": {_last_line(record.message)}" if record.message else ""))
+
+
+def _estimated(record: Any) -> str:
+    """What the search itself thinks of its choice; the truth comes later, by `score`."""
+    known = {candidate.genotype: candidate.estimate for candidate in record.candidates}
+    estimate = known.get(record.genotype)
+    return "" if estimate is None else f", by its own estimate {100 * estimate:.1f} %"
 
 
 def _last_line(text: str) -> str:
@@ -428,6 +449,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. The exit code is 0; 1 where a run failed or diverged; 2 for a one-line error; 130 if stopped."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = None
+    plain_terminal()
     try:
         command = _parsed(words)
         return command() if command else 0

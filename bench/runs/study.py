@@ -18,6 +18,11 @@ PARTITION = tuple(BASES)
 FAIR = tuple(f"{label}(protocol=fair)" for label in PARTITION)
 RANKING = ("fade", "bayes")
 FREE = ("parameters", "multiply-adds")
+FIRST = (
+    *(*BASELINES, *FREE, "rsps", "darts", "snas"),
+    *("fewshot-rsps(protocol=fair)", "gm-rsps(protocol=fair)", "hep(protocol=fair)", "fade(rounds=3)"),
+)
+"""The first run: one-shot searches and a search of each of the five papers at about the images of one supernet."""
 AT_EQUAL_IMAGES = BASELINES + FREE + ONE_SHOT + FAIR
 """One-shot searches, and partition searches at the images of their base."""
 RIVALS = (*FREE, "rsps-longer", "darts-2nd-longer", "snas-longer")
@@ -31,6 +36,13 @@ SWITCHES = ("gm-darts(edges.by=random)",)
 CONTINUATIONS = ("then-whole", "then-few-shot", "then-gm", "then-random-groups", "then-random", "then-gm-afresh")
 DRAWS = ("then-random-groups(grouping.draw=1)", "then-random(edges.draw=1, grouping.draw=1)")
 """A second draw of what is random."""
+CHAIN = (
+    *BASELINES,
+    *FREE,
+    *("darts", "snas", "rsps", "spos", "proxyless", "proxyless-all", "shrink"),
+    *("fewshot-rsps", "fewshot-proxyless", "gm-darts", "gm-proxyless", "gm-proxyless-random", "gm-shrink", "hep"),
+)
+"""What is compared on a chain of blocks."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -90,7 +102,7 @@ STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
         Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", (), seeds=(0,)),
-        Study("nb201", "the quick comparison on the embedded images", "patches", "quick"),
+        Study("nb201", "the first run: each paper's search at equal images (minutes)", "patches", "quick", FIRST),
         Study(
             "nb201-partition",
             "the five papers' methods, their rivals and ablations, both protocols (some ten hours of one core)",
@@ -117,6 +129,25 @@ STUDIES: dict[str, Study] = {
             (*BASELINES, *FREE, *ONE_SHOT, *PARTITION, "fade", "bayes"),
             seeds=(0, 1),
             space="toy-darts",
+        ),
+        Study(
+            "macro",
+            "all bases on the chain of NAS-Bench-Macro, Few-Shot, GM-NAS, random cuts and HEP-NAS on them",
+            "patches",
+            "quick",
+            CHAIN,
+            seeds=(0, 1, 2, 3, 4),
+            space="macro",
+        ),
+        Study(
+            "macro-cifar10-jpeg",
+            "the same on CIFAR-10 (JPEG), to be scored against the converted NAS-Bench-Macro (hours)",
+            "cifar10-jpeg",
+            "mini",
+            CHAIN,
+            seeds=(0, 1),
+            space="macro",
+            truth="FILE",
         ),
         Study(
             "nb201-cifar10-jpeg",
