@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol, cast
 
+import matplotlib
 import pandas as pd
 
 import analysis.figures
@@ -62,11 +64,11 @@ def all_drawn(
     left = [at for at in range(len(tasks)) if at not in there]
     modules, frames = [tasks[at][1] for at in left], [tasks[at][2] for at in left]
     with ExitStack() as stack:
-        if workers < 2 or len(left) < 2:
+        pool = _pool(workers) if workers > 1 and len(left) > 1 else None
+        if pool is None:
             results: Iterator[Drawn] = map(_drawn, modules, frames, repeat(root))
         else:
-            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
-            results = pool.map(_drawn, modules, frames, repeat(root))
+            results = stack.enter_context(pool).map(_drawn, modules, frames, repeat(root))
         for count, at in enumerate(left):
             if told is not None:
                 told(count, len(left), tasks[at][0])
@@ -88,7 +90,17 @@ def _joined(parts: Sequence[Drawn]) -> Drawn:
     )
 
 
+def _pool(workers: int) -> ProcessPoolExecutor | None:
+    """Processes that draw, or None, with a warning, where the machine lets them share no memory."""
+    try:
+        return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    except OSError as error:
+        warnings.warn(f"processes can share no memory here ({error.strerror}); one draws, not {workers}", stacklevel=3)
+        return None
+
+
 def _drawn(module: str, frame: pd.DataFrame, root: Path) -> Drawn:
+    matplotlib.use("agg")  # whatever a notebook around this says
     try:
         return cast(Drawing, importlib.import_module(module)).draw(frame, Results(root))
     except BadRecord as error:  # what cannot be trusted costs this table or figure, not the others

@@ -24,10 +24,11 @@ from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
+from bench.cli.retraining import Retrain
 from bench.cli.verify import Verify
-from bench.errors import BadRecord, BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
+from bench.errors import BadRecord, BadSpec, BenchError, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
-from bench.store.names import printable
+from bench.store.names import plain_terminal, printable
 from bench.store.typed import parsed, program
 
 LOG = "progress.log"
@@ -85,6 +86,9 @@ class RunCommand(Common):
     pin: bool = False
     """Write down which runs the study has, as plan.json in the results folder, and make none of them yet; from then on
     the study runs exactly these there."""
+    time_limit: float | None = None
+    """Seconds that one run may take; it is then kept with status `timeout`, to be tried again with more."""
+
     share: bool | None = None
     """Do training that runs have in common once, as some studies ask: a parent, say, that several methods begin with.
     Each is charged as if it had trained alone."""
@@ -92,7 +96,8 @@ class RunCommand(Common):
     def __call__(self) -> int:
         from rich.console import Console
 
-        from bench.runs import agreed
+        from bench.runs import agreed, limits
+        from bench.runs.batch import settled
         from bench.runs.pool import Processes, Serial
         from bench.runs.progress import Report
         from bench.runs.run import Settings, device_named, finished, make, provenance
@@ -116,17 +121,18 @@ class RunCommand(Common):
         _check_images(study.dataset, self.data)
         device = device_named(self.device)
         provenance()  # now, for this process, and not after hours in which the sources may have changed
-        if self.threads < 1:
-            raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more")
+        cores = os.cpu_count() or 1
+        if not 1 <= self.threads <= cores:
+            raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more, of the {cores} that there are here")
+        limits.check(self.time_limit)
         results = Results(self.results)
         results.check_writable()
         alone = 1 if device.type == "cuda" else None  # runs share a GPU only where that is asked for
         pool = Serial() if self.pool == "serial" else Processes(alone if self.workers is None else self.workers)
         share = study.shares if self.share is None else self.share
         workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
-        settings = Settings(
-            self.results, self.device, self.threads, self.data, self.steps, share, workers, self.keep_supernet
-        )
+        how = self.threads, self.data, self.steps, share, self.time_limit
+        settings = Settings(self.results, self.device, *how, workers, self.keep_supernet)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
         console.print(
@@ -152,8 +158,12 @@ class RunCommand(Common):
         with Report(names, [spec.label for spec in specs], workers, console, self.results / LOG) as report:
             for index, there in known.items():
                 report.finish(index, _told(there, False, self.results))
-            for at, outcome in pool.map(jobs, lambda at, share: report.tick(left[at], share)):
-                record, made = (outcome, False) if isinstance(outcome, Died) else outcome
+
+            def tick(at: int, share: float) -> None:
+                report.tick(left[at], share)
+
+            keys = [specs[index].key for index in left]
+            for at, record, made in settled(jobs, keys, pool, results, tick, partial(said, root=self.results)):
                 report.finish(left[at], _told(record, made, self.results))
                 if not isinstance(record, BenchError):
                     records.append(record)
@@ -186,7 +196,7 @@ def _told(record: Any, made: bool, folder: Path) -> str:
     """One line about the outcome of a run, made now or found, or why there is none."""
     from bench.runs.progress import duration
 
-    if isinstance(record, (Busy, Died)):
+    if isinstance(record, Died):
         return str(record)
     if isinstance(record, BenchError):
         return printable(hints.addressed(f"not made: {record}", folder))
@@ -407,6 +417,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "run": RunCommand,
     "estimate": Estimate,
     "score": ScoreCommand,
+    "retrain": Retrain,
     "list": List,
     "show": Show,
     "describe": Describe,
@@ -444,6 +455,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. The exit code is 0; 1 where a run failed or diverged; 2 for a one-line error; 130 if stopped."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = None
+    plain_terminal()
     try:
         command = _parsed(words)
         return command() if command else 0
