@@ -60,11 +60,9 @@ def kills_until(jobs: Sequence[Job], count: int, rng: random.Random, log: Path, 
     while hit < count and tries < 20 * count:
         begin()
         for at, job in enumerate(jobs):
-            for _ in range(6):
+            for _ in range(6 if hit < count else 0):
                 tries += 1
-                hit += killed(job, log, rng.uniform(0, took[at]))
-                if hit == count:
-                    break
+                hit += hit < count and killed(job, log, rng.uniform(0, took[at]))
             start = time.monotonic()
             ended(forked(job, log))
             took[at] = 0.9 * took[at] + 0.1 * (time.monotonic() - start)
