@@ -132,7 +132,7 @@ _LOOKS: dict[str, tuple[str, str, Dash]] = {
     "proxyless": (GREEN, "P", DASHED),
     "proxyless-all": (GREEN, "X", DOTTED),
     "fewshot-proxyless": (BLUE, "P", DOTTED),
-    "gm-proxyless": (PURPLE, "p", DASHED),
+    "gm-proxyless": (PURPLE, ">", DOTTED),
     "gm-proxyless-random": (SKY, "P", LONG_DASHED),
     "gm-shrink": (PURPLE, "d", DOTTED),
     "beta-darts": (VERMILLION, "h", SOLID),
