@@ -52,6 +52,7 @@ _SEARCHES: dict[str, tuple[str, str]] = {
     "then-gm": ("GM-NAS", "on a Gumbel mixture"),
     "then-random-groups": ("GM-NAS", "on a Gumbel mixture, random groups"),
     "then-gm-afresh": ("GM-NAS", "on a Gumbel mixture, afresh"),
+    "gm-proxyless": ("GM-NAS", "on ProxylessNAS"),
     "hep": ("HEP-NAS", "on DARTS, first order"),
     "fade": ("FaDE", "cells ranked by fading"),
     "bayes": ("FaDE", "Bayesian optimisation instead"),
