@@ -167,6 +167,7 @@ OF_CELLS = GmNas(
     period="chain",
 )
 SETTINGS = {
+    "macro": {label: VARIANTS[label] for label in ("gm-proxyless", "gm-proxyless-random", "gm-shrink")},
     "darts": {
         "gm-darts": OF_CELLS,
         "gm-snas": replace(OF_CELLS, base=base_of("gm-snas", "darts"), judge="proposal"),
