@@ -23,6 +23,7 @@ from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
+from bench.cli.retraining import Retrain
 from bench.errors import BadRecord, BadSpec, BenchError, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
 from bench.store.names import plain_terminal, printable
@@ -414,6 +415,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "run": RunCommand,
     "estimate": Estimate,
     "score": ScoreCommand,
+    "retrain": Retrain,
     "list": List,
     "show": Show,
     "diff": Diff,
