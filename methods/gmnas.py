@@ -173,5 +173,5 @@ SETTINGS = {
         "gm-snas": replace(OF_CELLS, base=base_of("gm-snas", "darts"), judge="proposal"),
         "gm-darts-random": replace(OF_CELLS, grouping=RANDOM, edges=OneEdge("random", cells=("normal",))),
         "gm-darts-no-restart": replace(OF_CELLS, restart=False),
-    }
+    },
 }
