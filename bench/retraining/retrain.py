@@ -22,13 +22,14 @@ from bench.retraining import memory
 from bench.retraining.recipes import Recipe
 from bench.retraining.sources import Source, opened
 from bench.retraining.training import Share, State, Training
-from bench.runs.run import code_digest, processor, provenance
+from bench.runs.run import processor, provenance
 from bench.spaces.layout import StridedStems, TwoInputCells
 from bench.spaces.space import Genotype
 from bench.spaces.two_inputs import TwoInputs
 from bench.store import retrained
 from bench.store.record import Results
 from bench.store.retrained import Retrained
+from bench.store.sources import code_digest
 from bench.store.spec import Scale, key_of, plain
 
 CHECKPOINT = "retraining.npz"
