@@ -18,7 +18,7 @@ takes the logarithm; the authors' networks are each drawn anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -28,7 +28,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from bench.errors import BadSpec
 from bench.images.batches import Batch
 from bench.search.learner import Learner
 from bench.search.task import Found, Task
@@ -132,11 +131,7 @@ class ZeroCost:
 
     def search(self, task: Task) -> Found:
         """Score a sample of the region."""
-        if self.images > len(task.images.train):
-            raise BadSpec(
-                f"{len(task.images.train)} training images are fewer than {self.images}; choose a larger scale"
-            )
-        learner = task.learner(SUPERNET, SUPERNET.training)
+        learner = task.learner(SUPERNET, replace(SUPERNET.training, batch=self.images))
         with task.meter.phase("choose"):
             score = _scorer(self.of, learner, self.images)
             some = task.space.some(task.region, self.candidates, lambda: task.stream("candidates"))

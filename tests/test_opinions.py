@@ -110,7 +110,11 @@ def test_a_partition_search_asks_its_leaves_so() -> None:
         (lambda: ZeroCost("parameter"), UnknownName, "of"),
         (lambda: Scored("alpha").check(Rsps()), BadSpec, "Rsps gives no alpha by which operations could be parted"),
         (lambda: ZeroCost(images=1), BadSpec, "images must be 2 or more, got 1"),
-        (lambda: ZeroCost(images=1_000).search(tiny.task()), BadSpec, "96 training images are fewer than 1000"),
+        (
+            lambda: ZeroCost(images=1_000).search(tiny.task()),
+            BadSpec,
+            "96 training images are fewer than a batch of 1000",
+        ),
     ],
 )
 def test_what_cannot_be_asked_is_refused(fault: Callable[[], Any], error: type[Exception], message: str) -> None:

@@ -156,7 +156,7 @@ STUDIES: dict[str, Study] = {
         ),
         Study(
             "nb201-opinions",
-            "supernets of the same training, each asked in several ways: paths, alpha, perturbation (hours of one core)",
+            "supernets asked in several ways: by paths, by alpha, by perturbation (hours of one core)",
             "patches",
             "decisive",
             OPINIONS,

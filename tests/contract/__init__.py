@@ -27,6 +27,7 @@ SMALL = {
     "population": "3",
     "generations": "2",
     "share": "2",
+    "images": "16",
 }
 """Numbers that are set to less wherever a method has them, at any depth."""
 
