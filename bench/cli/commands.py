@@ -15,13 +15,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import Parameter
-
+from bench.cli.asking import StudyOptions
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
+from bench.cli.sharing import Collect, Plan
 from bench.errors import BadRecord, BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
 from bench.store.names import printable
@@ -29,48 +29,13 @@ from bench.store.typed import parsed, program
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunCommand(Common):
+class RunCommand(StudyOptions):
     """Search: make the records of a study, or of the methods named. A record that exists is not made again."""
 
-    study: str = field(default="nb201", kw_only=False)
-    """The study: `python -m bench list studies` names them."""
-    methods: tuple[str, ...] = ()
-    """Instead of the study's: `python -m bench list methods` names them."""
-    dataset: str | None = None
-    """Instead of the study's: `python -m bench list datasets` names them."""
-    scale: str | None = None
-    """Instead of the study's: smoke, quick, mini, small, wide or paper."""
-    resized: Annotated[
-        dict[str, str],
-        Parameter(
-            name="--scale",
-            help="A field of the scale, in another size: --scale.train-images 24000 --scale.epochs 0.3. It becomes "
-            "part of the scale's name; `python -m bench list scales` shows the fields.",
-        ),
-    ] = field(default_factory=dict)
-    seeds: tuple[int, ...] = ()
-    """Instead of the study's: 0, 1, 2, …"""
-    space: str | None = None
-    """Instead of the study's: `python -m bench list spaces` names them."""
-    set: Annotated[
-        tuple[str, ...],
-        Parameter(
-            consume_multiple=False,
-            help="FIELD=VALUE, a setting of all the methods, once for each: --set order=2 --set training.epochs=10. "
-            "The fields of a part stand behind a dot, members of a list are parted by commas; "
-            "`python -m bench list methods --all` shows what there is to set.",
-        ),
-    ] = ()
     pool: Literal["serial", "processes"] = "serial"
     """One run after the other, or one per core."""
     workers: int | None = None
     """Processes at a time; by default all cores, or 1 on a GPU."""
-    device: str = "auto"
-    """`auto`, `cpu` or `cuda`."""
-    threads: int = 1
-    """Torch threads of one run; 1 is repeatable to the bit."""
-    data: Path | None = None
-    """Folder of image files."""
     steps: Literal["ordinary", "captured", "masked"] = "ordinary"
     """Steps of training; captured and masked ones are meant for GPUs."""
 
@@ -84,23 +49,11 @@ class RunCommand(Common):
         from bench.runs.pool import Processes, Serial
         from bench.runs.progress import Report
         from bench.runs.run import Settings, device_named, finished, make, provenance
-        from bench.runs.study import changed, study_named
         from bench.store.record import Results
 
-        study = changed(
-            study_named(self.study),
-            methods=self.methods,
-            dataset=self.dataset,
-            scale=self.scale,
-            seeds=self.seeds,
-            space=self.space,
-        )
-        specs = study.specs(dict(_pair(text) for text in self.set), self.resized)
-        _check_images(study.dataset, self.data)
+        study, specs = self.asked()
         device = device_named(self.device)
         provenance()  # now, for this process, and not after hours in which the sources may have changed
-        if self.threads < 1:
-            raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more")
         results = Results(self.results)
         results.check_writable()
         alone = 1 if device.type == "cuda" else None  # runs share a GPU only where that is asked for
@@ -110,8 +63,9 @@ class RunCommand(Common):
         settings = Settings(self.results, self.device, self.threads, self.data, self.steps, share, workers)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
+        scale = specs[0].scale.name if specs else study.scale
         console.print(
-            f"{counted(len(specs), 'run')}: {study.space} on {study.dataset}, scale {specs[0].scale.name}, "
+            f"{counted(len(specs), 'run')}{self.part}: {study.space} on {study.dataset}, scale {scale}, "
             f"{workers} at a time, results in {self.results}",
             highlight=False,
             soft_wrap=True,
@@ -141,13 +95,6 @@ class RunCommand(Common):
         return 0 if len(records) == len(specs) and all(r.status == "done" for r in records) else 1
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise BadSpec(f"--set takes FIELD=VALUE, not {text!r}")
-    return name, value
-
-
 def _told(record: Any, made: bool, folder: Path) -> str:
     """One line about the outcome of a run, made now or found, or why there is none."""
     from bench.runs.progress import duration
@@ -163,16 +110,6 @@ def _told(record: Any, made: bool, folder: Path) -> str:
 def _last_line(text: str) -> str:
     lines = text.strip().splitlines()
     return lines[-1] if lines else ""
-
-
-def _check_images(dataset: str, data: Path | None) -> None:
-    """Raise now, not in every run, where the images are missing."""
-    from bench import images
-    from bench.errors import BadData
-
-    why = images.available(dataset, data)
-    if why:
-        raise BadData(why)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -362,6 +299,8 @@ class Diff(Common):
 
 COMMANDS: dict[str, type[Callable[[], int]]] = {
     "run": RunCommand,
+    "plan": Plan,
+    "collect": Collect,
     "score": ScoreCommand,
     "list": List,
     "show": Show,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import platform
 import subprocess
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -123,14 +124,14 @@ class _Run:
         self.unfinished = probe.read(self.partial) if self.partial.exists() else None
         device = device_named(settings.device)
         self.space, self.images = spaces.get(spec.space), images.load(spec.dataset, settings.data)
-        self.visible = _visible(self.images, spec.scale)
+        self.visible = visible(self.images, spec.scale)
 
         def search_progress(share: float) -> None:
             progress(SEARCHED * share)
 
         where = device, Meter(device), search_progress
         self.task = Task(self.space, self.visible, spec.scale, spec.seed, *where, steps=settings.steps)
-        self.started = datetime.now(UTC)
+        self.started, self._began, self._cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
         self.same = _sameness(device, settings, self.images)
         self.checkpoints = Checkpoints(_kept_in(results, spec, self.same), self.task)
         self.shared = Shared(results.shared_path, self.same, self.task, self.checkpoints)
@@ -234,6 +235,8 @@ class _Run:
             "split": self.images.split,
             "searched_images": [len(self.visible.train), len(self.visible.valid)],
             "started": self.started.isoformat(timespec="seconds"),  # by the process that ended it
+            "took_s": time.perf_counter() - self._began,  # by that process, estimates and all
+            "cpu_s": time.process_time() - self._cpu,
             "stops": self.checkpoints.stops,  # how often it was stopped before and taken up again
             "shared": self.shared.taken,  # fits that were taken over from other runs
         }
@@ -289,7 +292,7 @@ def _kept_in(results: Results, spec: RunSpec, sameness: Mapping[str, Any]) -> Pa
     return folder
 
 
-def _visible(loaded: ImageSet, scale: Scale) -> SearchImages:
+def visible(loaded: ImageSet, scale: Scale) -> SearchImages:
     """The part of an image set that a search may see: the first images of its training and validation parts.
 
     A preset takes what there is of them, and the record says how many. Raises BadSpec where a scale of one's own asks

@@ -36,6 +36,9 @@ Estimator = Callable[[Sequence[Genotype], int | None], NDArray[np.float64]]
 """Genotypes and a number of validation images to `[n, 2]` accuracy [0, 1] and cross-entropy (nats); NaN where the
 method has no opinion. The row of a genotype does not depend on what else is asked for."""
 
+SAMPLE = 1_000
+"""Architectures by which the cost of a path is known: to about a hundredth."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -45,6 +48,37 @@ class Found:
     candidates: tuple[tuple[Genotype, float | None], ...]  # finalists with the method's estimates, accuracy [0, 1]
     estimate: Estimator | None = None
     details: Mapping[str, Any] = field(default_factory=dict)  # JSON values worth keeping
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a search will compute, as far as it is known before it: multiply-adds (1e9), a pass back as two forward."""
+
+    mixtures: float = 0.0  # in training steps of several operations an edge
+    paths: float = 0.0  # in training steps of one operation an edge
+    estimates: float = 0.0  # forward, of single architectures or of mixtures, to compare them
+
+    def __add__(self, other: Foreseen) -> Foreseen:
+        """Sums."""
+        return Foreseen(self.mixtures + other.mixtures, self.paths + other.paths, self.estimates + other.estimates)
+
+    def times(self, factor: float) -> Foreseen:
+        """So many times as much."""
+        return Foreseen(self.mixtures * factor, self.paths * factor, self.estimates * factor)
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.mixtures + self.paths + self.estimates
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A method that can say what it will compute. Of others only their records tell."""
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """Counted on paper: nothing is trained. Raises what `search` raises where it cannot be done."""
+        ...
 
 
 @runtime_checkable
@@ -96,6 +130,7 @@ class Task:
         self.trace: list[dict[str, Any]] = []
         self._supernets = 0
         self._measured: Supernet | None = None  # on which costs are looked up
+        self._means: dict[tuple[Region, int], float] = {}
         self._on_device: dict[tuple[str, int], Batches] = {}
         self._started = time.perf_counter()
 
@@ -124,7 +159,7 @@ class Task:
         self._supernets += 1
         place = f"weights/{name}"
         supernet = supernet_of(
-            self.space, self._shape(), training.norm, self.seed, place, training.precision, nested=training.nested
+            self.space, self.shape, training.norm, self.seed, place, training.precision, nested=training.nested
         )
         supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.meter.watch(supernet)
@@ -139,10 +174,21 @@ class Task:
     def multiply_adds(self, region: Region) -> int:
         """Of one image's pass forward through a supernet of this task, as the operations of `region` cost."""
         if self._measured is None:
-            self._measured = supernet_of(self.space, self._shape(), Norm(), 0, "")
+            self._measured = supernet_of(self.space, self.shape, Norm(), 0, "")
         return self._measured.multiply_adds(region)
 
-    def _shape(self) -> Shape:
+    def mean_multiply_adds(self, region: Region, sample: int = SAMPLE) -> float:
+        """The same of one architecture of the region: the mean of all of them where they are at most so many, or of a
+        sample."""
+        if (region, sample) not in self._means:
+            drawn = self.space.some(region, sample, lambda: self.stream("cost of paths"))
+            mean = float(np.mean([self.multiply_adds(self.space.alone(genotype)) for genotype in drawn]))
+            self._means[region, sample] = mean
+        return self._means[region, sample]
+
+    @property
+    def shape(self) -> Shape:
+        """Of the supernets of this task."""
         _, channels, size, _ = self.images.train.pixels.shape
         return Shape(self.scale.channels, self.scale.cells, self.images.classes, channels, size)
 
