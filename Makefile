@@ -31,11 +31,10 @@ $(READY): pyproject.toml constraints.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[test]"
 	@touch $@
 
-bench-nb201: $(READY) ## the quick study: search, score, table, figures (10 minutes on 2 cores)
+bench-nb201: $(READY) ## the first run: search, score, figures, and the answer in the terminal (10 minutes on 2 cores)
 	$(PY) -m bench run nb201 --pool processes --results $(OWN) || [ $$? -eq 1 ]  # 1: a run diverged, which is a result
 	$(PY) -m bench score --truth $(TRUTH) --dataset patches --results $(OWN)
 	$(PY) -m analysis --results $(OWN) --partial --workers $(CORES)
-	@echo "records, tables and figures: $(OWN)"
 
 smoke: $(READY) ## every method once at the smallest scale: does everything run? (a minute)
 	$(PY) -m bench run smoke --results $(OWN)

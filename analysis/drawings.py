@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
@@ -39,15 +40,24 @@ def drawings() -> Iterator[tuple[str, Drawing]]:
                 yield found.name, cast(Drawing, module)
 
 
-def all_drawn(frame: pd.DataFrame, root: Path, workers: int = 1) -> list[tuple[str, Drawing, Drawn]]:
-    """What each module drew, with its name and itself; `workers` processes draw at a time."""
+def all_drawn(
+    frame: pd.DataFrame, root: Path, workers: int = 1, told: Callable[[int, int, str], None] | None = None
+) -> list[tuple[str, Drawing, Drawn]]:
+    """What each module drew, with its name and itself; `workers` processes draw at a time. told: gets how many of how
+    many are drawn, and the name of the next."""
     found = list(drawings())
     modules = [drawing.__name__ for _, drawing in found]
-    if workers < 2:
-        made = [_drawn(module, frame, root) for module in modules]
-    else:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            made = list(pool.map(_drawn, modules, repeat(frame), repeat(root)))
+    made: list[Drawn] = []
+    with ExitStack() as stack:
+        if workers < 2:
+            results: Iterator[Drawn] = map(_drawn, modules, repeat(frame), repeat(root))
+        else:
+            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
+            results = pool.map(_drawn, modules, repeat(frame), repeat(root))
+        for name, _ in found:
+            if told is not None:
+                told(len(made), len(found), name)
+            made.append(next(results))
     return [(name, drawing, one) for (name, drawing), one in zip(found, made, strict=True)]
 
 

@@ -16,6 +16,7 @@ import pandas as pd
 from bench.errors import BadRecord, counted
 from bench.scoring.panel import DEFINITIONS
 from bench.store import names
+from bench.store.parents import differing
 from bench.store.record import Record, Results, Score
 from bench.store.spec import canonical
 
@@ -248,7 +249,7 @@ def _check_one_scale(frame: pd.DataFrame) -> None:
         if len(first) > 1:
             (a, one), (b, other) = _two(first, "scale_numbers")
             raise BadRecord(
-                f"two scales mixed: {scale!r} on {space}/{dataset} differs in {_differing(one, other)} "
+                f"two scales mixed: {scale!r} on {space}/{dataset} differs in {', '.join(differing(one, other))} "
                 f"(runs {a} and {b}); rename one or move it aside"
             )
 
@@ -260,7 +261,7 @@ def _check_one_method(frame: pd.DataFrame) -> None:
         if len(first) > 1:
             (a, one), (b, other) = _two(first, "method_id")
             raise BadRecord(
-                f"two methods mixed: label {label!r} differs in {_differing(one, other)} (runs {a} and {b}); "
+                f"two methods mixed: label {label!r} differs in {', '.join(differing(one, other))} (runs {a} and {b}); "
                 "give one another label or move it aside"
             )
 
@@ -278,15 +279,6 @@ def _check_one_image_set(frame: pd.DataFrame) -> None:
 
 def _two(first: pd.DataFrame, column: str) -> list[tuple[str, Any]]:
     return list(zip(first["key"].iloc[:2], first[column].iloc[:2], strict=True))
-
-
-def _differing(one: Any, other: Any, name: str = "") -> str:
-    """The dotted names of the values in which two JSON objects differ."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        names = sorted(one.keys() | other.keys())
-        parts = (_differing(one.get(k), other.get(k), f"{name}.{k}".lstrip(".")) for k in names)
-        return ", ".join(filter(None, parts))
-    return "" if one == other else name
 
 
 def _unscored(frame: pd.DataFrame, records: Mapping[str, Record]) -> str:

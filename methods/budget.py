@@ -62,10 +62,13 @@ class MultiplyAdds(Price):
         return self._of_path(region) / self.whole
 
     def _of(self, region: Region) -> float:
-        return self._of_path(region) if self.base.samples else float(self.task.multiply_adds(region))
+        return self._of_path(region) if self.base.samples else float(self._counted(region))
 
     def _of_path(self, region: Region) -> float:
-        return self.task.mean_multiply_adds(region, self.sample)
+        return self.task.mean_multiply_adds(region, self.base.channel_share, self.sample)
+
+    def _counted(self, region: Region) -> int:
+        return self.task.multiply_adds(region, self.base.channel_share)
 
 
 class Roughly(MultiplyAdds):

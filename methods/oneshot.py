@@ -5,6 +5,7 @@ DARTS, SNAS, RSPS and the other one-shot searches are this search with different
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, replace
 from typing import ClassVar, Self
 
@@ -13,10 +14,12 @@ from torch import Tensor
 
 from bench.errors import BadSpec
 from bench.images.batches import Batch
-from bench.search.learner import Learner, Relaxation, Training
+from bench.search.learner import Learner, Pass, Relaxation, Training
 from bench.search.task import Foreseen, Found, Task
+from bench.search.trained import Home
 from bench.spaces.space import Genotype, Space
 from bench.store.spec import added, require_range
+from methods.smoothing import smoothed
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,17 @@ class OneShot(Relaxation):
     _: KW_ONLY
     rests: int = added(0)  # not 0: alpha stays where it starts, and of so many random architectures the best is chosen
     waits: float = added(0.0)  # share of the training before alpha moves
+    share: int = added(1)  # PC-DARTS: into how many parts channels fall of which operations see one
+    radius: float = added(0.0)  # SDARTS: how far theta of weight steps is moved at random at the end of the training
 
     def __post_init__(self) -> None:
-        require_range(self, 0, "rests")
+        require_range(self, 0, "rests", "radius")
+        require_range(self, 1, "share")
         require_range(self, 0, "waits", below=1)
         if (self.rests or self.waits) and not self.trains_alpha:
             raise BadSpec(f"{type(self).__name__} has no alpha that could rest; leave rests and waits at 0")
+        if self.radius and not self.trains_alpha:
+            raise BadSpec(f"{type(self).__name__} has no architecture weights that could be moved; leave radius at 0")
 
     @property
     def moves_alpha(self) -> bool:
@@ -61,6 +69,16 @@ class OneShot(Relaxation):
     def passes(self, space: Space) -> float:
         """Both, over a whole training."""
         return self.weight_passes(space) + (self.alpha_passes * (1 - self.waits) if self.moves_alpha else 0)
+
+    @property
+    def channel_share(self) -> int:
+        """As `share` says."""
+        return self.share
+
+    def descents(self, learner: Learner) -> Sequence[Pass]:
+        """One pass at theta, moved at random where there is a radius."""
+        theta, region = self.theta(learner)
+        return [(smoothed(theta, learner, self.radius) if self.radius and theta is not None else theta, region)]
 
     def alpha_turn(self, learner: Learner) -> bool:
         """Once it has waited."""
@@ -101,6 +119,7 @@ class OneShot(Relaxation):
             candidates=((genotype, accuracy),),
             estimate=learner.estimates,
             details={"alpha": learner.alpha.tolist(), "curve": learner.curve},
+            supernets=(Home(learner),),
         )
 
     def foreseen(self, task: Task) -> Foreseen:
@@ -108,8 +127,8 @@ class OneShot(Relaxation):
         self.check(task)
         epochs = task.scale.epochs_of(self.training.epochs)
         images = round(epochs * (len(task.images.train) // self.training.batch)) * self.training.batch
-        path = task.mean_multiply_adds(task.region) / 1e9
-        each = path if self.samples else task.multiply_adds(task.region) / 1e9
+        path = task.mean_multiply_adds(task.region, self.channel_share) / 1e9
+        each = path if self.samples else task.multiply_adds(task.region, self.channel_share) / 1e9
         training = images * self.passes(task.space) * each * 1.5  # of two passes one goes back, at the price of two
         by = {"paths": training} if self.samples else {"mixtures": training}
         choices = min(self.choices, task.space.count(task.region))

@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Literal
 
 from bench.search.learner import Learner
 from bench.search.task import Foreseen, Found, Task
+from bench.search.trained import deepest
 from bench.spaces.space import Genotype, Region
 from methods.budget import MultiplyAdds, Price, counted, fair, foreseen
 from methods.loop import Epochs, Loop, Work
-from methods.tree import Node, deepest
+from methods.tree import Node, homes
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,8 @@ class Growth(Work[Node]):
         genotype = max(self.finalists, key=lambda finalist: finalist[1])[0]
         self.task.report(genotype)
         details = {"epochs": self.plan.note(), "tree": [node.note() for node in self.nodes]}
-        return Found(genotype, tuple(self.finalists), deepest(self.nodes), details)
+        supernets = homes(self.nodes)
+        return Found(genotype, tuple(self.finalists), deepest(supernets), details, supernets)
 
     def _learner(self, cut: int, region: Region, parent: Learner | None = None) -> Learner:
         base, inherit = self.search.base, self.search.inherits(cut)

@@ -7,11 +7,13 @@ input, kernel; 5, cell, edge, operation, kernel. Alpha is sin of 0 to 223, image
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from bench.nets.darts import DartsNetwork
-from bench.nets.operations import Norm
+from bench.nets.operations import Norm, PartialForm
 from bench.spaces.darts import WITH_NONE
 from bench.spaces.layout import Shape
 
@@ -40,16 +42,23 @@ def _fill(tensor: Tensor, *where: int) -> None:
     tensor.copy_((0.7 * phase + 1.3 * i + 0.1 * (i * i % 70)).sin() / tensor[0].numel() ** 0.5)
 
 
-def _in_order(module: torch.nn.Module) -> list[Tensor]:
+def _in_order(module: object) -> list[Tensor]:
     """Its kernels as they are applied: of a separable convolution depthwise and 1x1 in turn."""
     if hasattr(module, "depthwise"):
         return [w for pair in zip(module.depthwise, module.pointwise, strict=True) for w in pair]
-    return list(module.parameters())
+    return list(module.parameters()) if isinstance(module, torch.nn.Module) else []
 
 
-def net() -> DartsNetwork:
-    """Five cells on the paper's eight operations, in double precision."""
-    made = DartsNetwork(WITH_NONE, SHAPE, Norm(), 0).double()
+def edges() -> Tensor:
+    """`[28]`: of PC-DARTS's second parameter."""
+    return (1.7 * counted(28)).cos()
+
+
+def net(share: int = 1) -> DartsNetwork:
+    """Five cells on the paper's eight operations, in double precision. With partial channels they have twice as many
+    as there are parts."""
+    shape = SHAPE if share == 1 else replace(SHAPE, channels=2 * share)
+    made = DartsNetwork(replace(WITH_NONE, share=share), shape, Norm(), 0).double()
     _fill(made.stem, 1)
     _fill(made.stem_norm.weight, 2)
     _fill(made.stem_norm.bias, 3)
@@ -59,7 +68,7 @@ def net() -> DartsNetwork:
                 _fill(kernel, 4, k, j, h)
         for name, module in cell.weighted.items():
             edge, op = map(int, name.split("/"))
-            for h, kernel in enumerate(_in_order(module)):
+            for h, kernel in enumerate(_in_order(module.inner if isinstance(module, PartialForm) else module)):
                 _fill(kernel, 5, k, edge, op, h)
     _fill(made.head.weight, 6)
     _fill(made.head.bias, 7)

@@ -13,16 +13,21 @@ from scipy import stats
 
 import methods
 from bench.errors import BadSpec
+from bench.nets.operations import Norm, Site, form
 from bench.search.learner import Training
 from bench.spaces.nb201 import SPACE as NB201
+from bench.spaces.operations import Partial, operation
 from bench.spaces.space import Region
 from bench.spaces.toy_darts import SPACE as TOY_DARTS
 from methods.darts import Darts
 from methods.drnas import Drnas, concentration, drawn
 from methods.fairdarts import FairDarts
+from methods.fairnas import FairNas
 from methods.gdas import Gdas
 from methods.oneshot import OneShot
+from methods.pcdarts import PcDarts, edge_shares, same_target
 from methods.reinmax import Reinmax
+from methods.smoothing import projected
 from methods.snas import Snas
 from tests import tiny
 
@@ -162,12 +167,130 @@ def test_alpha_rests_and_then_moves() -> None:
     assert total.forward_images + total.backward_images == images * search.passes(learner.space) == images * 3
 
 
+OPERATIONS = ["skip_connect", "nor_conv_3x3", "avg_pool_3x3", "max_pool_3x3", "sep_conv_3x3", "dil_conv_5x5"]
+
+
+@pytest.mark.parametrize(
+    ("name", "stride"), [*((name, 1) for name in OPERATIONS), *((name, 2) for name in OPERATIONS[1:])]
+)
+def test_partial_channels_are_masked_full_ones(name: str, stride: int) -> None:
+    """The operation on all channels, its kernels zero outside the first quarter, gives that quarter; the other channels
+    pass, or their 2x2 maxima. Output channel 4 c + p is channel c of part p."""
+    share, width, norm, rng = 4, 8, Norm(), torch.Generator().manual_seed(3)
+    inner, own = operation(name), width // share
+    x = torch.randn(5, width, 6, 6, generator=rng, dtype=torch.float64)
+    kernels, whole = [], []
+    for small, full in zip(inner.kernels(own, 6, stride), inner.kernels(width, 6, stride), strict=True):
+        kernel = torch.randn(
+            small.outputs, small.inputs // small.groups, small.size, small.size, generator=rng
+        ).double()
+        wide = torch.zeros(full.outputs, full.inputs // full.groups, full.size, full.size, dtype=torch.float64)
+        wide[: kernel.shape[0], : kernel.shape[1]] = kernel
+        kernels.append(kernel)
+        whole.append(wide)
+    partly = form(Partial(name, inner, share), kernels, Site(width, stride, norm))
+    masked = form(inner, whole, Site(width, stride, norm))(x)[:, :own]
+    rest = x[:, own:] if stride == 1 else x[:, own:].unfold(2, 2, 2).unfold(3, 2, 2).amax((-2, -1))
+    wanted = torch.cat([masked, rest], dim=1)
+    found = partly(x)
+    for part in range(share):
+        for c in range(own):
+            torch.testing.assert_close(found[:, share * c + part], wanted[:, own * part + c])
+
+
+def test_a_mixture_of_partial_channels_passes_the_others_once() -> None:
+    """Whatever the weights, `none` among them, as long as they sum to 1; `none` alone is no edge."""
+    task = tiny.task(NB201, scale=replace(tiny.SCALE, channels=4))
+    learner = task.learner(PcDarts(TRAINING), TRAINING)
+    cell = next(learner.supernet.blocks())
+    x = torch.randn(3, 4, 8, 8)
+    for e, _ in cell.edges:
+        theta = torch.randn(5).softmax(0)
+        mixed = sum(theta[op] * cell.forms[e, op](x) for op in range(5))
+        assert torch.allclose(mixed[:, 1:], x[:, 1:], atol=1e-6)  # a share of one channel: it stays in front
+        assert not torch.allclose(mixed[:, 0], x[:, 0], atol=1e-3)
+    assert learner.estimate((0,) * 6) == learner.estimate((0, 0, 0, 0, 1, 0))  # nothing leads to the output
+    first = learner.space.kernels_at(cell.place, 0, 3)  # of width 4, a 3x3 kernel of one channel on 8x8 pixels
+    assert [kernel.multiply_adds for kernel in first] == [9 * 64]
+
+
+def test_edges_share_their_node() -> None:
+    """Of NAS-Bench-201: 1, 2 and 3 edges into a node."""
+    edges = torch.tensor([5.0, 0.0, 1.0, 0.0, 0.0, 2.0])
+    shares = edge_shares(edges, same_target(NB201))
+    torch.testing.assert_close(shares[0], torch.tensor(1.0))
+    torch.testing.assert_close(shares[1:3], torch.tensor([0.0, 1.0]).softmax(0))
+    torch.testing.assert_close(shares[3:], torch.tensor([0.0, 0.0, 2.0]).softmax(0))
+
+
+def test_every_operation_is_trained_once_in_a_fair_step() -> None:
+    """And the weights move as the sum of the gradients of the paths says."""
+    search = FairNas(TRAINING)
+    learner, twin = (tiny.in_float64(tiny.learner(search, TRAINING, NB201)) for _ in range(2))
+    paths = [region for _, region in search.descents(twin)]
+    assert [sorted(path.lists[edge][0] for path in paths) for edge in range(6)] == [[0, 1, 2, 3, 4]] * 6
+    batch = next(learner.train.epoch())
+    total = sum((twin.loss(batch, None, path) for path in paths), torch.zeros((), dtype=torch.float64))
+    twin.optimiser.zero_grad()
+    total.backward()
+    torch.nn.utils.clip_grad_norm_(twin.weights, 5.0)
+    twin.optimiser.step()
+    assert float(learner.update_weights(batch)) == pytest.approx(float(total.detach()) / 5)
+    for ours, theirs in zip(learner.weights, twin.weights, strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_fair_steps_repeat_what_is_short_and_are_paid_for() -> None:
+    search = FairNas(TRAINING)
+    learner = tiny.task(NB201).learner(search, TRAINING, REGION)
+    paths = [region for _, region in search.descents(learner)]
+    counts = [[sum(path.lists[edge] == (op,) for path in paths) for op in REGION.lists[edge]] for edge in range(6)]
+    assert len(paths) == 5
+    assert [sorted(count) for count in counts] == [[2, 3], [5], [2, 3], [1] * 5, [2, 3], [5]]
+    tiny.fit(learner, 1)
+    images = len(learner.train) * 32
+    assert learner.meter.total().backward_images == 5 * images
+    assert search.passes(NB201) == 10
+
+
+def test_smoothing_moves_the_weights_step_alone() -> None:
+    """By less than the radius before it is scaled, on allowed operations, and more at the end than at the start."""
+    search = Darts(TRAINING, radius=0.3)
+    learner = tiny.task(NB201).learner(search, TRAINING, REGION)
+    theta, _ = search.theta(learner)
+    distances = []
+    for epochs in (0, 2):
+        learner.steps = epochs * len(learner.train)
+        ((moved, region),) = search.descents(learner)
+        assert moved is not None
+        assert region == REGION
+        assert moved[~learner.allowed].abs().max() == 0
+        torch.testing.assert_close(moved.sum(-1), torch.ones(6))
+        distances.append(float((moved - theta).detach().abs().max()))
+    assert 0 < distances[0] < 0.06
+    assert distances[1] > 0.06
+    torch.testing.assert_close(search.theta(learner)[0], theta)
+
+
+def test_a_row_that_smoothing_empties_takes_its_largest() -> None:
+    moved = torch.tensor([[-0.2, -0.1, 0.9], [0.5, 0.5, 0.5]])
+    allowed = torch.tensor([[True, True, False], [True, True, True]])
+    assert projected(moved, allowed).tolist() == [[0.0, 1.0, 0.0], pytest.approx([1 / 3] * 3)]
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
         (lambda: Gdas(temperature=0.0), "temperature must be more than 0, got 0.0"),
         (lambda: Reinmax(temperature_end=-1.0), "temperature_end must be more than 0, got -1.0"),
         (lambda: Snas(temperature=float("nan")), "temperature must be more than 0, got nan"),
+        (lambda: PcDarts(share=0), "share must be 1 or more, got 0"),
+        (lambda: FairNas(radius=0.1), "FairNas has no architecture weights that could be moved; leave radius at 0"),
+        (lambda: FairNas(waits=0.1), "FairNas has no alpha that could rest; leave rests and waits at 0"),
+        (
+            lambda: PcDarts(TRAINING).search(tiny.task()),
+            "3 channels cannot be parted into 4 equal shares; choose a share",
+        ),
         (lambda: Darts(waits=1.0), "waits must be 0 or more and less than 1, got 1.0"),
     ],
 )
@@ -176,7 +299,7 @@ def test_settings_that_cannot_work_are_refused(fault: Callable[[], Any], message
         fault()
 
 
-BASES = ("gdas", "reinmax", "drnas", "fairdarts", "beta-darts")
+BASES = ("gdas", "reinmax", "drnas", "fairdarts", "beta-darts", "sdarts", "pc-darts", "fairnas")
 
 
 def _base(label: str) -> OneShot:

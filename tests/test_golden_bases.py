@@ -9,6 +9,10 @@ fingerprints are of what it leaves.
   `forward_gdas_v1`, which was given the drawn operation of its list (as published it calls the list);
 - github.com/xiangning-chen/DrNAS, commit f2caa4dbdd96c1be29b56cb7ed47a74a184e6ef0, 201-space: `TinyNetwork`,
   `Architect`, both regularisations;
+- github.com/yuhuixu1993/PC-DARTS, commit b74702f86c70e330ce0db35762cfade9df026bb7: `Network`, five cells of 8 channels,
+  on the weights, alpha and images of `tests/golden_darts.py`;
+- github.com/xiangning-chen/SmoothDARTS, commit d3dbfed06643d5fd4056edd90891ec9109634ada: `Random_alpha` of radius 0.3
+  with `Network.softmax_arch_parameters` and `Network.clip`;
 - the package reinmax 0.1.0 of PyPI: `reinmax`;
 - github.com/Sunshine-Ye/Beta-DARTS, commit f3077048c8cf1fef977496f8e46869cb07e73e30: `Architect._backward_step` at
   epoch 30 of 100.
@@ -17,22 +21,27 @@ fingerprints are of what it leaves.
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from bench.images.batches import Batch
 from bench.search.learner import Learner, Schedule
+from bench.spaces.darts import WITH_NONE
 from methods import darts
 from methods.drnas import Drnas
 from methods.gdas import Gdas
 from methods.gumbel import Heated
 from methods.oneshot import OneShot
+from methods.pcdarts import EDGES, PcDarts
 from methods.reinmax import second_order
-from tests import golden_net
+from methods.smoothing import projected
+from tests import golden_darts, golden_net
 from tests.golden_net import fingerprint
 
 GDAS = """
@@ -85,6 +94,65 @@ REINMAX = {
 -0.323236435 0.377608693 -0.049507694 0.016253724 -0.021118288
 """,
 }
+
+
+PC_LOGITS = """
+-0.8913566 0.2103513 0.9535659 -0.1958204 -0.3819519 1.0327127 -0.2962096 0.2240969 0.3213401 -0.6769753
+-1.0171672 -0.1898643 1.0180460 -0.3794906 -1.1593263 0.9120574 -0.8208908 -0.0735814 0.2511457 -1.1107476
+-0.9662183 0.2442633 0.9382237 -0.1175484 -0.3094716 1.0006605 -0.2831235 0.1647541 0.2878486 -0.7048586
+-1.0550681 -0.1974947 1.0859296 -0.3941829 -1.1971843 0.9425993 -0.8319850 -0.1135789 0.2878760 -1.1577481
+"""
+PC_ALPHA = """
+-0.013096534 0.031362448 -0.003781868 -0.006746160 -0.002940642 -0.019658048 -0.016215620 0.031076425
+0.006286960 -0.003759614 -0.002597571 -0.001887611 0.006952662 0.008336687 -0.025212418 0.011880905
+0.000118054 -0.000817793 -0.002594805 -0.003223257 0.005362956 -0.001114634 0.003412957 -0.001143479
+-0.000088675 0.007128210 0.001588665 0.004833644 0.003178066 -0.012563756 -0.002992187 -0.001083967
+0.011487787 -0.054732338 -0.006146440 -0.002974592 0.003677275 -0.006183874 0.012156536 0.042715646
+-0.003684353 -0.001569428 -0.000842601 -0.000551475 -0.001279248 -0.004717605 0.012178126 0.000466583
+-0.000088425 0.000558558 -0.001729308 -0.004425835 0.003358390 0.000331479 0.001401841 0.000593301
+0.004955541 -0.002141987 -0.004941167 -0.000053505 -0.006595079 0.009524161 0.004702041 -0.005450006
+-0.004297191 -0.010785784 0.000158774 0.001503488 -0.001446461 -0.009037454 0.016972090 0.006932538
+0.000873493 -0.001077051 -0.000355719 -0.000970155 -0.002511590 0.003012468 -0.000587459 0.001616014
+-0.000375224 -0.000769818 -0.001543769 0.006663831 0.000952982 -0.002146929 0.000707846 -0.003488919
+0.002417197 -0.017381885 -0.010257889 -0.012941941 0.010359329 -0.001194093 0.012783846 0.016215436
+-0.000033893 -0.002258466 -0.004535499 -0.001057970 -0.000010591 -0.011997139 0.015114889 0.004778669
+0.001162271 -0.000215803 -0.001375824 -0.000267510 0.004620882 0.000068913 -0.004007691 0.000014761
+-0.000957171 -0.000381263 -0.015320972 -0.001600382 0.016142374 -0.000934754 -0.001429281 0.004481449
+0.000731531 0.006201455 -0.012014999 0.000470884 -0.002662013 0.003501958 0.008882167 -0.005110984
+0.000404824 0.001588292 0.000787102 -0.000456318 0.000072523 0.004365349 -0.009792571 0.003030798
+0.000447895 0.001690654 0.003310909 -0.001011372 -0.006526517 0.000879356 -0.000023778 0.001232852
+0.001696839 0.005512043 -0.030137968 0.007330932 0.001306944 -0.000946489 0.002995569 0.012242129
+0.001264618 0.002670692 -0.001231550 0.001799111 -0.001772240 0.000987826 -0.003376636 -0.000341820
+0.000209943 0.000307088 -0.000017092 0.000237551 0.000572404 -0.000307747 -0.000706248 -0.000295901
+-0.000114459 0.000338080 0.000516214 0.004173575 -0.003973697 -0.000749176 -0.000340299 0.000149763
+-0.001090739 0.001257867 -0.005717361 0.000785395 -0.000653366 -0.000439623 -0.002981369 0.008839195
+-0.001538059 -0.001503723 -0.000156623 0.000635092 0.000647123 -0.005116110 -0.000033114 0.007065415
+-0.000379550 -0.000589808 -0.000604278 -0.000461331 0.000524339 0.000710007 0.000399415 0.000401206
+0.000355659 -0.005682239 -0.003297667 0.001231142 0.003942328 0.001514728 0.001444521 0.000491528
+-0.001153345 0.000630419 -0.007084941 0.000533837 0.000782623 0.003193822 0.000896006 0.002201578
+-0.002742968 -0.003456221 -0.000922359 -0.000677803 -0.000999455 0.008175525 0.001325880 -0.000702599
+"""
+PC_EDGES = """
+-0.071221792 0.071221792 0.035504156 -0.060096805 0.024592648 0.041350850 0.075058051
+-0.085714959 -0.030693943 -0.033956977 0.134334224 -0.085533608 0.004404060 -0.019247699
+0.124836136 -0.124836136 -0.002709581 -0.007049849 0.009759430 -0.030878942 0.009649733
+-0.007383290 0.028612499 0.008491281 0.002219544 -0.013329329 -0.008599524 0.011218029
+"""
+PC_CHOICE = (
+    "Genotype(normal=[('avg_pool_3x3', 0), ('dil_conv_3x3', 1), ('max_pool_3x3', 2), ('skip_connect', "
+    "1), ('avg_pool_3x3', 2), ('dil_conv_5x5', 3), ('avg_pool_3x3', 2), ('dil_conv_3x3', 3)], "
+    "normal_concat=range(2, 6), reduce=[('max_pool_3x3', 1), ('skip_connect', 0), ('avg_pool_3x3', 2), "
+    "('dil_conv_3x3', 0), ('max_pool_3x3', 3), ('dil_conv_5x5', 0), ('max_pool_3x3', 3), "
+    "('skip_connect', 2)], reduce_concat=range(2, 6))"
+)
+SMOOTHED = """
+0.000000000 0.214170541 0.479065993 0.287957016 0.018806449
+0.345004423 0.311847096 0.134300230 0.150450102 0.058398149
+0.476143435 0.074545381 0.325783524 0.106027390 0.017500271
+0.446427653 0.102431933 0.346668900 0.104471514 0.000000000
+0.157090028 0.093104399 0.131959085 0.379829912 0.238016576
+0.443463746 0.223426449 0.090067533 0.049000788 0.194041484
+"""
 
 
 def _read(text: str) -> np.ndarray:
@@ -166,3 +234,24 @@ def test_beta_darts() -> None:
     search.step(learner, train, valid)
     assert _gradient(learner) == pytest.approx(_read(BETA), abs=2e-7)
     assert fingerprint([learner.alpha]) == pytest.approx(-2.200419186, abs=1e-8)
+
+
+def test_pc_darts() -> None:
+    """Logits, both gradients and the choice, with a quarter of the channels and edges of their own weight."""
+    search = PcDarts()
+    learner: Any = SimpleNamespace(
+        alpha=golden_darts.alpha(), more={EDGES: golden_darts.edges().requires_grad_()}, given=lambda make: make()
+    )
+    learner.masked_alpha, learner.space, learner.region = lambda: learner.alpha, WITH_NONE, WITH_NONE.region
+    logits = golden_darts.net(share=4)(golden_darts.images(), *search.theta(learner))
+    assert logits.detach().numpy() == pytest.approx(_read(PC_LOGITS), abs=2e-7)
+    F.cross_entropy(logits, golden_darts.LABELS).backward()
+    assert learner.alpha.grad.numpy() == pytest.approx(_read(PC_ALPHA), abs=2e-9)
+    assert learner.more[EDGES].grad.numpy() == pytest.approx(_read(PC_EDGES).ravel(), abs=2e-9)
+    assert search.decoded(learner) == WITH_NONE.parse(PC_CHOICE)
+
+
+def test_the_smoothing_of_sdarts() -> None:
+    theta, noise = golden_net.alpha().softmax(-1), 2 * golden_net.uniform() - 1
+    moved = projected(theta + 0.3 * noise, torch.ones(6, 5, dtype=torch.bool))
+    assert moved.numpy() == pytest.approx(_read(SMOOTHED), abs=2e-9)

@@ -14,11 +14,11 @@ import pytest
 from scipy.stats import kendalltau, ttest_1samp
 
 from analysis.load import load, settings, targets_of
-from analysis.parents import parent_of
 from analysis.report.markup import verdict_of
 from analysis.tables import claims, judging
 from analysis.tables.judging import Claim, Judged, judged
 from analysis.tables.measures import TAU_CE, TEST
+from bench.store.parents import parent_of
 from bench.store.record import Results
 from bench.store.spec import described
 from methods.fewshot import VARIANTS as FEW_SHOT
@@ -175,7 +175,8 @@ def test_two_searches_begin_with_one_parent_where_their_first_phase_is_one() -> 
     assert parent(hep) != parent(HEP["hep-edgewise"])
     assert parent(replace(few, protocol="fair")) is None
     assert parent(FEW_SHOT["fewshot"]) is None  # cuts an untrained supernet
-    assert parent(RSPS["rsps"]) is None
+    alone = RSPS["rsps"]  # a search of its own is what others go on from
+    assert parent(alone) == parent(replace(few, base=alone, levels=(250,))) != parent(few)
 
 
 def test_the_upper_half_and_size_by_cross_entropy(results: Results) -> None:

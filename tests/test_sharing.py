@@ -15,7 +15,7 @@ import methods
 from bench.cli.commands import main
 from bench.errors import BadRecord, BadSpec
 from bench.runs.collect import collect
-from bench.runs.estimate import MARGIN, START, Estimator
+from bench.runs.expected import MARGIN, START, Estimator
 from bench.runs.run import Settings, execute
 from bench.runs.shard import Shard
 from bench.spaces.toy import SPACE

@@ -21,8 +21,10 @@ from bench.spaces.rows import rows_of
 from bench.spaces.space import Region, Space
 from bench.spaces.toy import SPACE as TOY
 from methods.darts import Darts
+from methods.fairdarts import FairDarts
 from methods.hepnas import MutualDistillation
 from methods.hyper import HyperDarts
+from methods.pcdarts import PcDarts
 from methods.rsps import Rsps
 from methods.snas import Snas
 from tests import tiny
@@ -48,10 +50,15 @@ def _pair(
 
 
 MIXTURES = [Darts(TRAINING), Darts(TRAINING, order=2), Snas(TRAINING)]
+MORE = [
+    Darts(TRAINING, beta=5.0, radius=0.3),
+    FairDarts(TRAINING),
+    PcDarts(TRAINING, share=3, waits=0.0),
+]
 
 
-@settings(max_examples=8, deadline=None, phases=UNSHRUNK)
-@given(regions, st.sampled_from(MIXTURES))
+@settings(max_examples=12, deadline=None, phases=UNSHRUNK)
+@given(regions, st.sampled_from(MIXTURES + MORE))
 def test_a_captured_step_is_the_ordinary_step(region: Region, relaxation: Relaxation) -> None:
     """Six steps over random regions, with momentum, clipping, noise and a falling rate, to 1e-10 in float64."""
     plain, captured = _pair(relaxation, region)

@@ -35,6 +35,7 @@ DEFINITIONS = (
     f"{plots.BEYOND} The curve is always shown whole."
 )
 
+CHAPTER = "oracle"
 READ = (
     "The curve is the expected test accuracy of the best of N random architectures; a marker is the mean choice of a "
     "method at its number of finalists, and the tick that is joined to it the best of them by the truth."

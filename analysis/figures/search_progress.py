@@ -36,6 +36,7 @@ DEFINITIONS = (
     f"{plots.BEYOND}"
 )
 
+CHAPTER = "cost"
 READ = (
     "A line is the mean test accuracy of the choice so far over the share of a search's images; markers are final "
     "choices."

@@ -15,13 +15,13 @@ import pandas as pd
 
 from analysis import power, stats
 from analysis.load import BOTH
-from analysis.parents import parent_of
 from analysis.runs import record_of
 from analysis.style import FAIR, parts
 from analysis.tables import pairing
 from analysis.tables.measures import BEATEN, CORRELATION, TAU_CE, TEST, Measure
 from bench.runs.study import SWITCHES
 from bench.store.labels import printed as label_of
+from bench.store.parents import parent_of
 from bench.store.record import Results
 
 Verdict = Literal["for", "against", "equal", "undecided", "not comparable", "not run"]

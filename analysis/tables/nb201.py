@@ -37,6 +37,7 @@ SOURCES = (
     "single run log in repository history",
 )
 """The published tables whose methods are reference rows."""
+CHAPTER = "choice"
 READ = (
     "Each cell is the accuracy (%) of the method's own choice, trained alone: mean ± standard deviation over seeds, "
     "the interval of the mean, and behind it what a paper prints, with a verdict."

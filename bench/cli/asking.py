@@ -59,11 +59,9 @@ class StudyOptions(Common):
     """K/N: only part K of N parts of the study, such as 3/16; `collect` makes their results one."""
 
     def asked(self) -> tuple[Study, list[RunSpec]]:
-        """The study, and its runs that are asked for. Raises UnknownName, BadSpec, BadData."""
-        from bench.runs.shard import Shard
+        """The study and its runs, those of all its parts. Raises UnknownName, BadSpec."""
         from bench.runs.study import changed, study_named
 
-        part = Shard() if self.shard is None else Shard.parsed(self.shard)
         study = changed(
             study_named(self.study),
             methods=self.methods,
@@ -72,11 +70,17 @@ class StudyOptions(Common):
             seeds=self.seeds,
             space=self.space,
         )
-        specs = study.specs(dict(_pair(text) for text in self.set), self.resized)
+        return study, study.specs(dict(_pair(text) for text in self.set), self.resized)
+
+    def here(self, study: Study, specs: list[RunSpec]) -> list[RunSpec]:
+        """Those of its runs that are made here. Raises BadSpec, and BadData where the images are missing."""
+        from bench.runs.shard import Shard
+
+        part = Shard() if self.shard is None else Shard.parsed(self.shard)
         _check_images(study.dataset, self.data)
         if self.threads < 1:
             raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more")
-        return study, part.of_all(specs)
+        return part.of_all(specs)
 
     @property
     def part(self) -> str:

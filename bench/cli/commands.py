@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from bench.cli.asking import StudyOptions
+from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
@@ -26,6 +27,9 @@ from bench.errors import BadRecord, BadSpec, BenchError, Busy, Died, NoSuchEntry
 from bench.store import hints
 from bench.store.names import printable
 from bench.store.typed import parsed, program
+
+LOG = "progress.log"
+"""Of a results folder: what `run` told, with times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +43,11 @@ class RunCommand(StudyOptions):
     steps: Literal["ordinary", "captured", "masked"] = "ordinary"
     """Steps of training; captured and masked ones are meant for GPUs."""
 
+    keep_supernet: bool = False
+    """Keep the trained supernets of every run in a file beside its record, for `python -m bench estimate`."""
+    pin: bool = False
+    """Write down which runs the study has, as plan.json in the results folder, and make none of them yet; from then on
+    the study runs exactly these there."""
     share: bool | None = None
     """Do training that runs have in common once, as some studies ask: a parent, say, that several methods begin with.
     Each is charged as if it had trained alone."""
@@ -46,12 +55,19 @@ class RunCommand(StudyOptions):
     def __call__(self) -> int:
         from rich.console import Console
 
+        from bench.runs import agreed
         from bench.runs.pool import Processes, Serial
         from bench.runs.progress import Report
         from bench.runs.run import Settings, device_named, finished, make, provenance
+        from bench.store.parents import apart
         from bench.store.record import Results
 
         study, specs = self.asked()
+        if self.pin:
+            print(f"{agreed.agree(self.results, study.name, specs)}: {counted(len(specs), 'run')} of {study.name}")
+            return 0
+        agreed.check(self.results, study.name, specs, whole=not (self.methods or self.seeds))
+        specs = self.here(study, specs)
         device = device_named(self.device)
         provenance()  # now, for this process, and not after hours in which the sources may have changed
         results = Results(self.results)
@@ -60,7 +76,9 @@ class RunCommand(StudyOptions):
         pool = Serial() if self.pool == "serial" else Processes(alone if self.workers is None else self.workers)
         share = study.shares if self.share is None else self.share
         workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
-        settings = Settings(self.results, self.device, self.threads, self.data, self.steps, share, workers)
+        settings = Settings(
+            self.results, self.device, self.threads, self.data, self.steps, share, workers, self.keep_supernet
+        )
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
         scale = specs[0].scale.name if specs else study.scale
@@ -72,6 +90,8 @@ class RunCommand(StudyOptions):
         )
         if borrowed := study.borrowed():
             console.print(borrowed, highlight=False, soft_wrap=True)
+        for line in apart({spec.label: spec.identity["method"] for spec in specs}) if share else ():
+            console.print(line, highlight=False, soft_wrap=True)
         known: dict[int, Any] = {}
         for index, spec in enumerate(specs):
             try:
@@ -82,7 +102,7 @@ class RunCommand(StudyOptions):
         left = [index for index in range(len(specs)) if index not in known]  # no process starts for the others
         jobs = [partial(make, specs[index], settings, debug=self.debug) for index in left]
         records = [one for one in known.values() if not isinstance(one, BenchError)]
-        with Report(names, [spec.label for spec in specs], workers, console) as report:
+        with Report(names, [spec.label for spec in specs], workers, console, self.results / LOG) as report:
             for index, there in known.items():
                 report.finish(index, _told(there, False, self.results))
             for at, outcome in pool.map(jobs, lambda at, share: report.tick(left[at], share)):
@@ -90,9 +110,22 @@ class RunCommand(StudyOptions):
                 report.finish(left[at], _told(record, made, self.results))
                 if not isinstance(record, BenchError):
                     records.append(record)
+        if self.keep_supernet:
+            console.print(_supernets_of(records, results), highlight=False, soft_wrap=True)
         if self.json:
             print(json.dumps([{"key": r.key, "label": r.label, "status": r.status} for r in records]))
         return 0 if len(records) == len(specs) and all(r.status == "done" for r in records) else 1
+
+
+def _supernets_of(records: Sequence[Any], results: Any) -> str:
+    """How many of the runs have kept supernets, and what these take; which have none."""
+    from bench.search.kept import told
+
+    kept = [record.place["supernets"] for record in records if record.place.get("supernets")]
+    size, count = sum(one["bytes"] for one in kept), sum(one["supernets"] for one in kept)
+    said = f"{counted(len(kept), 'run')} with kept supernets ({told(size, count)}) in {results.root / 'supernets'}"
+    without = len(records) - len(kept)
+    return said + (f"; {without} without: made before this was asked for, or without a supernet" if without else "")
 
 
 def _told(record: Any, made: bool, folder: Path) -> str:
@@ -104,7 +137,16 @@ def _told(record: Any, made: bool, folder: Path) -> str:
     if isinstance(record, BenchError):
         return printable(hints.addressed(f"not made: {record}", folder))
     said = f"{record.status} in {duration(record.cost['wall_s'])}" if made else f"{record.status} already"
+    if record.architecture and made:
+        said += f", chose {record.architecture}{_estimated(record)}"
     return printable(said + (f": {_last_line(record.message)}" if record.message else ""))
+
+
+def _estimated(record: Any) -> str:
+    """What the search itself thinks of its choice; the truth comes later, by `score`."""
+    known = {candidate.genotype: candidate.estimate for candidate in record.candidates}
+    estimate = known.get(record.genotype)
+    return "" if estimate is None else f", by its own estimate {100 * estimate:.1f} %"
 
 
 def _last_line(text: str) -> str:
@@ -301,6 +343,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "run": RunCommand,
     "plan": Plan,
     "collect": Collect,
+    "estimate": Estimate,
     "score": ScoreCommand,
     "list": List,
     "show": Show,

@@ -28,11 +28,11 @@ class Plan(StudyOptions):
     def __call__(self) -> int:
         import torch
 
-        from bench.runs.estimate import Estimator
+        from bench.runs.expected import Estimator
         from bench.runs.run import device_named
         from bench.store.record import Results
 
-        _, specs = self.asked()
+        specs = self.here(*self.asked())
         device = device_named(self.device)
         torch.set_num_threads(self.threads)
         results = Results(self.results)

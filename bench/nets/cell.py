@@ -49,14 +49,20 @@ class Cell(nn.Module):
         allowed = space.region if region is None else region
         holders = space.holders if nested else {}
         for e, _ in self.edges:
-            site = Site(place.channels, space.strides[e], norm, pools_normalised)
-            held = {op: holders[op] for op in allowed.lists[e] if op in holders}
-            for op in sorted({*allowed.lists[e], *held.values()} - {space.absent} - held.keys()):
+            site = self._site(e, norm, pools_normalised)
+            ops = space.computed(allowed.lists[e])
+            held = {op: holders[op] for op in ops if op in holders}
+            for op in sorted({*ops, *held.values()} - held.keys()):
                 self._build(e, op, site, draw)
             for op, holder in held.items():
                 kernels = space.kernels_at(place, e, op)
                 made = self.forms[e, op] = part_of(self.weighted[f"{e}/{holder}"], kernels, norm)
                 self.weighted[f"{e}/{op}"] = made
+
+    def _site(self, edge: int, norm: Norm, pools_normalised: bool) -> Site:
+        enters = self.space.edges[edge].source < self.kind.inputs
+        widens = enters and self.place.inputs not in (0, self.place.channels)
+        return Site(self.place.channels, self.space.strides[edge], norm, pools_normalised, widens)
 
     def _build(self, edge: int, op: int, site: Site, draw: Draw) -> None:
         """Kernels of an operation have the name of the operation, and a number where there are several."""

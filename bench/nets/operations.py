@@ -6,7 +6,7 @@ Normalisation follows `Norm`; images are `[B, C, H, W]`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
@@ -21,6 +21,7 @@ from bench.spaces.operations import (
     Identity,
     InvertedResidual,
     Operation,
+    Partial,
     Pooling,
     Separable,
     Shortcut,
@@ -177,12 +178,14 @@ class NormalisedPool(nn.Module):
 
 @dataclass(frozen=True)
 class Site:
-    """Where an operation stands. pools_normalised: whether normalisation follows a pooling there."""
+    """Where an operation stands. pools_normalised: whether normalisation follows a pooling there; widens: whether other
+    channels come in than go out."""
 
     channels: int
     stride: int
     norm: Norm
     pools_normalised: bool = False
+    widens: bool = False
 
 
 def _identity(operation: Identity, kernels: Sequence[Tensor], site: Site) -> Form:
@@ -219,8 +222,37 @@ def _inverted(operation: InvertedResidual, kernels: Sequence[Tensor], site: Site
     return InvertedBlock(kernels, site.norm, site.stride)
 
 
+class PartialForm(nn.Module):
+    """A form on the first of so many parts of the channels; the others pass beside it, halved by pooling where it has a
+    stride. Then channels are shuffled: the first of every part, the second of every part, and so on."""
+
+    def __init__(self, inner: Form, share: int, stride: int) -> None:
+        super().__init__()
+        self.inner, self.share, self.stride = inner, share, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` to `[B, C, H / stride, W / stride]`."""
+        own, rest = x.split([x.shape[1] // self.share, x.shape[1] - x.shape[1] // self.share], dim=1)
+        whole = torch.cat([self.inner(own), F.max_pool2d(rest, 2, 2) if self.stride > 1 else rest], dim=1)
+        batch, channels, *sides = whole.shape
+        return whole.view(batch, self.share, -1, *sides).transpose(1, 2).reshape(batch, channels, *sides)
+
+
+def _partial(operation: Partial, kernels: Sequence[Tensor], site: Site) -> Form:
+    if site.widens:
+        return form(operation.inner, kernels, site)
+    own = replace(site, channels=site.channels // operation.share)
+    inner = _nothing(site.stride) if operation.inner.absent else form(operation.inner, kernels, own)
+    return PartialForm(inner, operation.share, site.stride)
+
+
+def _nothing(stride: int) -> Form:
+    return lambda x: torch.zeros_like(x[:, :, ::stride, ::stride])
+
+
 FORMS: dict[type[Operation], Callable[[Any, Sequence[Tensor], Site], Form]] = {
     Identity: _identity,
+    Partial: _partial,
     Pooling: _pool,
     Convolution: _convolution,
     Separable: _separable,

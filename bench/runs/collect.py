@@ -1,11 +1,12 @@
 """Several results folders made one: what parts of a study left, each in a folder of its own.
 
-Records and their estimates are taken over as they are, byte by byte. Scores, tables and figures are made again from
+Records, their estimates and kept supernets are taken over as they are, byte by byte. Scores, tables and figures are made again from
 them. A run that two folders hold must be the same run, but for seconds, bytes and place.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 from bench.errors import BadRecord
 from bench.runs import probe
 from bench.store import hints
-from bench.store.files import content_of, write_atomically
+from bench.store.files import content_of, whole, write_atomically
 from bench.store.record import Record, Results, read_record
 
 
@@ -86,4 +87,7 @@ def _taken(key: str, source: Results, into: Results) -> None:
     record = read_record(source.run_path(key))
     if record.estimates is not None:
         write_atomically(into.estimates_path(key), content_of(source.estimates_path(key)))
+    if source.supernets_path(key).exists():
+        with source.supernets_path(key).open("rb") as kept, whole(into.supernets_path(key)) as stream:
+            shutil.copyfileobj(kept, stream)
     write_atomically(into.run_path(key), content_of(source.run_path(key)))

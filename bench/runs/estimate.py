@@ -1,258 +1,212 @@
-"""What runs will take, before they are made: seconds and memory, from records where there are some, else counted.
+"""A run estimated anew from the supernets that it kept, without training: of other architectures, on other images, by
+other statistics.
 
-From the nearest of these that there is:
-
-1. records of the same settings from other seeds: what they took;
-2. records of the same method class at the same scale: what they took, times the ratio of what both compute;
-3. what the method will compute (`bench.search.task.Foreseen`), at the pace of passes that are made now, for a second
-   or two, on this device.
-
-Where records do not say how long a run took in all, the estimates of the probe set are added by pace. A process that
-starts adds `START`.
+What comes of it is a record of its own, of the same search with other estimates, beside the first. A search does not
+ask what is estimated after it; so the record is that of the run that would have been made at such a scale, to the bit
+on one CPU thread, and has its key. Only estimates by other statistics have a key that no run has. `place` says which
+run it was made from, by which weights, where and when; scoring and drawing take it as any other.
 """
 
 from __future__ import annotations
 
-import statistics
-import time
-from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+import hashlib
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from bench import images, spaces
-from bench.errors import BenchError
-from bench.images import ImageSet
-from bench.images.batches import Batch
-from bench.nets.operations import Norm
-from bench.nets.supernet import supernet_of
-from bench.nets.sweep import scores
-from bench.runs.probe import probe_set
-from bench.runs.run import visible
-from bench.search.task import Foreseen, Foresees, SearchImages, Task
-from bench.spaces.space import Genotype, Region
-from bench.store.record import Record
-from bench.store.spec import RunSpec, Scale, canonical
+from bench.errors import BadRecord, BadSpec
+from bench.runs import probe
+from bench.runs.run import Settings, device_named, processor, provenance, visible
+from bench.search.kept import AGAIN, Statistics
+from bench.search.task import Task
+from bench.search.trained import deepest
+from bench.spaces.space import Genotype
+from bench.store.files import write_atomically
+from bench.store.labels import parsed, printed
+from bench.store.record import Record, Results
+from bench.store.spec import Scale, key_of, plain, resized
 
-Basis = Literal["same settings", "same method class", "multiply-adds", "nothing"]
-
-START = 3.0
-"""CPU seconds in which a process starts and loads its images."""
-
-RESTING = 350 << 20
-"""Bytes of a process that has loaded all libraries and trains nothing."""
-
-KEPT = 3
-"""Tensors of the size of its output that an operation keeps for the pass back: input, normalised, output."""
-
-MARGIN = 1.25
-"""Of memory, above what is expected."""
-
-TIMED = 0.4
-"""Seconds for which each kind of pass is timed."""
-
-BATCH = 64
-"""Images of the passes that are timed."""
-
-FEW, MANY = 8, 512
-"""Architectures that are estimated together, to know the pace."""
+ESTIMATED = "estimated"
+"""The part of an identity that says by which statistics, where these are not those of training."""
 
 
 @dataclass(frozen=True)
-class Expected:
-    """What one run will take. seconds: CPU seconds, or those of a GPU; None where nothing tells. memory: bytes of main
-    memory, or on a GPU."""
+class How:
+    """How a run is to be estimated; None is as it was."""
 
-    seconds: float | None
-    memory: int
-    basis: Basis
-    records: int = 0  # that it is taken from
+    images: int | None = None  # validation images of one estimate; 0 is all
+    cells: int | None = None  # architectures; 0 is the whole population
+    draw: Literal["first", "stratified"] | None = None  # which images, of fewer than all
+    statistics: Statistics | None = None  # of normalisation
 
-
-@dataclass(frozen=True)
-class Pace:
-    """1e9 multiply-adds a second."""
-
-    mixtures: float
-    paths: float
-    estimates: float
-
-    def seconds(self, work: Foreseen) -> float:
-        """Of that work."""
-        return work.mixtures / self.mixtures + work.paths / self.paths + work.estimates / self.estimates
+    def scale(self, scale: Scale) -> Scale:
+        """The scale at which a run would be estimated so."""
+        wanted = {"probe_images": self.images, "probe": self.cells, "draw": self.draw}
+        return resized(scale, **{field: value for field, value in wanted.items() if value is not None})
 
 
-class Estimator:
-    """Estimates for the runs of a study on one device; what they share is looked up once.
+def anew(
+    record: Record, how: How, source: Results, settings: Settings, tell: Callable[[float], None] = lambda count: None
+) -> tuple[Record, bool]:
+    """The record of the run estimated so, written to `settings.results`, and whether it was made now.
 
-    at_hand: records of this or another folder. data: folder of image files.
+    source: where the run and its supernets lie. tell: of how many architectures were estimated. Raises BadRecord where
+    the run kept none, or none that can be read; BadSpec where it is asked for what it has or cannot give.
     """
-
-    def __init__(self, at_hand: Sequence[Record], device: torch.device, data: Path | None = None) -> None:
-        self.device = device
-        self._loaded: Callable[[str], ImageSet] = cache(lambda name: images.load(name, data))
-        self._visible: Callable[[str, Scale], SearchImages] = cache(
-            lambda name, scale: visible(self._loaded(name), scale)
+    identity, label = _identity(record, how)
+    key, results = key_of(identity), Results(settings.results)
+    if key == record.key:
+        raise BadSpec(
+            f"run {record.key} is estimated so already; ask for other --images, --cells, --draw, --statistics"
         )
-        self._tasks: dict[tuple[str, str, Scale], Task] = {}
-        self._paces: dict[tuple[str, str, Scale], Pace] = {}
-        self._probes: dict[tuple[str, str, Scale], float] = {}
-        self._foreseen: dict[str, Foreseen | None] = {}
-        self._same: dict[str, list[Record]] = defaultdict(list)
-        self._alike: dict[str, list[Record]] = defaultdict(list)
-        for record in at_hand:
-            if record.status == "done" and record.place.get("device") == device.type:
-                self._same[_but(record.identity, "seed")].append(record)
-                self._alike[_class(record.identity)].append(record)
-
-    def of(self, spec: RunSpec) -> Expected:
-        """What that run will take."""
-        identity = spec.identity
-        same, alike = self._same[_but(identity, "seed")], self._alike[_class(identity)]
-        memory = self._memory(spec, same or alike)
-        if same:
-            return Expected(statistics.median(self._took(r, spec) for r in same), memory, "same settings", len(same))
-        foreseen = self._work(spec)
-        computed = [(self._took(r, spec), r.cost["gmacs"]) for r in alike]
-        if alike and foreseen is not None and foreseen.total and all(gmacs for _, gmacs in computed):
-            rate = statistics.median(took / gmacs for took, gmacs in computed)
-            return Expected(foreseen.total * rate, memory, "same method class", len(alike))
-        if foreseen is None:
-            return Expected(None, memory, "nothing")
-        seconds = START + self._pace(spec).seconds(foreseen) + self._probing(spec)
-        return Expected(seconds, memory, "multiply-adds")
-
-    def _took(self, record: Record, spec: RunSpec) -> float:
-        """Seconds of a run in all, that of a process that starts included."""
-        place, on_gpu = record.place, self.device.type == "cuda"
-        whole = place.get("took_s" if on_gpu else "cpu_s")
-        if whole is not None and not place.get("stops") and not place.get("shared"):
-            return START + float(whole)
-        asked = 0.0 if record.estimates is None else self._probing(spec)
-        return START + float(record.cost["wall_s" if on_gpu else "device_s"]) + asked
-
-    def _work(self, spec: RunSpec) -> Foreseen | None:
-        """What the search will compute; None where the method does not say, or cannot be run so."""
-        known = _but(spec.identity, "seed")
-        if known not in self._foreseen:
-            method = spec.method
-            try:
-                self._foreseen[known] = method.foreseen(self._task(spec)) if isinstance(method, Foresees) else None
-            except BenchError:  # the run will say why it cannot be
-                self._foreseen[known] = Foreseen()
-        return self._foreseen[known]
-
-    def _task(self, spec: RunSpec) -> Task:
-        """One on which nothing is trained, for all runs of one kind: costs are looked up once."""
-        where = spec.space, spec.dataset, spec.scale
-        if where not in self._tasks:
-            visible = self._visible(spec.dataset, spec.scale)
-            self._tasks[where] = Task(spaces.get(spec.space), visible, spec.scale, 0, torch.device("cpu"))
-        return self._tasks[where]
-
-    def _pace(self, spec: RunSpec) -> Pace:
-        where = spec.space, spec.dataset, spec.scale
-        if where not in self._paces:
-            self._paces[where] = measured(self._task(spec), self.device)
-        return self._paces[where]
-
-    def _probing(self, spec: RunSpec) -> float:
-        """Seconds in which the estimates of the probe set are made, of a method that has them."""
-        where = spec.space, spec.dataset, spec.scale
-        if where not in self._probes:
-            task = self._task(spec)
-            try:
-                _, functions = task.space.functions(probe_set(task.space, spec.scale.probe))
-            except BenchError:
-                functions = []
-            valid = len(task.images.valid)
-            each = min(spec.scale.estimated_on or valid, valid) * task.mean_multiply_adds(task.region) / 1e9
-            self._probes[where] = self._pace(spec).seconds(Foreseen(estimates=len(functions) * each))
-        return self._probes[where]
-
-    def _memory(self, spec: RunSpec, records: Sequence[Record]) -> int:
-        """Bytes: the largest peak of records, else by the size of what a training step keeps."""
-        if records:
-            return int(MARGIN * max(r.cost["peak_bytes"] for r in records))
-        task = self._task(spec)
-        operations = sum(map(len, task.region.lists)) / max(1, len(getattr(task.space, "cells", ())))
-        layout = getattr(task.space, "layout", None)  # of a space of cells
-        places = () if layout is None else layout.places(task.shape)
-        batch = max(BATCH, min(spec.scale.evaluation_batch, len(task.images.valid)) // KEPT)
-        kept = batch * sum(place.channels * place.side**2 for place in places) * operations * KEPT * 4
-        there = 0 if self.device.type == "cuda" else RESTING + 2 * self._visible_bytes(task)
-        return int(MARGIN * (there + kept))
-
-    @staticmethod
-    def _visible_bytes(task: Task) -> int:
-        return task.images.train.pixels.nbytes + task.images.valid.pixels.nbytes
+    known = results.find(key)
+    if known is not None:
+        return known, False
+    provenance()
+    with results.claim(key):
+        began = datetime.now(UTC)
+        scale = Scale(**identity["scale"])
+        task, kept, digest = _restored(record, how.statistics, scale, source, settings)
+        task.estimated = tell
+        asked = probe.probe_set(task.space, scale.probe)
+        estimate = probe.within(task.space, deepest(kept) if len(kept) > 1 else kept[0].supernet.estimates)
+        partial = results.partial_path(key)
+        unfinished = probe.read(partial) if partial.exists() else None
+        found = probe.estimated(estimate, task.space, asked, scale.estimated_on, partial, unfinished, tell)
+        count = min(scale.estimated_on or len(task.images.valid), len(task.images.valid))
+        made = replace(
+            record,
+            key=key,
+            label=label,
+            identity=identity,
+            message="",
+            estimates=probe.note(results.estimates_path(key), found, count),
+            place={**record.place, "estimated_anew": {**_place(task, settings, began), "of": record.key, **digest}},
+        )
+        results.save(made, probe.to_bytes(found))
+        partial.unlink(missing_ok=True)
+    return made, True
 
 
-def measured(task: Task, device: torch.device) -> Pace:
-    """The pace of passes that are made now, on weights and images at random; nothing is trained."""
-    shape, space = task.shape, task.space
-    supernet = supernet_of(space, shape, Norm(), 0, "pace").to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    generator, rng = torch.Generator().manual_seed(0), task.stream("pace")
-    size = (BATCH, shape.image_channels, shape.image_size, shape.image_size)
-    pixels = torch.randn(size, generator=generator).to(device, memory_format=torch.channels_last)
-    batch = Batch(pixels, torch.randint(shape.classes, (BATCH,), generator=generator).to(device))
-    theta = torch.full((len(space.edges), len(space.ops)), 1 / len(space.ops), device=device, requires_grad=True)
+def by_blocks(
+    record: Record,
+    size: int,
+    cells: int | None,
+    source: Results,
+    settings: Settings,
+    tell: Callable[[float], None] = lambda count: None,
+) -> Path:
+    """The file of a run's estimates on every block of so many validation images, one after the other, each as if there
+    were no others; what is left over at the end belongs to no block.
 
-    def paths(count: int) -> list[Genotype]:
-        return [space.sample(task.region, rng) for _ in range(count)]
-
-    def trained(region: Region, weights: torch.Tensor | None) -> float:
-        loss = torch.nn.functional.cross_entropy(supernet(batch.images, weights, region), batch.labels)
-        if loss.requires_grad:
-            loss.backward()
-        return 3 * BATCH * task.multiply_adds(region) / 1e9
-
-    def scored(count: int) -> float:
-        chosen = space.functions(paths(count))[1]
-        scores(supernet, [batch], chosen)
-        return BATCH * sum(task.multiply_adds(space.alone(genotype)) for genotype in chosen) / 1e9
-
-    supernet.train()
-    mixture = _paced(lambda: trained(task.region, theta), device)
-    path = _paced(lambda: trained(space.alone(paths(1)[0]), None), device)
-    supernet.eval()
-    took = _seconds(lambda: scored(FEW), device)
-    many = min(MANY, max(FEW, int(FEW * 4 * TIMED / took)))  # the more of them, the more they share
-    return Pace(mixture, path, _paced(lambda: scored(many), device))
+    Columns: the architecture, and `accuracy_k` and `cross_entropy_k` of block k. The metadata name the run, the size
+    and the digest of the weights. Raises BadRecord, BadSpec.
+    """
+    if size < 1:
+        raise BadSpec(f"--blocks {size}: a block has 1 image or more")
+    scale = How(images=0, cells=cells).scale(Scale(**record.identity["scale"]))
+    task, kept, digest = _restored(record, None, replace(scale, evaluation_batch=size), source, settings)
+    count = len(task.images.valid) // size
+    if count < 2:
+        raise BadSpec(f"--blocks {size}: {len(task.images.valid):,} validation images have no two blocks of that size")
+    asked = [g for g in probe.probe_set(task.space, scale.probe) if task.space.feasible(g)]
+    values = np.stack([_on_block(task, kept, asked, k, size, tell) for k in range(count)], axis=1)
+    note = {"run": record.key, "images": str(size), **{name: str(value) for name, value in digest.items()}}
+    path = Results(settings.results).blocks_path(record.key)
+    write_atomically(path, _blocks_file(probe.keys_of(task.space, asked), values, note))
+    return path
 
 
-def _paced(work: Callable[[], float], device: torch.device) -> float:
-    """Of what the work says that it does, so much a second; done once before, and then for `TIMED` seconds."""
-    work()
-    done: list[float] = []
-    took = 0.0
-    while took < TIMED:
-        took += _seconds(lambda: done.append(work()), device)
-    return sum(done) / took
+def _on_block(
+    task: Task, kept: Sequence[Any], asked: Sequence[Genotype], block: int, size: int, tell: Callable[[float], None]
+) -> NDArray[np.float64]:
+    """`[n, 2]` estimates on one block of images."""
+    inside = np.arange(block * size, (block + 1) * size)
+    homes = [replace(home, supernet=home.supernet.on(task.valid_images(inside))) for home in kept]
+    found = (deepest(homes) if len(homes) > 1 else homes[0].supernet.estimates)(asked, None)
+    tell(len(asked))
+    return found
 
 
-def _seconds(work: Callable[[], object], device: torch.device) -> float:
-    """CPU seconds, as others may be at work here too; on a GPU those of the clock."""
-    if device.type != "cuda":
-        began = time.process_time()
-        work()
-        return time.process_time() - began
-    torch.cuda.synchronize(device)
-    began = time.perf_counter()
-    work()
-    torch.cuda.synchronize(device)
-    return time.perf_counter() - began
+def _identity(record: Record, how: How) -> tuple[dict[str, Any], str]:
+    """Of the run estimated so, and its label."""
+    identity = dict(record.identity)
+    identity["scale"] = plain(how.scale(Scale(**identity["scale"])))
+    trained = statistics_of(record)
+    if how.statistics is None or how.statistics == trained:
+        return identity, record.label
+    name, settings = parsed(record.label)
+    return {**identity, ESTIMATED: {"statistics": how.statistics}}, printed(
+        name, {**settings, "statistics": how.statistics}
+    )
 
 
-def _but(identity: Mapping[str, Any], *names: str) -> str:
-    """A run's identity without these parts, as text."""
-    return canonical({name: value for name, value in identity.items() if name not in names})
+def statistics_of(record: Record) -> str | None:
+    """By which statistics a run trained, and so estimates; None where its method trains nothing that says so."""
+    config = record.identity["method"]["config"]
+    training = config.get("base", {}).get("config", config).get("training", {})
+    found = training.get("norm", {}).get("statistics")
+    return None if found is None else str(found)
 
 
-def _class(identity: Mapping[str, Any]) -> str:
-    """The class of a run's method, where it searches, and at which scale."""
-    return canonical([identity["method"]["name"], identity["space"], identity["dataset"], identity["scale"]])
+def _restored(
+    record: Record, statistics: Statistics | None, scale: Scale, source: Results, settings: Settings
+) -> tuple[Task, list[Any], dict[str, Any]]:
+    """A task on the run's images, its supernets, and what is said of their file."""
+    said = record.place.get("supernets")
+    path = source.supernets_path(record.key)
+    if not said or not path.exists():
+        why = "kept no supernets" if not said else f"kept its supernets in {path}, which is not there"
+        raise BadRecord(f"run {record.key} ({record.label} seed {record.identity['seed']}) {why}; {AGAIN}")
+    digest = hashlib.blake2b(path.read_bytes(), digest_size=16).hexdigest()
+    if digest != said["blake2b"]:
+        raise BadRecord(f"{path} is not what record {record.key} was written with; {AGAIN}")
+    torch.set_num_threads(settings.threads)
+    loaded = images.load(record.identity["dataset"], settings.data)
+    if record.place.get("images_digest") not in (None, loaded.digest):
+        raise BadRecord(
+            f"run {record.key} searched images {record.place['images_digest']}, {loaded.title} is {loaded.digest} "
+            "here; estimate it on the images that it was trained on"
+        )
+    seen, device = visible(loaded, scale), device_named(settings.device)
+    if scale.probe_images > len(seen.valid):
+        raise BadSpec(f"--images {scale.probe_images}: run {record.key} has {len(seen.valid):,} validation images")
+    task = Task(spaces.get(record.identity["space"]), seen, scale, record.identity["seed"], device)
+    return task, task.kept(path, record.key, statistics), {"weights": digest}
+
+
+def _place(task: Task, settings: Settings, began: datetime) -> dict[str, Any]:
+    """Where and with what the estimates were made."""
+    name = torch.cuda.get_device_name(task.device) if task.device.type == "cuda" else processor()
+    return {
+        **provenance(),
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "device": task.device.type,
+        "device_name": name,
+        "threads": settings.threads,
+        "started": began.isoformat(timespec="seconds"),
+    }
+
+
+def _blocks_file(keys: probe.Keys, values: NDArray[np.float64], note: dict[str, str]) -> bytes:
+    """A Parquet file of `[n, blocks, 2]` estimates."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns: dict[str, Any] = {probe.column_of(keys): keys}
+    for block in range(values.shape[1]):
+        columns[f"accuracy_{block}"] = values[:, block, 0].astype("f4")
+        columns[f"cross_entropy_{block}"] = values[:, block, 1].astype("f4")
+    stream = io.BytesIO()
+    table = pa.table(columns).replace_schema_metadata(note)
+    pq.write_table(table, stream, compression="zstd", compression_level=19)
+    return stream.getvalue()

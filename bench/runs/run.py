@@ -25,12 +25,14 @@ from bench.errors import BadRecord, BadSpec, BenchError, Busy, Diverged
 from bench.images import ImageSet
 from bench.nets.supernet import network_of
 from bench.runs import probe
+from bench.search import kept
 from bench.search.checkpoints import Checkpoints
 from bench.search.meter import Meter
 from bench.search.shared import Shared
 from bench.search.steps import Steps
 from bench.search.task import Found, SearchImages, Task
 from bench.spaces.space import Genotype, Space
+from bench.store.files import write_atomically
 from bench.store.record import Candidate, Record, Results
 from bench.store.schema import Status
 from bench.store.spec import SCALES, RunSpec, Scale, key_of
@@ -56,6 +58,7 @@ class Settings:
     steps: Steps = "ordinary"  # see bench.search.steps: results differ by rounding at most
     share: bool = False  # training that runs have in common is done once: see bench.search.shared
     workers: int = 1  # runs at a time; seconds of a GPU that others use too are longer than a run's own
+    keep: bool = False  # the trained supernets, in a file beside the record: see bench.search.kept
 
 
 def device_named(name: str) -> torch.device:
@@ -134,6 +137,7 @@ class _Run:
         self.started, self._began, self._cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
         self.same = _sameness(device, settings, self.images)
         self.checkpoints = Checkpoints(_kept_in(results, spec, self.same), self.task)
+        self.supernets: dict[str, Any] | None = None  # what the record says of those that are kept
         self.shared = Shared(results.shared_path, self.same, self.task, self.checkpoints)
         self.task.keeper = self.shared if settings.share else self.checkpoints
 
@@ -181,6 +185,8 @@ class _Run:
 
     def kept(self, outcome: _Outcome) -> Record:
         """The record of an outcome, written; what was kept of a run on its way goes."""
+        if self.settings.keep and outcome.found is not None:
+            self._keep(outcome.found)
         try:
             record = self._record(outcome)
             self.results.check(record)
@@ -193,6 +199,21 @@ class _Run:
             self.partial.unlink(missing_ok=True)
             self.results.drop_checkpoints(self.spec.key)
         return record
+
+    def _keep(self, found: Found) -> None:
+        """Write the supernets that the search estimates by; says so where there are none."""
+        if not found.supernets:
+            warnings.warn(
+                f"{self.spec.label} seed {self.spec.seed} leaves no supernet that could be kept", stacklevel=2
+            )
+            return
+        path, content = self.results.supernets_path(self.spec.key), kept.written(self.spec.key, found.supernets)
+        try:
+            write_atomically(path, content)
+        except BadRecord as error:
+            warnings.warn(f"{error}; the run goes on and keeps no supernet", stacklevel=2)
+        else:
+            self.supernets = kept.said(path, found.supernets, content)
 
     def _record(self, outcome: _Outcome) -> Record:
         spec, task, found = self.spec, self.task, outcome.found
@@ -209,20 +230,15 @@ class _Run:
             trace=tuple(task.trace),
             details={} if found is None else found.details,
             cost={**vars(task.meter.total()), "phases": phases},
-            estimates=None if outcome.estimates is None else self._note(outcome.estimates),
+            estimates=None
+            if outcome.estimates is None
+            else probe.note(
+                self.results.estimates_path(spec.key),
+                outcome.estimates,
+                spec.scale.estimated_on or len(self.visible.valid),
+            ),
             place=self._place(),
         )
-
-    def _note(self, estimates: probe.Estimates) -> dict[str, Any]:
-        """What a record says of its estimates, which lie beside it."""
-        keys, values = estimates
-        return {
-            "file": self.results.estimates_path(self.spec.key).name,
-            "blake2b": probe.digest(estimates),
-            "probe": len(keys),
-            "opinions": int(np.isfinite(values[:, 0]).sum()),
-            "images": self.spec.scale.estimated_on or len(self.visible.valid),
-        }
 
     def _place(self) -> dict[str, Any]:
         """Where and with what a run was made; none of it identifies a machine."""
@@ -239,6 +255,7 @@ class _Run:
             "cpu_s": time.process_time() - self._cpu,
             "stops": self.checkpoints.stops,  # how often it was stopped before and taken up again
             "shared": self.shared.taken,  # fits that were taken over from other runs
+            **({} if self.supernets is None else {"supernets": self.supernets}),  # those that are kept
         }
 
 

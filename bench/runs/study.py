@@ -18,6 +18,11 @@ PARTITION = tuple(BASES)
 FAIR = tuple(f"{label}(protocol=fair)" for label in PARTITION)
 RANKING = ("fade", "bayes")
 FREE = ("parameters", "multiply-adds")
+FIRST = (
+    *(*BASELINES, *FREE, "rsps", "darts", "snas"),
+    *("fewshot-rsps(protocol=fair)", "gm-rsps(protocol=fair)", "hep(protocol=fair)", "fade(rounds=3)"),
+)
+"""The first run: one-shot searches and a search of each of the five papers at about the images of one supernet."""
 AT_EQUAL_IMAGES = BASELINES + FREE + ONE_SHOT + FAIR
 """One-shot searches, and partition searches at the images of their base."""
 RIVALS = (*FREE, "rsps-longer", "darts-2nd-longer", "snas-longer")
@@ -90,7 +95,7 @@ STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
         Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", (), seeds=(0,)),
-        Study("nb201", "the quick comparison on the embedded images", "patches", "quick"),
+        Study("nb201", "the first run: each paper's search at equal images (minutes)", "patches", "quick", FIRST),
         Study(
             "nb201-partition",
             "the five papers' methods, their rivals and ablations, both protocols (some ten hours of one core)",

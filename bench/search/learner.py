@@ -26,8 +26,8 @@ from bench.nets.operations import Norm
 from bench.nets.precision import arithmetic
 from bench.nets.streams import torch_stream
 from bench.nets.supernet import Precision, Supernet
-from bench.nets.sweep import scores
 from bench.search.meter import Meter
+from bench.search.trained import estimated
 from bench.spaces.space import Genotype, Region, Space
 from bench.store.spec import added, require_range
 from bench.streams import numpy_stream
@@ -96,6 +96,11 @@ class Relaxation(ABC):
     def as_trained(self) -> Relaxation:
         """One that trains alike, without what `choose` alone reads: two of which this is equal share their training."""
         return self
+
+    @property
+    def channel_share(self) -> int:
+        """Into how many parts channels fall of which operations see one; 1 is all of them."""
+        return 1
 
     @property
     def single_level(self) -> bool:
@@ -537,15 +542,6 @@ class Learner:
     def estimates(self, genotypes: Sequence[Genotype], images: int | None = None) -> NDArray[np.float64]:
         """`[n, 2]` accuracy and cross-entropy of each, as `estimate` gives them but to rounding; architectures that are
         one function on shared weights are computed, and paid for, once (`bench.nets.sweep`)."""
-        self.supernet.eval()
-        batches = self.valid.in_order(self.evaluation_batch, images)
-        passes = -(-self.valid.count(images) // self.evaluation_batch)
         checked = [self.space.check(g) for g in genotypes]
-        with arithmetic(self.alpha.device, "fp32"):
-            return scores(
-                self.supernet,
-                batches,
-                checked,
-                self.meter.charge_forward,
-                tell=lambda share: self.estimated(share * len(checked) / passes),
-            )
+        charge, told = self.meter.charge_forward, lambda count: self.estimated(count)
+        return estimated(self.supernet, self.valid, self.evaluation_batch, checked, images, charge, told)

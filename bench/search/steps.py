@@ -213,7 +213,8 @@ def _kept(learner: Learner) -> Iterator[None]:
 
 def maskable(learner: Learner) -> bool:
     """Whether a sampled path may be a mask: running statistics would take in operations that are not on it."""
-    return learner.supernet.maskable and learner.training.norm.statistics != "running"
+    whole = learner.relaxation.channel_share == 1  # in a mixture `none` passes the other channels; alone it is no edge
+    return whole and learner.supernet.maskable and learner.training.norm.statistics != "running"
 
 
 def computed(space: CellSpace, path: Region) -> Tensor:

@@ -7,9 +7,10 @@ holds no ground truth and no test image, and there is no way from it to either.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,19 +23,18 @@ from bench.images.batches import Batches
 from bench.images.splits import stratified
 from bench.nets.operations import Norm
 from bench.nets.streams import torch_stream
-from bench.nets.supernet import Supernet, supernet_of
+from bench.nets.supernet import Precision, Supernet, supernet_of
+from bench.search.kept import Statistics, restored
 from bench.search.learner import Halves, Harness, Keeper, Learner, Relaxation, Schedule, Training
 from bench.search.meter import Meter
 from bench.search.shared import added
 from bench.search.steps import Steps, stepper_for
+from bench.search.trained import Estimator, Home
+from bench.spaces.cells import CellSpace
 from bench.spaces.layout import Shape
 from bench.spaces.space import Genotype, Region, Space
 from bench.store.spec import Scale
 from bench.streams import numpy_stream
-
-Estimator = Callable[[Sequence[Genotype], int | None], NDArray[np.float64]]
-"""Genotypes and a number of validation images to `[n, 2]` accuracy [0, 1] and cross-entropy (nats); NaN where the
-method has no opinion. The row of a genotype does not depend on what else is asked for."""
 
 SAMPLE = 1_000
 """Architectures by which the cost of a path is known: to about a hundredth."""
@@ -48,6 +48,7 @@ class Found:
     candidates: tuple[tuple[Genotype, float | None], ...]  # finalists with the method's estimates, accuracy [0, 1]
     estimate: Estimator | None = None
     details: Mapping[str, Any] = field(default_factory=dict)  # JSON values worth keeping
+    supernets: tuple[Home, ...] = ()  # those that `estimate` asks, as `deepest` asks them; none where it asks others
 
 
 @dataclass(frozen=True)
@@ -129,8 +130,8 @@ class Task:
         self.keeper = Keeper()  # of what is trained
         self.trace: list[dict[str, Any]] = []
         self._supernets = 0
-        self._measured: Supernet | None = None  # on which costs are looked up
-        self._means: dict[tuple[Region, int], float] = {}
+        self._means: dict[tuple[Region, int, int], float] = {}
+        self._measured: dict[int, Supernet] = {}  # on which costs are looked up
         self._on_device: dict[tuple[str, int], Batches] = {}
         self._started = time.perf_counter()
 
@@ -159,7 +160,13 @@ class Task:
         self._supernets += 1
         place = f"weights/{name}"
         supernet = supernet_of(
-            self.space, self.shape, training.norm, self.seed, place, training.precision, nested=training.nested
+            self._shared(relaxation.channel_share, training.nested),
+            self.shape,
+            training.norm,
+            self.seed,
+            place,
+            training.precision,
+            nested=training.nested,
         )
         supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs lack it
         self.meter.watch(supernet)
@@ -171,20 +178,51 @@ class Task:
         schedule = Schedule(epochs, epochs if horizon is None else horizon)
         return Learner(supernet, region, relaxation, training, schedule, halves, self._harness(name))
 
-    def multiply_adds(self, region: Region) -> int:
-        """Of one image's pass forward through a supernet of this task, as the operations of `region` cost."""
-        if self._measured is None:
-            self._measured = supernet_of(self.space, self.shape, Norm(), 0, "")
-        return self._measured.multiply_adds(region)
+    def kept(self, path: Path, key: str, statistics: Statistics | None = None) -> list[Home]:
+        """The supernets of the run `key` in a file (`bench.search.kept`), to be estimated on the images of this task.
+        statistics: by which; as they were trained by default. Raises BadRecord, BadSpec."""
 
-    def mean_multiply_adds(self, region: Region, sample: int = SAMPLE) -> float:
+        def made(norm: Norm, precision: Precision, share: int, nested: bool) -> Supernet:
+            space = self._shared(share, nested)
+            supernet = supernet_of(space, self.shape, norm, self.seed, "", precision, nested=nested)
+            supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in learner
+            return supernet
+
+        each = self.scale.evaluation_batch
+        valid = self._batches("valid", min(each, len(self.images.valid)), "kept")
+        return restored(path, key, self.space, made, valid, each, statistics, lambda count: self.estimated(count))
+
+    def valid_images(self, rows: NDArray[np.intp]) -> Batches:
+        """These validation images alone, in order."""
+        images = self.images
+        part = Images(images.valid.pixels[rows], images.valid.labels[rows])
+        return Batches(part, images.mean, images.std, len(rows), self.device)
+
+    def _shared(self, share: int, nested: bool = False) -> Space:
+        """The space whose supernet computes so little of the channels."""
+        if share == 1:
+            return self.space
+        if nested:
+            raise BadSpec(f"nested kernels take all channels; set share to 1, not {share}, or training.nested to false")
+        if not isinstance(self.space, CellSpace):
+            raise BadSpec(f"{self.space.name} has no cells whose channels could be parted into {share}; set share to 1")
+        return replace(self.space, share=share)
+
+    def multiply_adds(self, region: Region, share: int = 1) -> int:
+        """Of one image's pass forward through a supernet of this task, as the operations of `region` cost; share: into
+        how many parts channels fall of which operations see one."""
+        if share not in self._measured:
+            self._measured[share] = supernet_of(self._shared(share), self.shape, Norm(), 0, "")
+        return self._measured[share].multiply_adds(region)
+
+    def mean_multiply_adds(self, region: Region, share: int = 1, sample: int = SAMPLE) -> float:
         """The same of one architecture of the region: the mean of all of them where they are at most so many, or of a
         sample."""
-        if (region, sample) not in self._means:
+        which = region, share, sample
+        if which not in self._means:
             drawn = self.space.some(region, sample, lambda: self.stream("cost of paths"))
-            mean = float(np.mean([self.multiply_adds(self.space.alone(genotype)) for genotype in drawn]))
-            self._means[region, sample] = mean
-        return self._means[region, sample]
+            self._means[which] = float(np.mean([self.multiply_adds(self.space.alone(g), share) for g in drawn]))
+        return self._means[which]
 
     @property
     def shape(self) -> Shape:

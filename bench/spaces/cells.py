@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BadGenotype, BadSpace
 from bench.spaces.layout import Layout, Place, Shape
-from bench.spaces.operations import Kernel, Operation, operation
+from bench.spaces.operations import Kernel, Operation, Partial, operation
 from bench.spaces.space import CellType, Genotype, Region, Sizes, Space
 
 Used = tuple[tuple[int, ...], ...]
@@ -20,9 +20,14 @@ Used = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True)
 class CellSpace(Space):
-    """Cells of named operations in the places of a layout. Raises BadSpace, UnknownName for what does not fit."""
+    """Cells of named operations in the places of a layout. Raises BadSpace, UnknownName for what does not fit.
+
+    share: of a supernet with partial channels (`operations.Partial`), into how many parts they fall; the architectures
+    and their sizes are those of 1.
+    """
 
     layout: Layout
+    share: int = field(default=1, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -33,7 +38,7 @@ class CellSpace(Space):
             raise BadSpace(f"the layout of {self.name} has cells of types {names}; the space has {self._types}")
         if not self.operations:
             raise BadSpace(f"{self.name} has no operation")
-        for place in places:
+        for place in places if self.share == 1 else ():  # sizes are stated for all channels
             self._check_widths(place)
 
     def _check_widths(self, place: Place) -> None:
@@ -54,7 +59,8 @@ class CellSpace(Space):
     @cached_property
     def operations(self) -> tuple[Operation, ...]:
         """What `ops` stand for. Raises UnknownName."""
-        return tuple(operation(name) for name in self.ops)
+        named = tuple(operation(name) for name in self.ops)
+        return named if self.share == 1 else tuple(Partial(one.name, one, self.share) for one in named)
 
     @cached_property
     def holders(self) -> Mapping[int, int]:
@@ -80,7 +86,13 @@ class CellSpace(Space):
     @cached_property
     def absent(self) -> int | None:
         """The operation that stands for no edge, where there is one."""
-        return next((op for op, one in enumerate(self.operations) if one.absent), None)
+        return next((op for op, name in enumerate(self.ops) if operation(name).absent), None)
+
+    def computed(self, ops: Sequence[int]) -> tuple[int, ...]:
+        """Of the operations of an edge those that are computed: all but `none`, which gives nothing. With partial
+        channels it passes the others on, unless it stands alone: then there is no edge."""
+        named = tuple(op for op in ops if op != self.absent)
+        return named if self.share == 1 or not named else tuple(ops)
 
     def stride(self, edge: int) -> int:
         """By how much an edge narrows what it takes."""
@@ -154,7 +166,7 @@ class CellSpace(Space):
 
 @lru_cache(maxsize=16384)
 def _used(space: CellSpace, region: Region) -> Used:
-    allowed = [tuple(op for op in ops if op != space.absent) for ops in region.lists]
+    allowed = [space.computed(ops) for ops in region.lists]
     found: list[tuple[int, ...]] = [()] * len(space.edges)
     for kind in space.cells:
         for e in leading(space, kind, allowed):

@@ -108,8 +108,10 @@ class Dag(CellSpace):
     def functions(self, genotypes: Sequence[Genotype]) -> tuple[list[int], list[Genotype]]:
         """The functions to compute, in lexicographic order, and for every genotype which of them it is.
 
-        The live genotype with the fewest operations stands for its class.
+        The live genotype with the fewest operations stands for its class. With partial channels no two are one.
         """
+        if self.share > 1:
+            return super().functions(genotypes)
         names: dict[Hashable, int] = {}
         forms = [self.shared_form(genotype, names) for genotype in genotypes]
         best: dict[Hashable, tuple[int, Genotype]] = {}

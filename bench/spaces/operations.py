@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from bench.errors import BadSpace, UnknownName
+from bench.errors import BadSpace, BadSpec, UnknownName
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,29 @@ class Absent(Operation):
     def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
         """None."""
         return ()
+
+
+@dataclass(frozen=True)
+class Partial(Operation):
+    """Partial channels (PC-DARTS, Xu et al., ICLR 2020, section 3.1): `inner` on the first of `share` equal parts of
+    the channels; the other parts pass beside it, and all are shuffled. Where the width changes nothing could pass, and
+    `inner` is what it is."""
+
+    inner: Operation
+    share: int
+
+    def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """Those of `inner` on its part. Raises BadSpec where the channels cannot be parted so."""
+        if channels % self.share:
+            raise BadSpec(
+                f"{channels} channels cannot be parted into {self.share} equal shares; choose a share that divides "
+                "every width, or more channels"
+            )
+        return self.inner.kernels(channels // self.share, side, stride)
+
+    def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """Those of `inner`, in full."""
+        return self.inner.widening(inputs, outputs, side, stride)
 
 
 @dataclass(frozen=True)

@@ -184,6 +184,14 @@ class Results:
         """Where the probe estimates of a run lie."""
         return names.within(self.root / "estimates", key, "parquet", fault=BadRecord)
 
+    def supernets_path(self, key: str) -> Path:
+        """Where the trained supernets of a run lie, if they were kept (`bench.search.kept`)."""
+        return self.root / "supernets" / f"{key}.npz"
+
+    def blocks_path(self, key: str) -> Path:
+        """Where the estimates of a run's supernets lie block of images by block, if they were made (`--blocks`)."""
+        return self.root / "blocks" / f"{key}.parquet"
+
     def partial_path(self, key: str) -> Path:
         """Where the estimates of a run lie while it makes more of them."""
         return names.within(self.root / "estimates", key, "partial", "parquet", fault=BadRecord)

@@ -23,6 +23,7 @@ _FOLDER = Path(__file__).parent / "tables"
 TABLES: Mapping[str, Path] = {
     "nb201": _FOLDER / "patches.parquet",
     "toy-darts": _FOLDER / "patches-toy-darts.parquet",
+    "macro": _FOLDER / "patches-macro.parquet",
 }
 """The tables that come with the program, by space."""
 

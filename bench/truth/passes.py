@@ -76,7 +76,7 @@ MACRO = Embedded(
     {FIRST: Pass(Plan(Recipe(channels=8, learning_rate=0.1), seeds=(0, 1, 2), space="macro"))},
 )
 
-MADE: Mapping[str, Embedded] = {"nb201": NB201, "toy-darts": TOY_DARTS}
+MADE: Mapping[str, Embedded] = {"nb201": NB201, "toy-darts": TOY_DARTS, "macro": MACRO}
 
 
 def made(space: str) -> Embedded:

@@ -26,6 +26,7 @@ SMALL = {
     "cells": "3",
     "population": "3",
     "generations": "2",
+    "share": "2",
 }
 """Numbers that are set to less wherever a method has them, at any depth."""
 
@@ -57,7 +58,7 @@ def _less(part: Any, path: str) -> Any:
         value = getattr(part, field.name)
         if dataclasses.is_dataclass(value):
             yield from _less(value, f"{path}{field.name}.")
-        elif field.name in SMALL and isinstance(value, int):
+        elif field.name in SMALL and isinstance(value, int) and value > int(SMALL[field.name]):
             yield f"{path}{field.name}", SMALL[field.name]
 
 
