@@ -20,7 +20,7 @@ from analysis.tables.main import print_main
 from bench.errors import BenchError, counted
 from bench.runs.progress import Pulse
 from bench.store.hints import DEFAULT, addressed
-from bench.store.names import printable
+from bench.store.names import plain_terminal, printable
 from bench.store.record import Results
 from bench.store.typed import options
 
@@ -104,6 +104,7 @@ def earlier(root: Path, written: Sequence[Path]) -> list[str]:
 def main() -> int:
     """The command line; errors that a person can act on are one line and exit code 2."""
     root = DEFAULT
+    plain_terminal()
     try:
         asked = options(Options, "python -m analysis")
         root = asked.results

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -12,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Protocol, cast
 
+import matplotlib
 import pandas as pd
 
 import analysis.figures
@@ -49,11 +51,11 @@ def all_drawn(
     modules = [drawing.__name__ for _, drawing in found]
     made: list[Drawn] = []
     with ExitStack() as stack:
-        if workers < 2:
+        pool = _pool(workers) if workers > 1 else None
+        if pool is None:
             results: Iterator[Drawn] = map(_drawn, modules, repeat(frame), repeat(root))
         else:
-            pool = stack.enter_context(ProcessPoolExecutor(workers, mp_context=get_context("spawn")))
-            results = pool.map(_drawn, modules, repeat(frame), repeat(root))
+            results = stack.enter_context(pool).map(_drawn, modules, repeat(frame), repeat(root))
         for name, _ in found:
             if told is not None:
                 told(len(made), len(found), name)
@@ -61,7 +63,17 @@ def all_drawn(
     return [(name, drawing, one) for (name, drawing), one in zip(found, made, strict=True)]
 
 
+def _pool(workers: int) -> ProcessPoolExecutor | None:
+    """Processes that draw, or None, with a warning, where the machine lets them share no memory."""
+    try:
+        return ProcessPoolExecutor(workers, mp_context=get_context("spawn"))
+    except OSError as error:
+        warnings.warn(f"processes can share no memory here ({error.strerror}); one draws, not {workers}", stacklevel=3)
+        return None
+
+
 def _drawn(module: str, frame: pd.DataFrame, root: Path) -> Drawn:
+    matplotlib.use("agg")  # whatever a notebook around this says
     try:
         return cast(Drawing, importlib.import_module(module)).draw(frame, Results(root))
     except BadRecord as error:  # what cannot be trusted costs this table or figure, not the others

@@ -116,7 +116,7 @@ def _setting_said(setting: Setting, data: pd.DataFrame) -> str:
 def _head(file: Path) -> str:
     """The head of the figure's caption. Raises BadRecord where it has none."""
     path = file.with_name(f"{file.stem}.md")
-    found = _HEAD.match(path.read_text())
+    found = _HEAD.match(path.read_text(encoding="utf-8"))
     if found is None:
         raise BadRecord(f"{path} does not begin with a head in bold type; `python -m analysis` writes it again")
     return found[1]

@@ -51,7 +51,7 @@ def update(path: Path, frame: pd.DataFrame) -> Path:
     """Write the file with all its generated parts made anew. Raises BadRecord where it cannot be read, or a part needs
     scores that are not there; UnknownName for a part that nobody makes."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadRecord(f"cannot read {path}: {error.strerror}; name another file with --readme") from None
     return write_text(path, _BLOCK.sub(lambda found: f"{found[1]}{_made(found['name'], frame)}\n{found[3]}", text))

@@ -116,7 +116,7 @@ def _item(
     root: Path,
 ) -> Item:
     kind = stem.parent.name.removesuffix("s")
-    whole = caption.unfolded(without_links(paths[".md"].read_text()))
+    whole = caption.unfolded(without_links(paths[".md"].read_text(encoding="utf-8")))
     words, notes = (markup.read(part, lambda text: names.get(text.rstrip(MARKS), "")) for part in whole)
     setting = setting_in(stem.name, known)
     title = _where(stem.name, setting)

@@ -208,7 +208,7 @@ def _script(*names: str) -> tuple[Markup, str]:
 
 
 def _source(name: str) -> str:
-    return (Path(__file__).parent / "templates" / name).read_text()
+    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -78,8 +79,9 @@ class StudyOptions(Common):
 
         part = Shard() if self.shard is None else Shard.parsed(self.shard)
         _check_images(study.dataset, self.data)
-        if self.threads < 1:
-            raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more")
+        cores = os.cpu_count() or 1
+        if not 1 <= self.threads <= cores:
+            raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more, of the {cores} that there are here")
         return part.of_all(specs)
 
     @property

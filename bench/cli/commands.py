@@ -23,9 +23,9 @@ from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
 from bench.cli.sharing import Collect, Plan
-from bench.errors import BadRecord, BadSpec, BenchError, Busy, Died, NoSuchEntry, UnknownName, counted
+from bench.errors import BadRecord, BadSpec, BenchError, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
-from bench.store.names import printable
+from bench.store.names import plain_terminal, printable
 from bench.store.typed import parsed, program
 
 LOG = "progress.log"
@@ -48,6 +48,9 @@ class RunCommand(StudyOptions):
     pin: bool = False
     """Write down which runs the study has, as plan.json in the results folder, and make none of them yet; from then on
     the study runs exactly these there."""
+    time_limit: float | None = None
+    """Seconds that one run may take; it is then kept with status `timeout`, to be tried again with more."""
+
     share: bool | None = None
     """Do training that runs have in common once, as some studies ask: a parent, say, that several methods begin with.
     Each is charged as if it had trained alone."""
@@ -55,7 +58,8 @@ class RunCommand(StudyOptions):
     def __call__(self) -> int:
         from rich.console import Console
 
-        from bench.runs import agreed
+        from bench.runs import agreed, limits
+        from bench.runs.batch import settled
         from bench.runs.pool import Processes, Serial
         from bench.runs.progress import Report
         from bench.runs.run import Settings, device_named, finished, make, provenance
@@ -70,15 +74,15 @@ class RunCommand(StudyOptions):
         specs = self.here(study, specs)
         device = device_named(self.device)
         provenance()  # now, for this process, and not after hours in which the sources may have changed
+        limits.check(self.time_limit)
         results = Results(self.results)
         results.check_writable()
         alone = 1 if device.type == "cuda" else None  # runs share a GPU only where that is asked for
         pool = Serial() if self.pool == "serial" else Processes(alone if self.workers is None else self.workers)
         share = study.shares if self.share is None else self.share
         workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
-        settings = Settings(
-            self.results, self.device, self.threads, self.data, self.steps, share, workers, self.keep_supernet
-        )
+        how = self.threads, self.data, self.steps, share, self.time_limit
+        settings = Settings(self.results, self.device, *how, workers, self.keep_supernet)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
         scale = specs[0].scale.name if specs else study.scale
@@ -105,8 +109,12 @@ class RunCommand(StudyOptions):
         with Report(names, [spec.label for spec in specs], workers, console, self.results / LOG) as report:
             for index, there in known.items():
                 report.finish(index, _told(there, False, self.results))
-            for at, outcome in pool.map(jobs, lambda at, share: report.tick(left[at], share)):
-                record, made = (outcome, False) if isinstance(outcome, Died) else outcome
+
+            def tick(at: int, share: float) -> None:
+                report.tick(left[at], share)
+
+            keys = [specs[index].key for index in left]
+            for at, record, made in settled(jobs, keys, pool, results, tick, partial(said, root=self.results)):
                 report.finish(left[at], _told(record, made, self.results))
                 if not isinstance(record, BenchError):
                     records.append(record)
@@ -132,7 +140,7 @@ def _told(record: Any, made: bool, folder: Path) -> str:
     """One line about the outcome of a run, made now or found, or why there is none."""
     from bench.runs.progress import duration
 
-    if isinstance(record, (Busy, Died)):
+    if isinstance(record, Died):
         return str(record)
     if isinstance(record, BenchError):
         return printable(hints.addressed(f"not made: {record}", folder))
@@ -380,6 +388,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. The exit code is 0; 1 where a run failed or diverged; 2 for a one-line error; 130 if stopped."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = None
+    plain_terminal()
     try:
         command = _parsed(words)
         return command() if command else 0

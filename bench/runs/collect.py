@@ -1,7 +1,7 @@
 """Several results folders made one: what parts of a study left, each in a folder of its own.
 
-Records, their estimates and kept supernets are taken over as they are, byte by byte. Scores, tables and figures are made again from
-them. A run that two folders hold must be the same run, but for seconds, bytes and place.
+Records, their estimates and kept supernets are taken over as they are, byte by byte. Scores, tables and figures are
+made again from them. A run that two folders hold must be the same run, but for seconds, bytes and place.
 """
 
 from __future__ import annotations

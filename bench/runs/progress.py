@@ -13,6 +13,8 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
+from bench.store.files import opened, write_through
+
 
 @dataclass
 class Forecast:
@@ -164,8 +166,8 @@ class Report:
         if self.log is None:
             return
         try:
-            with self.log.open("a", encoding="utf-8") as file:
-                file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+            with opened(self.log) as file:
+                write_through(file, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n".encode())
         except OSError as error:
             self.console.print(
                 f"no log from here on: {self.log}: {error.strerror}", highlight=False, markup=False, soft_wrap=True

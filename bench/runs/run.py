@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import re
 import subprocess
 import time
 import traceback
@@ -25,9 +26,11 @@ from bench.errors import BadRecord, BadSpec, BenchError, Busy, Diverged
 from bench.images import ImageSet
 from bench.nets.supernet import network_of
 from bench.runs import probe
+from bench.runs.limits import TimedOut, limited
 from bench.search import kept
 from bench.search.checkpoints import Checkpoints
 from bench.search.meter import Meter
+from bench.search.pulse import Pulse
 from bench.search.shared import Shared
 from bench.search.steps import Steps
 from bench.search.task import Found, SearchImages, Task
@@ -43,6 +46,8 @@ SEARCHED = 0.8
 ROOM = "end other programs, take fewer --workers, or choose a smaller --scale"
 """What to do where memory is short."""
 
+_SHORT_OF_MEMORY = ("DefaultCPUAllocator", "not enough memory", "unable to mmap", "Cannot allocate memory")
+
 OUTERMOST = "search"
 """The phase of whatever a method does outside its own phases."""
 
@@ -57,6 +62,7 @@ class Settings:
     data: Path | None = None  # folder of the image files
     steps: Steps = "ordinary"  # see bench.search.steps: results differ by rounding at most
     share: bool = False  # training that runs have in common is done once: see bench.search.shared
+    time_limit: float | None = None  # seconds of one run, by this process
     workers: int = 1  # runs at a time; seconds of a GPU that others use too are longer than a run's own
     keep: bool = False  # the trained supernets, in a file beside the record: see bench.search.kept
 
@@ -132,7 +138,8 @@ class _Run:
         def search_progress(share: float) -> None:
             progress(SEARCHED * share)
 
-        where = device, Meter(device), search_progress
+        self.pulse = Pulse()
+        where = device, Meter(device, self.pulse), search_progress
         self.task = Task(self.space, self.visible, spec.scale, spec.seed, *where, steps=settings.steps)
         self.started, self._began, self._cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
         self.same = _sameness(device, settings, self.images)
@@ -146,10 +153,15 @@ class _Run:
         alone."""
         found = None
         try:
-            _require_network(self.space)
-            asked = probe.probe_set(self.space, self.spec.scale.probe)
-            found = self._searched()
-            return _Outcome("done", "", found, self._estimated(found, asked))
+            with self.pulse, limited(self.settings.time_limit):
+                _require_network(self.space)
+                asked = probe.probe_set(self.space, self.spec.scale.probe)
+                found = self._searched()
+                return _Outcome("done", "", found, self._estimated(found, asked))
+        except TimedOut:
+            why = f"its time limit of {self.settings.time_limit:g} s is over; run it with a longer --time-limit"
+            if found is None:
+                return _Outcome("timeout", why)
         except Diverged as error:
             if found is None:
                 return _Outcome("diverged", str(error))
@@ -179,8 +191,8 @@ class _Run:
         return probe.estimated(estimate, self.space, asked, each, self.partial, known, told)
 
     def _said(self, error: Exception, searching: bool) -> str:
-        if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-            return _out_of_memory(self.task) if searching else f"out of memory on {self.task.device}"
+        if _is_of_memory(error):
+            return _out_of_memory(self.task, str(error)) if searching else f"out of memory on {self.task.device}"
         return str(error) if isinstance(error, BenchError) else traceback.format_exc()
 
     def kept(self, outcome: _Outcome) -> Record:
@@ -253,6 +265,8 @@ class _Run:
             "started": self.started.isoformat(timespec="seconds"),  # by the process that ended it
             "took_s": time.perf_counter() - self._began,  # by that process, estimates and all
             "cpu_s": time.process_time() - self._cpu,
+            "stood_still_s": round(self.pulse.lost(), 3),  # stopped from outside; in no other number of seconds
+            "slept_s": round(self.pulse.slept(), 3),  # of the machine; the same
             "stops": self.checkpoints.stops,  # how often it was stopped before and taken up again
             "shared": self.shared.taken,  # fits that were taken over from other runs
             **({} if self.supernets is None else {"supernets": self.supernets}),  # those that are kept
@@ -343,11 +357,23 @@ def _shown(progress: Callable[[float], None], whole: int) -> Callable[[float], N
     return estimated
 
 
-def _out_of_memory(task: Task) -> str:
+def _is_of_memory(error: Exception) -> bool:
+    """Whether memory was short, on a GPU or, as torch tells it, on the CPU, or memory that processes share."""
+    told = isinstance(error, RuntimeError) and any(word in str(error) for word in _SHORT_OF_MEMORY)
+    return told or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
+def _asked(message: str) -> str:
+    """How much was asked for when memory was short, where the message tells it."""
+    found = re.search(r"allocate ([\d.]+ ?[KMGT]?i?B|\d+ bytes)", message)
+    return f" when {found[1]} more were asked for" if found else ""
+
+
+def _out_of_memory(task: Task, message: str) -> str:
     peak = max((cost["peak_bytes"] for cost in task.meter.state().values()), default=0)
     return (
-        f"out of memory on {task.device} after a peak of {peak / 2**30:.1f} GiB; choose a smaller scale, or a smaller "
-        "batch (--set training.batch=N), which is another run with another result"
+        f"out of memory on {task.device}{_asked(message)}, after a peak of {peak / 2**30:.1f} GiB; choose a smaller "
+        "scale, or a smaller batch (--set training.batch=N), which is another run with another result"
     )
 
 
@@ -369,7 +395,7 @@ def _sameness(device: torch.device, settings: Settings, loaded: ImageSet) -> dic
 def processor() -> str:
     """The model name of the processor."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())

@@ -6,7 +6,6 @@ holds no ground truth and no test image, and there is no way from it to either.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -133,7 +132,7 @@ class Task:
         self._means: dict[tuple[Region, int, int], float] = {}
         self._measured: dict[int, Supernet] = {}  # on which costs are looked up
         self._on_device: dict[tuple[str, int], Batches] = {}
-        self._started = time.perf_counter()
+        self._started = self.meter.clock()
 
     def learner(
         self,
@@ -299,7 +298,7 @@ class Task:
             {
                 "forward_images": total.forward_images,
                 "backward_images": total.backward_images,
-                "wall_s": time.perf_counter() - self._started,
+                "wall_s": self.meter.clock() - self._started,
                 "genotype": list(genotype),
             }
         )
@@ -310,14 +309,14 @@ class Task:
 
     def spent(self) -> dict[str, Any]:
         """The account so far, as JSON values: phases, trace and seconds."""
-        wall_s = time.perf_counter() - self._started
+        wall_s = self.meter.clock() - self._started
         return {"phases": self.meter.state(), "trace": list(self.trace), "wall_s": wall_s}
 
     def resume(self, spent: Mapping[str, Any]) -> None:
         """Go on from an earlier account in place of this one."""
         self.meter.resume(spent["phases"])
         self.trace[:] = spent["trace"]
-        self._started = time.perf_counter() - spent["wall_s"]
+        self._started = self.meter.clock() - spent["wall_s"]
 
     def add(self, earned: Mapping[str, Any]) -> None:
         """Charge what another run spent on what this one takes over from it (`bench.search.shared`)."""

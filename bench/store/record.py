@@ -20,7 +20,7 @@ from typing import Any, TypeVar
 from bench.errors import BadRecord
 from bench.store import hints, names, schema, seals, strict
 from bench.store.files import content_of, write_atomically
-from bench.store.locks import claimed
+from bench.store.locks import claimed, is_held
 from bench.store.schema import Kind, Status
 from bench.store.spec import key_of
 
@@ -223,8 +223,15 @@ class Results:
 
     def claim(self, key: str) -> AbstractContextManager[None]:
         """Inside, no other process makes the run of that key. Raises Busy where one does."""
+        return claimed(self._lock(key), f"run {key}")
+
+    def is_claimed(self, key: str) -> bool:
+        """Whether a process is making the run of that key at this moment."""
+        return is_held(self._lock(key))
+
+    def _lock(self, key: str) -> Path:
         lock = names.within(self.root / "runs", key, "lock", fault=BadRecord)
-        return claimed(lock.with_name(f".{lock.name}"), f"run {key}")
+        return lock.with_name(f".{lock.name}")
 
     def find(self, key: str) -> Record | None:
         """The finished record of that key, checked, or None."""

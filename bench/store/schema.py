@@ -13,7 +13,7 @@ from msgspec import Meta
 from bench.errors import BadGenotype
 from bench.store.names import LABEL, NAME
 
-Status = Literal["done", "diverged", "failed", "interrupted"]
+Status = Literal["done", "diverged", "failed", "interrupted", "timeout"]
 Kind = Literal["trained", "surrogate"]
 """Where a truth has its accuracies from: networks that were trained, or a model that predicts them."""
 
@@ -153,6 +153,8 @@ class Place(TypedDict):
     threads: NotRequired[Count]
     workers: NotRequired[Count]
     stops: NotRequired[Count]
+    stood_still_s: NotRequired[Seconds]
+    slept_s: NotRequired[Seconds]
     python: NotRequired[Line]
     torch: NotRequired[Line]
 
