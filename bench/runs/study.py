@@ -36,6 +36,13 @@ SWITCHES = ("gm-darts(edges.by=random)",)
 CONTINUATIONS = ("then-whole", "then-few-shot", "then-gm", "then-random-groups", "then-random", "then-gm-afresh")
 DRAWS = ("then-random-groups(grouping.draw=1)", "then-random(edges.draw=1, grouping.draw=1)")
 """A second draw of what is random."""
+CHAIN = (
+    *BASELINES,
+    *FREE,
+    *("darts", "snas", "rsps", "spos", "proxyless", "proxyless-all", "shrink"),
+    *("fewshot-rsps", "fewshot-proxyless", "gm-darts", "gm-proxyless", "gm-proxyless-random", "gm-shrink", "hep"),
+)
+"""What is compared on a chain of blocks."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -122,6 +129,25 @@ STUDIES: dict[str, Study] = {
             (*BASELINES, *FREE, *ONE_SHOT, *PARTITION, "fade", "bayes"),
             seeds=(0, 1),
             space="toy-darts",
+        ),
+        Study(
+            "macro",
+            "all bases on the chain of NAS-Bench-Macro, Few-Shot, GM-NAS, random cuts and HEP-NAS on them",
+            "patches",
+            "quick",
+            CHAIN,
+            seeds=(0, 1, 2, 3, 4),
+            space="macro",
+        ),
+        Study(
+            "macro-cifar10-jpeg",
+            "the same on CIFAR-10 (JPEG), to be scored against the converted NAS-Bench-Macro (hours)",
+            "cifar10-jpeg",
+            "mini",
+            CHAIN,
+            seeds=(0, 1),
+            space="macro",
+            truth="FILE",
         ),
         Study(
             "nb201-cifar10-jpeg",
