@@ -162,6 +162,7 @@ class Count(Work[Paper]):
             each = self.search.base.choices * self.price.path(leaf.region)
             each += by_mixture * self.price.image(leaf.region)
             self.choosing += each * len(self.task.images.valid)
+            self.choosing += self.search.base.choosing(self.task) * self.price.image(leaf.region)
 
     @property
     def _batch(self) -> int:
@@ -196,6 +197,7 @@ def fair(search: L, task: Task, price: Price | None = None) -> tuple[L, Epochs]:
     images = round(task.scale.epochs_of(training.epochs) * steps) * training.batch
     budget = images * search.base.passes(task.space) * price.pair
     budget += search.base.choices * len(task.images.valid) * price.path(task.region)
+    budget += search.base.choosing(task) * price.image(task.region)
     whole = counted(search, task, plan, price)
     grouping, base = search.grouping.times(budget / whole.total), search.base.shared_out(whole.leaves)
     shrunk = replace(search, grouping=grouping, base=base)

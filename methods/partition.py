@@ -128,7 +128,7 @@ class Growth(Work[Node]):
         return made if parent is None or inherit == "nothing" else made.adopt(parent, inherit == "state")
 
     def _finalist(self, leaf: Node, by_mixture: bool) -> tuple[Genotype, float]:
-        genotype, accuracy = self.search.base.choose(leaf.learner)
+        genotype, accuracy = self.search.base.proposal(leaf.learner)
         if not by_mixture:
             return genotype, accuracy
         leaf.final = {"mixture": leaf.learner.mixture_accuracy(), "proposal": accuracy}

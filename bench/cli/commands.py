@@ -22,6 +22,7 @@ from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
+from bench.cli.retraining import Retrain
 from bench.cli.sharing import Collect, Plan
 from bench.errors import BadRecord, BadSpec, BenchError, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
@@ -353,6 +354,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "collect": Collect,
     "estimate": Estimate,
     "score": ScoreCommand,
+    "retrain": Retrain,
     "list": List,
     "show": Show,
     "diff": Diff,

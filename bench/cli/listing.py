@@ -17,8 +17,10 @@ from rich.text import Text
 
 from bench.cli.outcome import ended
 from bench.errors import BadRecord, counted
+from bench.store import index
 from bench.store.names import printable
 from bench.store.record import Record, Results, read_record, to_json
+from bench.store.sources import code_digest
 from bench.store.spec import SCALES
 
 Line = Mapping[str, Any]
@@ -34,6 +36,10 @@ _DECIMALS = {
     **dict.fromkeys(("tau", "tau_top10", "ceiling", "coverage"), 4),  # shares
     **dict.fromkeys(("gmacs", "wall_s", "device_s"), 2),
 }
+
+
+MANY = 1_000
+"""Rows beyond which a table on a terminal is plain too: one that is drawn takes a second for each thousand."""
 
 
 def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> int:
@@ -53,9 +59,8 @@ def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> int:
 def rows(what: What, results: Results) -> list[Line]:
     """The rows of one list, as JSON has them. Raises BadRecord where runs are asked for and there is no such folder."""
     if what == "runs":
-        from bench.runs.run import code_digest
-
-        return [_run_row(r, code_digest()) for r in _all(results)]
+        results.check_there()
+        return [{**row, "code": _age(row["code"])} for row in index.rows(results, _run_row)]
     if what == "methods":
         import methods
         from bench.spaces import SPACES
@@ -151,16 +156,15 @@ def _first_sentence(module: ModuleType) -> str:
     return re.split(r"(?<=\.) ", text, maxsplit=1)[0]
 
 
-def _all(results: Results) -> list[Record]:
-    results.check_there()
-    return [*results.records(), *results.failures()]
-
-
 def _none(results: Results) -> str:
     return f"{results.root} holds no runs; make some with {results.command('run')}"
 
 
-def _run_row(record: Record, digest: str) -> Line:
+def _age(code: str) -> str:
+    return "this" if code == code_digest() else "older"
+
+
+def _run_row(record: Record) -> Line:
     identity = record.identity
     return {
         "key": record.key,
@@ -172,7 +176,7 @@ def _run_row(record: Record, digest: str) -> Line:
         "status": record.status,
         "seconds": round(record.cost["wall_s"], 1),
         "architecture": record.architecture or "",
-        "code": "this" if record.place["code"] == digest else "older",
+        "code": record.place["code"],
         "seal": "yes" if record.sealed else "without",
     }
 
@@ -180,7 +184,7 @@ def _run_row(record: Record, digest: str) -> Line:
 def show(table: Sequence[Line]) -> None:
     """Print rows, one at least, that share their columns."""
     names = list(table[0])
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() or len(table) > MANY:
         texts = [names, *([printable(str(row[n])) for n in names] for row in table)]
         widths = [max(len(t[i]) for t in texts) for i in range(len(names))]
         for text in texts:
@@ -220,7 +224,7 @@ def show_run(beginning: str, folder: Path, as_json: bool) -> int:
         print(json.dumps({"record": to_json(record), "scores": to_json(scores)}))
         return ended(results, 0)
     place = record.place["code"]
-    about = {"label": record.label, **_run_row(record, place), **record.identity, "code": place}
+    about = {"label": record.label, **_run_row(record), **record.identity, "code": place}
     show([{"field": name, "value": value} for name, value in _flat(about)])
     phases = {"total": {k: v for k, v in record.cost.items() if k != "phases"}, **record.cost["phases"]}
     print()

@@ -274,12 +274,12 @@ class Results:
 
     def records(self) -> Iterator[Record]:
         """All finished records that can be trusted, by key; the others are named in `damaged`."""
-        return self._each(self._files("runs", _KEY), read_record)
+        return self.each(self._files("runs", _KEY), read_record)
 
     def failures(self) -> Iterator[Record]:
         """All records of runs that did not finish, and have not finished since."""
         paths = (path for path in self._files("failed", _KEY) if not (self.root / "runs" / path.name).exists())
-        return self._each(paths, read_record)
+        return self.each(paths, read_record)
 
     def keys(self) -> dict[str, Path]:
         """The key of each run and where its record lies, finished ones first, none of them read."""
@@ -288,7 +288,7 @@ class Results:
 
     def scores(self) -> Iterator[Score]:
         """All score rows of files that can be trusted, by file; the others are named in `damaged`."""
-        for rows in self._each(self._files("scores", _SCORED), read_scores):
+        for rows in self.each(self._files("scores", _SCORED), read_scores):
             yield from rows
 
     def judged(self, records: Mapping[str, Record]) -> Iterator[Score]:
@@ -308,7 +308,7 @@ class Results:
 
     def scores_of(self, key: str) -> Iterator[Score]:
         """The rows of one run, by every truth that scored it."""
-        for rows in self._each(sorted((self.root / "scores").glob(f"{key}.*.json")), read_scores):
+        for rows in self.each(sorted((self.root / "scores").glob(f"{key}.*.json")), read_scores):
             yield from rows
 
     def _files(self, folder: str, name: re.Pattern[str]) -> Iterator[Path]:
@@ -320,7 +320,8 @@ class Results:
             elif not path.name.startswith("."):
                 self.damaged[path] = f"{path} is none of the program's files: its name is no key; {hints.aside(path)}"
 
-    def _each(self, paths: Iterable[Path], read: Callable[[Path], _T]) -> Iterator[_T]:
+    def each(self, paths: Iterable[Path], read: Callable[[Path], _T]) -> Iterator[_T]:
+        """What `read` makes of those files that can be trusted; the others are named in `damaged`."""
         for path in paths:
             try:
                 yield read(path)
