@@ -30,7 +30,7 @@ from torch.overrides import TorchFunctionMode
 
 from bench.images.batches import Batch
 from bench.search.learner import Learner
-from bench.search.task import Found, Task
+from bench.search.task import Foreseen, Found, Task
 from bench.spaces.space import Genotype, Region
 from bench.store.spec import require_range
 from methods.rsps import Rsps
@@ -128,6 +128,12 @@ class ZeroCost:
     def __post_init__(self) -> None:
         require_range(self, 2, "images")
         require_range(self, 1, "candidates")
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """A pass forward of every candidate, and one back at the price of two but for nwot."""
+        candidates = min(self.candidates, task.space.count(task.region))
+        images = candidates * (1 if self.of == "synflow" else self.images) * (1 if self.of == "nwot" else 3)
+        return Foreseen(estimates=images * task.mean_multiply_adds(task.region) / 1e9)
 
     def search(self, task: Task) -> Found:
         """Score a sample of the region."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.stats import kendalltau
 
-from analysis import stats
+from analysis import caption, stats
 from analysis.figures import image_noise
 from analysis.load import load
 from analysis.runs import searched
 from bench.errors import BadRecord
 from bench.store.record import Results
+from bench.store.spec import SCALES, plain
 from tests.test_analysis import made_up_run
 
 CELLS, BLOCKS, IMAGES = 40, 6, 50
@@ -94,3 +96,11 @@ def test_blocks_of_another_run_or_no_blocks_are_refused(results: Results) -> Non
     path.write_bytes(b"no parquet")
     with pytest.raises(BadRecord, match=f"{path} holds no estimates by blocks"):
         image_noise.read(path, key)
+
+
+def test_captions_say_on_which_images_estimates_are_made() -> None:
+    quick, all_ = SCALES["quick"], SCALES["decisive"]
+    assert caption.scale_numbers(plain(quick)).endswith("probe of 3,000 architectures on 250 images")
+    assert caption.scale_numbers(plain(all_)).endswith("probe of 1,000 architectures on all validation images")
+    drawn = replace(all_, probe_images=250)
+    assert caption.scale_numbers(plain(drawn)).endswith("on 250 images, drawn anew for every seed")

@@ -15,21 +15,21 @@ import torch
 import torch.distributed as dist
 from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 
-from bench import images, spaces
+from bench import spaces
 from bench.errors import BadSpec, BenchError
-from bench.images import ImageSet
 from bench.nets.darts_alone import DartsAlone, alone, parameters
 from bench.retraining import memory
-from bench.retraining.pictures import InMemory
 from bench.retraining.recipes import Recipe
+from bench.retraining.sources import Source, opened
 from bench.retraining.training import Share, State, Training
-from bench.runs.run import code_digest, processor, provenance
+from bench.runs.run import processor, provenance
 from bench.spaces.layout import StridedStems, TwoInputCells
 from bench.spaces.space import Genotype
 from bench.spaces.two_inputs import TwoInputs
 from bench.store import retrained
 from bench.store.record import Results
 from bench.store.retrained import Retrained
+from bench.store.sources import code_digest
 from bench.store.spec import Scale, key_of, plain
 
 CHECKPOINT = "retraining.npz"
@@ -74,7 +74,7 @@ class Job:
         """16 hexadecimal digits."""
         return key_of(self.identity)
 
-    def network(self, loaded: ImageSet) -> DartsAlone:
+    def network(self, loaded: Source) -> DartsAlone:
         """On its initial weights. Raises BadSpec."""
         shape = self.recipe.shape(loaded.classes, loaded.channels, loaded.size)
         return alone(laid_out(self.space, self.recipe), self.genotype, shape, self.seed, self.recipe.auxiliary > 0)
@@ -97,9 +97,9 @@ def laid_out(name: str, recipe: Recipe) -> TwoInputs:
 
 def looked_at(job: Job) -> str:
     """A line on the memory that it takes. Raises BadSpec, BadData where it could not begin."""
-    loaded = images.load(job.dataset, job.data)
+    loaded = opened(job.dataset, job.data)
     device = torch.device(job.device)
-    InMemory(loaded, job.recipe, job.scale, torch.device("cpu"))
+    loaded.pictures(job.recipe, job.scale, torch.device("cpu"))
     sharing = job.processes if device.type == "cpu" else 1
     net = job.network(loaded)
     return memory.require(net, net.space.alone(job.genotype), job.images_at_once, device, sharing)
@@ -124,7 +124,7 @@ def make(job: Job, progress: Callable[[float], None] = lambda share: None) -> Re
 
 
 def _made(job: Job, results: Results, progress: Callable[[float], None]) -> Retrained:
-    started, loaded = datetime.now(UTC), images.load(job.dataset, job.data)
+    started, loaded = datetime.now(UTC), opened(job.dataset, job.data)
     checkpoint = results.checkpoints_path(job.key) / CHECKPOINT
     if job.processes > 1:
         _shared(job, checkpoint)  # the last checkpoint is what is tested below
@@ -139,10 +139,10 @@ def _made(job: Job, results: Results, progress: Callable[[float], None]) -> Retr
         cross_entropy=nats,
         parameters=parameters(training.net),
         multiply_adds=training.net.multiply_adds(training.region),
-        test_images=len(loaded.test),
+        test_images=loaded.tested,
         curve=tuple(state.curve),
         cost={
-            "forward_images": shown + len(loaded.test),
+            "forward_images": shown + loaded.tested,
             "backward_images": shown,
             "wall_s": state.seconds,
             "processes": job.processes,
@@ -153,11 +153,11 @@ def _made(job: Job, results: Results, progress: Callable[[float], None]) -> Retr
 
 
 def _fitted(
-    job: Job, loaded: ImageSet, share: Share, checkpoint: Path, progress: Callable[[float], None]
+    job: Job, loaded: Source, share: Share, checkpoint: Path, progress: Callable[[float], None]
 ) -> tuple[Training, State]:
     torch.set_num_threads(job.threads)
     device = torch.device(job.device if share.of == 1 or job.device == "cpu" else f"{job.device}:{share.rank}")
-    net, pictures = job.network(loaded), InMemory(loaded, job.recipe, job.scale, device)
+    net, pictures = job.network(loaded), loaded.pictures(job.recipe, job.scale, device)
     same: dict[str, Any] = {"key": job.key, "code": code_digest(), "torch": torch.__version__, "device": device.type}
     same |= {"images": loaded.digest, "processes": job.processes}
     training = Training(net, net.space.alone(job.genotype), job.recipe, job.seed, pictures, device, share, same)
@@ -180,13 +180,13 @@ def _process(rank: int, job: Job, checkpoint: Path, meeting: str) -> None:
         torch.cuda.set_device(rank)
     dist.init_process_group(backend, init_method=f"file://{meeting}", rank=rank, world_size=job.processes)
     try:
-        _fitted(job, images.load(job.dataset, job.data), Share(rank, job.processes), checkpoint, lambda share: None)
+        _fitted(job, opened(job.dataset, job.data), Share(rank, job.processes), checkpoint, lambda share: None)
         dist.barrier()
     finally:
         dist.destroy_process_group()
 
 
-def _place(job: Job, loaded: ImageSet, started: datetime) -> dict[str, Any]:
+def _place(job: Job, loaded: Source, started: datetime) -> dict[str, Any]:
     cuda = job.device.startswith("cuda")
     return {
         **provenance(),

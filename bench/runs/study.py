@@ -193,6 +193,15 @@ STUDIES: dict[str, Study] = {
             truth="FILE",
         ),
         Study(
+            "darts-quick",
+            "the papers' searches on the DARTS space, HEP-NAS at the images of its base; `retrain` judges them (hours)",
+            "patches",
+            "quick",
+            ("random", "rsps", "darts", "snas", "fewshot", "gm-darts", "hep(protocol=fair)"),
+            space="darts",
+            resized=(("probe", "100"),),
+        ),
+        Study(
             "nb201-cifar10-jpeg",
             "small supernets on CIFAR-10 (JPEG), to be scored against the official table (hours)",
             "cifar10-jpeg",

@@ -144,8 +144,7 @@ def read(path: Path) -> Retrained:
 
 
 def records(results: Results) -> Iterator[Retrained]:
-    """All of them, by key. Raises BadRecord at the first that cannot be trusted."""
+    """All of them that can be trusted, by key; the others are named in `results.damaged`."""
     folder = results.root / FOLDER
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        if _FILE.fullmatch(path.name):
-            yield read(path)
+    paths = sorted(folder.iterdir()) if folder.is_dir() else []
+    return results.each((path for path in paths if _FILE.fullmatch(path.name)), read)
