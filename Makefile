@@ -60,11 +60,11 @@ format: $(READY) ## rewrite the sources in the project's format
 
 figures: $(READY) ## score what is not scored yet; tables, figures and report.html from what is in results/
 	$(PY) -m bench score --dataset patches --results $(RESULTS)
-	$(PY) -m analysis --results $(RESULTS) --workers $(CORES) $(if $(filter results,$(RESULTS)),--readme README.md docs/tables.md docs/figures.md)
+	$(PY) -m analysis --results $(RESULTS) --workers $(CORES) $(if $(filter results,$(RESULTS)),--readme README.md docs/first-results.md docs/tables.md docs/figures.md)
 
 gallery: $(READY) ## the same, and one small picture of each kind of figure in docs/gallery
 	$(PY) -m bench score --dataset patches
-	$(PY) -m analysis --workers $(CORES) --gallery docs/gallery --readme README.md docs/tables.md docs/figures.md
+	$(PY) -m analysis --workers $(CORES) --gallery docs/gallery --readme README.md docs/first-results.md docs/tables.md docs/figures.md
 
 table: $(READY) ## train the embedded table of SPACE, or go on with it (nb201: hours; stop it whenever you like)
 	$(PY) -m bench.truth.generate --space $(SPACE) --workers $(CORES)

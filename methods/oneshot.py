@@ -16,7 +16,7 @@ from bench.errors import BadSpec
 from bench.images.batches import Batch
 from bench.nets.supernet import Supernet
 from bench.search.learner import Learner, Pass, Relaxation, Static, Training
-from bench.search.task import Found, Task
+from bench.search.task import Foreseen, Found, Task
 from bench.search.trained import Home
 from bench.spaces.space import Genotype, Space
 from bench.store.spec import added, require_range
@@ -146,6 +146,18 @@ class OneShot(Relaxation):
             details={"alpha": learner.alpha.tolist(), "curve": learner.curve},
             supernets=(Home(learner),),
         )
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """Whole steps of the training, and the passes of `choose`."""
+        self.check(task)
+        epochs = task.scale.epochs_of(self.training.epochs)
+        images = round(epochs * (len(task.images.train) // self.training.batch)) * self.training.batch
+        path = task.mean_multiply_adds(task.region, self.channel_share) / 1e9
+        each = path if self.samples else task.multiply_adds(task.region, self.channel_share) / 1e9
+        training = images * self.passes(task.space) * each * 1.5  # of two passes one goes back, at the price of two
+        by = {"paths": training} if self.samples else {"mixtures": training}
+        choices = min(self.choices, task.space.count(task.region))
+        return Foreseen(**by, estimates=choices * len(task.images.valid) * path)
 
     def shared_out(self, leaves: int) -> Self:
         """The base of one of so many supernets that together spend on their choices what one alone spends."""

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from bench.search.learner import Learner
-from bench.search.task import Found, Task
+from bench.search.task import Foreseen, Found, Task
 from bench.search.trained import deepest
 from bench.spaces.space import Genotype, Region
-from methods.budget import MultiplyAdds, Price, counted, fair
+from methods.budget import MultiplyAdds, Price, counted, fair, foreseen
 from methods.loop import Epochs, Loop, Work
 from methods.tree import Node, homes
 
@@ -35,6 +35,12 @@ class Partition(Loop):
         tree = Growth(search, task, plan)
         search.run(plan, tree)
         return tree.found()
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """By the mean over random cuts, which nothing knows before."""
+        self.check(task)
+        search, plan = self._planned(task)
+        return foreseen(search, task, plan)
 
     def _planned(self, task: Task) -> tuple[Loop, Epochs]:
         if self.protocol == "paper":

@@ -71,8 +71,8 @@ def rows(what: What, results: Results) -> list[Line]:
                 "file": v.file,
                 "settings for": [space for space in SPACES if v.has_settings_for(space)],
                 "about": _first_sentence(v.module),
-                "settings": dict(_settings(v.method)),
-                "elsewhere": {space: _changes(v.method, method) for space, method in v.elsewhere.items()},
+                "settings": dict(settings(v.method)),
+                "elsewhere": {space: changes(v.method, method) for space, method in v.elsewhere.items()},
             }
             for label, v in methods.offered().items()
         ]
@@ -118,36 +118,36 @@ def _readable(row: Line, everything: bool) -> Line:
         return row
     shown = {name: value for name, value in row.items() if name not in ("settings", "elsewhere")}
     shown["settings for"] = ", ".join(row["settings for"])
-    elsewhere = (f"; on {space}: {_typed(changes)}" for space, changes in row["elsewhere"].items())
-    return {**shown, "settings": _typed(row["settings"]) + "".join(elsewhere)} if everything else shown
+    elsewhere = (f"; on {space}: {typed(changes)}" for space, changes in row["elsewhere"].items())
+    return {**shown, "settings": typed(row["settings"]) + "".join(elsewhere)} if everything else shown
 
 
-def _settings(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def settings(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """What can be set in a method, by dotted name, with its value; a part without fields by the name of its kind."""
     for field in dataclasses.fields(part):
         name, value = f"{path}{field.name}", getattr(part, field.name)
         if not dataclasses.is_dataclass(value):
             yield name, value
         elif dataclasses.fields(value):
-            yield from _settings(value, f"{name}.")
+            yield from settings(value, f"{name}.")
         else:
             yield name, type(value).__name__
 
 
-def _changes(usual: Any, other: Any) -> dict[str, Any]:
+def changes(usual: Any, other: Any) -> dict[str, Any]:
     """What can be set in `other` and is not as in `usual`."""
-    known = dict(_settings(usual))
-    return {name: value for name, value in _settings(other) if name not in known or known[name] != value}
+    known = dict(settings(usual))
+    return {name: value for name, value in settings(other) if name not in known or known[name] != value}
 
 
-def _typed(settings: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={_as_typed(value)}" for name, value in settings.items())
+def typed(settings: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={as_typed(value)}" for name, value in settings.items())
 
 
-def _as_typed(value: Any) -> str:
+def as_typed(value: Any) -> str:
     """A value as `--set` takes it."""
     if isinstance(value, tuple):
-        return ",".join(map(_as_typed, value))
+        return ",".join(map(as_typed, value))
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 

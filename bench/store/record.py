@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import BadRecord
 from bench.store import hints, names, schema, seals, strict
@@ -23,6 +23,9 @@ from bench.store.files import content_of, write_atomically
 from bench.store.locks import claimed, is_held
 from bench.store.schema import Kind, Status
 from bench.store.spec import key_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 1
 SCORES = 5
@@ -306,6 +309,13 @@ class Results:
             else:
                 yield score
 
+    def frame(self) -> pd.DataFrame:
+        """All scores that can be trusted as one table, a row each: the fields of `Score` but for its lists, the names
+        of its panel, and its cost by total; None where a number is not known. Nothing where nothing is scored."""
+        import pandas as pd
+
+        return pd.DataFrame([_flat(score) for score in self.scores()])
+
     def scores_of(self, key: str) -> Iterator[Score]:
         """The rows of one run, by every truth that scored it."""
         for rows in self.each(sorted((self.root / "scores").glob(f"{key}.*.json")), read_scores):
@@ -435,3 +445,10 @@ def _rows(loaded: Any) -> tuple[list[Any], bool]:
     if set(content) != {ROWS} or not isinstance(content[ROWS], list):
         raise ValueError("it holds no list of scores")
     return content[ROWS], whole
+
+
+def _flat(score: Score) -> dict[str, Any]:
+    """A score as one row: its lists are left out."""
+    lists = ("panel", "cost", "candidates", "visited", "curve")
+    plain = {name: value for name, value in vars(score).items() if name not in lists}
+    return {**plain, **score.panel, **{name: value for name, value in score.cost.items() if name != "phases"}}
