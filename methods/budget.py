@@ -17,7 +17,7 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from bench.errors import BadSpec
-from bench.search.task import Task
+from bench.search.task import SAMPLE, Foreseen, Task
 from bench.spaces.space import Region
 from methods.loop import Epochs, Loop, Work
 from methods.parts import Grouping, Split
@@ -48,6 +48,7 @@ class MultiplyAdds(Price):
 
     pair: ClassVar[float] = 1.5
     draws: ClassVar[int] = 32
+    sample: ClassVar[int] = SAMPLE  # of the paths of a region
 
     def __init__(self, search: Loop, task: Task) -> None:
         self.task, self.base = task, search.base
@@ -65,16 +66,17 @@ class MultiplyAdds(Price):
         return self._of_path(region) if self.base.samples else float(self._counted(region))
 
     def _of_path(self, region: Region) -> float:
-        space = self.task.space
-        drawn = space.some(region, SAMPLE, lambda: self.task.stream("cost of paths"))
-        return float(np.mean([self._counted(space.alone(genotype)) for genotype in drawn]))
+        return self.task.mean_multiply_adds(region, self.base.channel_share, self.sample)
 
     def _counted(self, region: Region) -> int:
         return self.task.multiply_adds(region, self.base.channel_share)
 
 
-SAMPLE = 1_000
-"""Architectures by which the cost of a path is known: to about a hundredth."""
+class Roughly(MultiplyAdds):
+    """The same by few draws, to tell how long a search takes."""
+
+    draws: ClassVar[int] = 8
+    sample: ClassVar[int] = 50
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,16 @@ def fair(search: L, task: Task, price: Price | None = None) -> tuple[L, Epochs]:
     if abs(cost / budget - 1) > TOLERANCE:
         raise BadSpec(_missed(round(cost), round(budget), task.scale.least_steps))
     return shrunk, plan
+
+
+def foreseen(search: Loop, task: Task, plan: Epochs) -> Foreseen:
+    """What the loop will compute for the epochs of `plan`."""
+    price = Roughly(search, task)
+    count = counted(search, task, plan, price)
+    gmacs = price.whole / 1e9
+    training = count.before_choosing * gmacs
+    by = {"paths": training} if search.base.samples else {"mixtures": training}
+    return Foreseen(**by, estimates=count.choosing * gmacs)
 
 
 def _missed(cost: int, budget: int, least_steps: int) -> str:

@@ -167,10 +167,11 @@ OF_CELLS = GmNas(
     period="chain",
 )
 SETTINGS = {
+    "macro": {label: VARIANTS[label] for label in ("gm-proxyless", "gm-proxyless-random", "gm-shrink")},
     "darts": {
         "gm-darts": OF_CELLS,
         "gm-snas": replace(OF_CELLS, base=base_of("gm-snas", "darts"), judge="proposal"),
         "gm-darts-random": replace(OF_CELLS, grouping=RANDOM, edges=OneEdge("random", cells=("normal",))),
         "gm-darts-no-restart": replace(OF_CELLS, restart=False),
-    }
+    },
 }

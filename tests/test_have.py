@@ -52,7 +52,6 @@ FORMS: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("form", FORMS)
 def test_accuracies_by_architecture_are_read_in_any_form(form: str, tmp_path: Path) -> None:
-    """FAULTS B.6 and B.8."""
     path = tmp_path / "mine"
     path.write_bytes(FORMS[form]())
     truth = TableTruth(convert_plain(path, "my images", ["accuracy=test"]))
@@ -107,7 +106,6 @@ def test_what_is_wrong_is_named(content: str, columns: tuple[str, ...], message:
 def test_a_small_file_that_unpacks_to_more_than_memory_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """FAULTS B.5."""
     monkeypatch.setattr(texts, "LARGEST", 1_000_000)
     for pack in (gzip.compress, bz2.compress, lzma.compress):
         path = tmp_path / "bomb"
@@ -135,7 +133,6 @@ def _zip() -> bytes:
     ("make", "message"), [(_tar, "is a packed tar archive; unpack it"), (_zip, "is a zip archive; unpack it")]
 )
 def test_packed_files_are_named_as_what_they_are(make: Callable[[], bytes], message: str, tmp_path: Path) -> None:
-    """FAULTS B.8."""
     path = tmp_path / "packed"
     path.write_bytes(make())
     for read in (recognise, convert_csv):
@@ -144,14 +141,12 @@ def test_packed_files_are_named_as_what_they_are(make: Callable[[], bytes], mess
 
 
 def test_a_bzip2_of_the_extract_holds_no_pickles(tmp_path: Path) -> None:
-    """FAULTS B.8."""
     path = tmp_path / "nb201.csv.bz2"
     path.write_bytes(bz2.compress(b"index,arch,c10_test_200\n"))
     assert recognise(path).kind == "csv"
 
 
 def test_six_numbers_of_two_notations_are_refused() -> None:
-    """FAULTS B.9."""
     text = "(4, 0, 3, 1, 4, 3)"
     with pytest.raises(BadGenotype, match="in NASLib; say which"):
         SPACE.read(text)
@@ -163,7 +158,6 @@ def test_six_numbers_of_two_notations_are_refused() -> None:
 
 @pytest.mark.parametrize("wrong", [None, 1.5, b"|none~0|"])
 def test_inputs_of_a_wrong_type_are_no_architecture(wrong: object) -> None:
-    """FAULTS B.9."""
     with pytest.raises(BadGenotype):
         SPACE.read(wrong)  # type: ignore[arg-type]
 
@@ -172,7 +166,7 @@ def test_inputs_of_a_wrong_type_are_no_architecture(wrong: object) -> None:
     "change", [lambda b: b, lambda b: b.replace(b"\n", b"\r\n"), lambda b: b + b"\n", lambda b: b[:-1]]
 )
 def test_line_ends_of_a_split_make_no_difference(change: Callable[[bytes], bytes], tmp_path: Path) -> None:
-    """FAULTS B.6: the official file, as another system or an editor leaves it."""
+    """The official file, as another system or an editor leaves it."""
     content = b'{"train": ["int", ["0", "2"]],\n"valid": ["int", ["1"]]}\n'
     file = IndexFile("split.txt", hashlib.md5(content).hexdigest(), ("train", "valid"))
     (tmp_path / "split.txt").write_bytes(change(content))

@@ -289,7 +289,7 @@ def test_another_space_is_refused() -> None:
 
 @pytest.mark.parametrize("index", [0, 1, 777, 9_930, 15_624])
 def test_the_rest_of_its_surface_answers_as_the_package_does(index: int) -> None:
-    """FAULTS B.10; against the package's own code, which needs no data for these."""
+    """Against the package's own code, which needs no data for these."""
     from nats_bench import NATStopology as Package
     from nats_bench.genotype_utils import topology_str2structure
 

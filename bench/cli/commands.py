@@ -15,16 +15,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from cyclopts import Parameter
-
+from bench.cli.asking import StudyOptions
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
 from bench.cli.retraining import Retrain
+from bench.cli.sharing import Collect, Plan
 from bench.cli.verify import Verify
 from bench.errors import BadRecord, BadSpec, BenchError, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
@@ -36,48 +36,13 @@ LOG = "progress.log"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunCommand(Common):
+class RunCommand(StudyOptions):
     """Search: make the records of a study, or of the methods named. A record that exists is not made again."""
 
-    study: str = field(default="nb201", kw_only=False)
-    """The study: `python -m bench list studies` names them."""
-    methods: tuple[str, ...] = ()
-    """Instead of the study's: `python -m bench list methods` names them."""
-    dataset: str | None = None
-    """Instead of the study's: `python -m bench list datasets` names them."""
-    scale: str | None = None
-    """Instead of the study's: smoke, quick, mini, small, wide or paper."""
-    resized: Annotated[
-        dict[str, str],
-        Parameter(
-            name="--scale",
-            help="A field of the scale, in another size: --scale.train-images 24000 --scale.epochs 0.3. It becomes "
-            "part of the scale's name; `python -m bench list scales` shows the fields.",
-        ),
-    ] = field(default_factory=dict)
-    seeds: tuple[int, ...] = ()
-    """Instead of the study's: 0, 1, 2, …"""
-    space: str | None = None
-    """Instead of the study's: `python -m bench list spaces` names them."""
-    set: Annotated[
-        tuple[str, ...],
-        Parameter(
-            consume_multiple=False,
-            help="FIELD=VALUE, a setting of all the methods, once for each: --set order=2 --set training.epochs=10. "
-            "The fields of a part stand behind a dot, members of a list are parted by commas; "
-            "`python -m bench list methods --all` shows what there is to set.",
-        ),
-    ] = ()
     pool: Literal["serial", "processes"] = "serial"
     """One run after the other, or one per core."""
     workers: int | None = None
     """Processes at a time; by default all cores, or 1 on a GPU."""
-    device: str = "auto"
-    """`auto`, `cpu` or `cuda`."""
-    threads: int = 1
-    """Torch threads of one run; 1 is repeatable to the bit."""
-    data: Path | None = None
-    """Folder of image files."""
     steps: Literal["ordinary", "captured", "masked"] = "ordinary"
     """Steps of training; captured and masked ones are meant for GPUs."""
 
@@ -101,29 +66,17 @@ class RunCommand(Common):
         from bench.runs.pool import Processes, Serial
         from bench.runs.progress import Report
         from bench.runs.run import Settings, device_named, finished, make, provenance
-        from bench.runs.study import changed, study_named
         from bench.store.parents import apart
         from bench.store.record import Results
 
-        study = changed(
-            study_named(self.study),
-            methods=self.methods,
-            dataset=self.dataset,
-            scale=self.scale,
-            seeds=self.seeds,
-            space=self.space,
-        )
-        specs = study.specs(dict(_pair(text) for text in self.set), self.resized)
+        study, specs = self.asked()
         if self.pin:
             print(f"{agreed.agree(self.results, study.name, specs)}: {counted(len(specs), 'run')} of {study.name}")
             return 0
         agreed.check(self.results, study.name, specs, whole=not (self.methods or self.seeds))
-        _check_images(study.dataset, self.data)
+        specs = self.here(study, specs)
         device = device_named(self.device)
         provenance()  # now, for this process, and not after hours in which the sources may have changed
-        cores = os.cpu_count() or 1
-        if not 1 <= self.threads <= cores:
-            raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more, of the {cores} that there are here")
         limits.check(self.time_limit)
         results = Results(self.results)
         results.check_writable()
@@ -135,8 +88,9 @@ class RunCommand(Common):
         settings = Settings(self.results, self.device, *how, workers, self.keep_supernet)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
+        scale = specs[0].scale.name if specs else study.scale
         console.print(
-            f"{counted(len(specs), 'run')}: {study.space} on {study.dataset}, scale {specs[0].scale.name}, "
+            f"{counted(len(specs), 'run')}{self.part}: {study.space} on {study.dataset}, scale {scale}, "
             f"{workers} at a time, results in {self.results}",
             highlight=False,
             soft_wrap=True,
@@ -185,13 +139,6 @@ def _supernets_of(records: Sequence[Any], results: Any) -> str:
     return said + (f"; {without} without: made before this was asked for, or without a supernet" if without else "")
 
 
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise BadSpec(f"--set takes FIELD=VALUE, not {text!r}")
-    return name, value
-
-
 def _told(record: Any, made: bool, folder: Path) -> str:
     """One line about the outcome of a run, made now or found, or why there is none."""
     from bench.runs.progress import duration
@@ -218,23 +165,13 @@ def _last_line(text: str) -> str:
     return lines[-1] if lines else ""
 
 
-def _check_images(dataset: str, data: Path | None) -> None:
-    """Raise now, not in every run, where the images are missing."""
-    from bench import images
-    from bench.errors import BadData
-
-    why = images.available(dataset, data)
-    if why:
-        raise BadData(why)
-
-
 @dataclass(frozen=True, kw_only=True)
 class ScoreCommand(Common):
     """Join every record with ground truth: accuracy, regret, rank, rank correlation. Repeats no search, nor a score
     that is there already."""
 
     truth: str = "embedded"
-    """The embedded table, or the path of a converted one."""
+    """The embedded table, the path of a converted one, or a CSV list of cells of DARTS to fit a surrogate on."""
     dataset: str | None = None
     """Only runs that searched this image set; all by default."""
     train_missing: bool = True
@@ -273,6 +210,7 @@ class ScoreCommand(Common):
                 "; ".join([f"{self.results} holds no {which} that {names} can score", *out])
                 + f"; make some with {results.command('run')}"
             )
+        out += [truth.about for truth in named if truth.kind == "surrogate"]
         for line in out:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         rows = [row for truth in truths for row in self._by(truth, fit, results, console)]
@@ -415,6 +353,8 @@ class Diff(Common):
 
 COMMANDS: dict[str, type[Callable[[], int]]] = {
     "run": RunCommand,
+    "plan": Plan,
+    "collect": Collect,
     "estimate": Estimate,
     "score": ScoreCommand,
     "retrain": Retrain,

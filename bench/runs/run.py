@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import re
 import subprocess
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -140,7 +141,7 @@ class _Run:
         self.pulse = Pulse()
         where = device, Meter(device, self.pulse), search_progress
         self.task = Task(self.space, self.visible, spec.scale, spec.seed, *where, steps=settings.steps)
-        self.started = datetime.now(UTC)
+        self.started, self._began, self._cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
         self.same = _sameness(device, settings, self.images)
         self.checkpoints = Checkpoints(_kept_in(results, spec, self.same), self.task)
         self.supernets: dict[str, Any] | None = None  # what the record says of those that are kept
@@ -262,6 +263,8 @@ class _Run:
             "split": self.images.split,
             "searched_images": [len(self.visible.train), len(self.visible.valid)],
             "started": self.started.isoformat(timespec="seconds"),  # by the process that ended it
+            "took_s": time.perf_counter() - self._began,  # by that process, estimates and all
+            "cpu_s": time.process_time() - self._cpu,
             "stood_still_s": round(self.pulse.lost(), 3),  # stopped from outside; in no other number of seconds
             "slept_s": round(self.pulse.slept(), 3),  # of the machine; the same
             "stops": self.checkpoints.stops,  # how often it was stopped before and taken up again

@@ -35,6 +35,9 @@ from bench.spaces.space import Genotype, Region, Space
 from bench.store.spec import Scale
 from bench.streams import numpy_stream
 
+SAMPLE = 1_000
+"""Architectures by which the cost of a path is known: to about a hundredth."""
+
 
 @dataclass(frozen=True)
 class Found:
@@ -45,6 +48,37 @@ class Found:
     estimate: Estimator | None = None
     details: Mapping[str, Any] = field(default_factory=dict)  # JSON values worth keeping
     supernets: tuple[Home, ...] = ()  # those that `estimate` asks, as `deepest` asks them; none where it asks others
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a search will compute, as far as it is known before it: multiply-adds (1e9), a pass back as two forward."""
+
+    mixtures: float = 0.0  # in training steps of several operations an edge
+    paths: float = 0.0  # in training steps of one operation an edge
+    estimates: float = 0.0  # forward, of single architectures or of mixtures, to compare them
+
+    def __add__(self, other: Foreseen) -> Foreseen:
+        """Sums."""
+        return Foreseen(self.mixtures + other.mixtures, self.paths + other.paths, self.estimates + other.estimates)
+
+    def times(self, factor: float) -> Foreseen:
+        """So many times as much."""
+        return Foreseen(self.mixtures * factor, self.paths * factor, self.estimates * factor)
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.mixtures + self.paths + self.estimates
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A method that can say what it will compute. Of others only their records tell."""
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """Counted on paper: nothing is trained. Raises what `search` raises where it cannot be done."""
+        ...
 
 
 @runtime_checkable
@@ -95,6 +129,7 @@ class Task:
         self.keeper = Keeper()  # of what is trained
         self.trace: list[dict[str, Any]] = []
         self._supernets = 0
+        self._means: dict[tuple[Region, int, int], float] = {}
         self._measured: dict[int, Supernet] = {}  # on which costs are looked up
         self._on_device: dict[tuple[str, int], Batches] = {}
         self._started = self.meter.clock()
@@ -125,7 +160,7 @@ class Task:
         place = f"weights/{name}"
         supernet = supernet_of(
             self._shared(relaxation.channel_share, training.nested),
-            self._shape(),
+            self.shape,
             training.norm,
             self.seed,
             place,
@@ -148,7 +183,7 @@ class Task:
 
         def made(norm: Norm, precision: Precision, share: int, nested: bool) -> Supernet:
             space = self._shared(share, nested)
-            supernet = supernet_of(space, self._shape(), norm, self.seed, "", precision, nested=nested)
+            supernet = supernet_of(space, self.shape, norm, self.seed, "", precision, nested=nested)
             supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in learner
             return supernet
 
@@ -176,10 +211,21 @@ class Task:
         """Of one image's pass forward through a supernet of this task, as the operations of `region` cost; share: into
         how many parts channels fall of which operations see one."""
         if share not in self._measured:
-            self._measured[share] = supernet_of(self._shared(share), self._shape(), Norm(), 0, "")
+            self._measured[share] = supernet_of(self._shared(share), self.shape, Norm(), 0, "")
         return self._measured[share].multiply_adds(region)
 
-    def _shape(self) -> Shape:
+    def mean_multiply_adds(self, region: Region, share: int = 1, sample: int = SAMPLE) -> float:
+        """The same of one architecture of the region: the mean of all of them where they are at most so many, or of a
+        sample."""
+        which = region, share, sample
+        if which not in self._means:
+            drawn = self.space.some(region, sample, lambda: self.stream("cost of paths"))
+            self._means[which] = float(np.mean([self.multiply_adds(self.space.alone(g), share) for g in drawn]))
+        return self._means[which]
+
+    @property
+    def shape(self) -> Shape:
+        """Of the supernets of this task."""
         _, channels, size, _ = self.images.train.pixels.shape
         return Shape(self.scale.channels, self.scale.cells, self.images.classes, channels, size)
 

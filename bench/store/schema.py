@@ -148,6 +148,8 @@ class Place(TypedDict):
     images_digest: NotRequired[Line]
     split: NotRequired[Line]
     started: NotRequired[Line]
+    took_s: NotRequired[Seconds]
+    cpu_s: NotRequired[Seconds]
     threads: NotRequired[Count]
     workers: NotRequired[Count]
     stops: NotRequired[Count]
