@@ -185,11 +185,15 @@ def test_what_is_queued_again_is_the_same_job() -> None:
 
 @pytest.fixture
 def cluster() -> Iterator[Any]:
-    """A head without CPUs and two nodes with one each, on loopback."""
+    """A head without CPUs and two nodes with one each, all on this machine, under its own address, which Ray takes
+    127.0.0.1 for."""
     pytest.importorskip("ray", reason="Ray is an extra")
+    from ray import cloudpickle
     from ray.cluster_utils import Cluster
 
-    small = {"object_store_memory": 80 << 20, "node_ip_address": "127.0.0.1", "include_dashboard": False}
+    cloudpickle.register_pickle_by_value(sys.modules[__name__])  # nodes have no tests
+
+    small = {"object_store_memory": 80 << 20, "include_dashboard": False}
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **small})
     try:
         yield made, [made.add_node(num_cpus=1, **small) for _ in range(2)]

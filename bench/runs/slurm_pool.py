@@ -73,8 +73,8 @@ class Slurm:
         longest = max((job.needs.seconds or 0.0 for job in jobs), default=0.0)
         if longest > 60 * self.queue.minutes:
             raise BadSpec(
-                f"--minutes {self.queue.minutes}: a run is expected to take {duration(longest)}; give as long at least, "
-                "`python -m bench plan` tells it of each run"
+                f"--minutes {self.queue.minutes}: a run is expected to take {duration(longest)}; give as long at least "
+                "(`python -m bench plan` tells it of each run)"
             )
 
     def _queued(self, jobs: Sequence[Errand]) -> Iterator[tuple[int, Any]]:
