@@ -70,7 +70,7 @@ def _drawn(asked: Options, results: Results) -> int:
     missing = [addressed(line, results.root) for line in missing]
     report = page.write(results, loaded, drawn, missing)
     also = [] if asked.gallery is None else [*gallery.write(asked.gallery, drawn, loaded.frame)]
-    also += [generated.update(page_, loaded.frame) for page_ in asked.readme]
+    also += [generated.update(page_, loaded.frame, results.root) for page_ in asked.readme]
     if asked.tables:
         print_main(loaded.frame)
     shown = missing if asked.missing else missing[:SHOWN]

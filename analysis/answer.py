@@ -317,6 +317,10 @@ def _claims(of: Claims) -> str:
     total = sum(of.verdicts.values())
     if not total:
         return ""
+    if of.verdicts.get("undecided", 0) == total:
+        if total == 1:
+            return "The one claim of the papers that has runs here stays undecided."
+        return f"All {total} claims of the papers that have runs here stay undecided."
     parts_ = [
         f"bear out {_none(of.verdicts.get('for', 0))}",
         f"speak against {_none(of.verdicts.get('against', 0))}",

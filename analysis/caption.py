@@ -107,7 +107,7 @@ def scale_numbers(scale: Mapping[str, Any]) -> str:
     return (
         f"{scale['channels']} channels, {_many(scale['cells'], 'cell')} a stage, {scale['train_images']:,} training "
         f"and {scale['valid_images']:,} validation images, {scale['epochs']:g} of the papers' epochs, "
-        f"probe of {probe} on {scale['probe_images']:,} images"
+        f"probe of {probe} on {_images(scale)}"
     )
 
 
@@ -193,6 +193,14 @@ def option(root: Path) -> str:
 def _kind(setting: Setting) -> str:
     """Of the truth, in words."""
     return "trained networks'" if setting.kind == TRAINED else f"a {setting.kind}'s"
+
+
+def _images(scale: Mapping[str, Any]) -> str:
+    """The validation images of one estimate, and which they are where they are drawn."""
+    if not scale["probe_images"]:
+        return "all validation images"
+    drawn = ", drawn anew for every seed" if scale.get("draw") == "stratified" else ""
+    return f"{scale['probe_images']:,} images{drawn}"
 
 
 def _many(count: int, noun: str) -> str:

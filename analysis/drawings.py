@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from itertools import repeat
@@ -18,13 +18,17 @@ import pandas as pd
 
 import analysis.figures
 import analysis.tables
+from analysis.kept import Kept
 from analysis.output import Drawn
 from bench.errors import BadRecord
 from bench.store.record import Results
 
+SEARCHED = ("space", "dataset", "scale")
+"""What the runs of a drawing share: nothing is drawn across these, so each is drawn for itself."""
+
 
 class Drawing(Protocol):
-    """A module of `tables` or `figures` that draws."""
+    """A module of `tables` or `figures` that draws; one with `BY_SETTING = False` draws once, whatever was searched."""
 
     __name__: str
 
@@ -45,22 +49,45 @@ def drawings() -> Iterator[tuple[str, Drawing]]:
 def all_drawn(
     frame: pd.DataFrame, root: Path, workers: int = 1, told: Callable[[int, int, str], None] | None = None
 ) -> list[tuple[str, Drawing, Drawn]]:
-    """What each module drew, with its name and itself; `workers` processes draw at a time. told: gets how many of how
-    many are drawn, and the name of the next."""
+    """What each module drew, with its name and itself; `workers` processes draw at a time. What was drawn earlier from
+    the same is not drawn again. told: gets how many of how many are drawn, and the name of the next."""
     found = list(drawings())
-    modules = [drawing.__name__ for _, drawing in found]
-    made: list[Drawn] = []
+    groups = [rows for _, rows in frame.groupby(list(SEARCHED), sort=True)]
+    tasks = [
+        (name, drawing.__name__, rows)
+        for name, drawing in found
+        for rows in (groups if getattr(drawing, "BY_SETTING", True) else [frame])
+    ]
+    kept = Kept(root)
+    marks = [kept.mark(module, rows["key"]) for _, module, rows in tasks]
+    there = {at: one for at, mark in enumerate(marks) if (one := kept.found(mark)) is not None}
+    left = [at for at in range(len(tasks)) if at not in there]
+    modules, frames = [tasks[at][1] for at in left], [tasks[at][2] for at in left]
     with ExitStack() as stack:
-        pool = _pool(workers) if workers > 1 else None
+        pool = _pool(workers) if workers > 1 and len(left) > 1 else None
         if pool is None:
-            results: Iterator[Drawn] = map(_drawn, modules, repeat(frame), repeat(root))
+            results: Iterator[Drawn] = map(_drawn, modules, frames, repeat(root))
         else:
-            results = stack.enter_context(pool).map(_drawn, modules, repeat(frame), repeat(root))
-        for name, _ in found:
+            results = stack.enter_context(pool).map(_drawn, modules, frames, repeat(root))
+        for count, at in enumerate(left):
             if told is not None:
-                told(len(made), len(found), name)
-            made.append(next(results))
-    return [(name, drawing, one) for (name, drawing), one in zip(found, made, strict=True)]
+                told(count, len(left), tasks[at][0])
+            there[at] = next(results)
+            kept.keep(marks[at], there[at])
+    kept.write()
+    return [
+        (name, drawing, _joined([there[at] for at, task in enumerate(tasks) if task[1] == drawing.__name__]))
+        for name, drawing in found
+    ]
+
+
+def _joined(parts: Sequence[Drawn]) -> Drawn:
+    """What a module drew of all settings."""
+    return Drawn(
+        tuple(path for one in parts for path in one.paths),
+        tuple(dict.fromkeys(line for one in parts for line in one.missing)),
+        "; ".join(filter(None, (one.fault for one in parts))),
+    )
 
 
 def _pool(workers: int) -> ProcessPoolExecutor | None:

@@ -20,6 +20,7 @@ from bench.errors import BadSpec
 from bench.search.task import SAMPLE, Foreseen, Task
 from bench.spaces.space import Region
 from methods.loop import Epochs, Loop, Work
+from methods.parts import Grouping, Split
 
 L = TypeVar("L", bound=Loop)
 
@@ -123,13 +124,13 @@ class Count(Work[Paper]):
 
     def cut(self, parent: Paper, level: int) -> list[Paper]:
         """Every candidate is grouped; a child for every combination of groups."""
-        grouping, edges, teaching = self.search.grouping, self.search.edges, self.search.teaching
+        grouping, edges, teaching = self.search.grouping.at(level), self.search.edges, self.search.teaching
         passes = sum(grouping.passes(self.task, n) for n in edges.compared(self.task, level))
         self.cuts += passes * self._batch * self.price.pair * self.price.image(parent.region)
         regions = [parent.region]
         for edge in self._cut(parent.region, edges.cut_sizes(self.task, level)):
-            groups = self._groups(parent.region.lists[edge])
-            regions = [child for region in regions for child in region.cut(edge, groups)]
+            split = self._split(grouping, parent.region.lists[edge])
+            regions = [child for region in regions for child in split.children(region, edge)]
         teachers = 0 if teaching is None else teaching.count(len(regions))
         return [Paper(region, teachers) for region in regions]
 
@@ -141,9 +142,12 @@ class Count(Work[Paper]):
             found.append(next(e for e in whole if len(region.lists[e]) == size and e not in found))
         return found
 
-    def _groups(self, operations: Sequence[int]) -> list[set[int]]:
-        parts = self.search.grouping.parts(len(operations))
-        return [set(group.tolist()) for group in np.array_split(self.rng.permutation(operations), parts)]
+    def _split(self, grouping: Grouping, operations: Sequence[int]) -> Split:
+        """Groups as large as each other, as nearly as can be, drawn at random."""
+        common = grouping.common(self.task.space, operations)
+        grouped = [op for op in operations if op not in common]
+        parts = np.array_split(self.rng.permutation(grouped), grouping.parts(len(grouped)))
+        return Split(tuple(tuple(part.tolist()) for part in parts), common=common)
 
     def best(self, children: Sequence[Paper]) -> Paper:
         """Every child as a mixture, once over the validation images."""
@@ -158,6 +162,7 @@ class Count(Work[Paper]):
             each = self.search.base.choices * self.price.path(leaf.region)
             each += by_mixture * self.price.image(leaf.region)
             self.choosing += each * len(self.task.images.valid)
+            self.choosing += self.search.base.choosing(self.task) * self.price.image(leaf.region)
 
     @property
     def _batch(self) -> int:
@@ -192,6 +197,7 @@ def fair(search: L, task: Task, price: Price | None = None) -> tuple[L, Epochs]:
     images = round(task.scale.epochs_of(training.epochs) * steps) * training.batch
     budget = images * search.base.passes(task.space) * price.pair
     budget += search.base.choices * len(task.images.valid) * price.path(task.region)
+    budget += search.base.choosing(task) * price.image(task.region)
     whole = counted(search, task, plan, price)
     grouping, base = search.grouping.times(budget / whole.total), search.base.shared_out(whole.leaves)
     shrunk = replace(search, grouping=grouping, base=base)

@@ -86,12 +86,12 @@ class Growth(Work[Node]):
 
     def regions(self, parent: Learner, level: int) -> tuple[list[Region], dict[str, Any]]:
         """The regions of the parent's children, and what the record says of the cut."""
-        edges, grouping = self.search.edges, self.search.grouping
+        edges, grouping = self.search.edges, self.search.grouping.at(level)
         splits = {edge: grouping.split(self.task, parent, edge) for edge in edges.candidates(self.task, parent, level)}
         chosen = edges.chosen(splits)
         regions = [parent.region]
         for edge in chosen:
-            regions = [child for region in regions for child in region.cut(edge, [set(g) for g in splits[edge].groups])]
+            regions = [child for region in regions for child in splits[edge].children(region, edge)]
         return regions, {"edges": chosen, "splits": {str(edge): split.note() for edge, split in splits.items()}}
 
     def best(self, children: Sequence[Node]) -> Node:
@@ -128,7 +128,7 @@ class Growth(Work[Node]):
         return made if parent is None or inherit == "nothing" else made.adopt(parent, inherit == "state")
 
     def _finalist(self, leaf: Node, by_mixture: bool) -> tuple[Genotype, float]:
-        genotype, accuracy = self.search.base.choose(leaf.learner)
+        genotype, accuracy = self.search.base.proposal(leaf.learner)
         if not by_mixture:
             return genotype, accuracy
         leaf.final = {"mixture": leaf.learner.mixture_accuracy(), "proposal": accuracy}

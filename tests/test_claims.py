@@ -74,7 +74,7 @@ def test_a_batch_goes_on_with_the_runs_that_are_free(tmp_path: Path, capsys: pyt
     process = _holder(tmp_path, first.stem)
     death = threading.Timer(1.0, _kill, [process])
     death.start()
-    assert main(words) == 0, "nothing failed: the run of the dead process is taken over (FAULTS B.2)"
+    assert main(words) == 0, "nothing failed: the run of the dead process is taken over"
     death.join()
     captured = capsys.readouterr()
     assert f"process {process.pid} on host {socket.gethostname()} since" in captured.err

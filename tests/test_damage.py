@@ -78,7 +78,7 @@ DAMAGED = [
 def test_a_damaged_file_costs_itself_and_its_remedy_works(
     store: Results, kind: str, damage: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """FAULTS A.3 and A.4: the others are scored and drawn; the command that the message names mends it."""
+    """The others are scored and drawn; the command that the message names mends it."""
     known = keys(store)
     key = known["parameters"]
     path = {
@@ -113,7 +113,7 @@ def test_a_damaged_file_costs_itself_and_its_remedy_works(
 
 
 def test_estimates_that_are_gone_have_a_remedy_that_works(store: Results, capsys: pytest.CaptureFixture[str]) -> None:
-    """FAULTS A.4: `rm estimates/K.parquet; score` advised what could not work."""
+    """`rm estimates/K.parquet; score` advised what could not work."""
     key = keys(store)["parameters"]
     store.estimates_path(key).unlink()
     assert do(store, [*SCORE, "--again"]) == 1
@@ -127,7 +127,7 @@ def test_estimates_that_are_gone_have_a_remedy_that_works(store: Results, capsys
 
 
 def test_hidden_and_foreign_files_are_no_records(store: Results, capsys: pytest.CaptureFixture[str]) -> None:
-    """FAULTS A.3: hidden files are passed over, others that look like ours are named."""
+    """Hidden files are passed over, others that look like ours are named."""
     path = store.run_path(keys(store)["random"])
     for folder in ("runs", "scores"):
         (store.root / folder / ".hidden.json").write_text("{")
@@ -148,7 +148,7 @@ def test_hidden_and_foreign_files_are_no_records(store: Results, capsys: pytest.
 
 
 def test_an_edited_record_is_refused_with_its_seal_and_without(store: Results) -> None:
-    """FAULTS A.2: a genotype, and a second status."""
+    """A genotype, and a second status."""
     path = store.run_path(keys(store)["largest"])
     text = path.read_text()
     edit(path, lambda record: record.update(genotype=[0] * 6))
@@ -179,7 +179,7 @@ LIES: dict[str, dict[str, Any]] = {
 def test_a_score_is_held_against_its_record_and_what_can_be(
     store: Results, lie: str, seal: edited.Seal, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """FAULTS A.2: rows that their record, the best there is or arithmetic contradicts."""
+    """Rows that their record, the best there is or arithmetic contradicts."""
     key = keys(store)["largest"]
     path = store.score_path(key, "patches-v1")
     edit(path, lambda row: row.update(LIES[lie]), seal)
@@ -222,7 +222,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
 def test_wrong_kinds_are_one_line(
     store: Results, wrong: str, seal: edited.Seal, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """FAULTS A.7: well-formed JSON of wrong kinds, in a file that has no seal, or one made for it."""
+    """Well-formed JSON of wrong kinds, in a file that has no seal, or one made for it."""
     path = store.run_path(keys(store)["random"])
     edit(path, WRONG[wrong], seal)
     if seal == "anew" and wrong in ("genotype too short", "operation 99"):
@@ -278,7 +278,7 @@ def test_old_records_stay_readable_are_marked_and_can_be_sealed(
 
 
 def test_analysis_draws_the_rest(store: Results, capsys: pytest.CaptureFixture[str]) -> None:
-    """FAULTS A.3 and A.4, of `analysis`: hints name the folder that it was told."""
+    """Of `analysis`: hints name the folder that it was told."""
     known = keys(store)
     store.run_path(known["largest"]).write_bytes(b"")
     assert draw_all(Options(store.root, partial=True)) == 1

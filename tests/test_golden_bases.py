@@ -13,6 +13,10 @@ fingerprints are of what it leaves.
   on the weights, alpha and images of `tests/golden_darts.py`;
 - github.com/xiangning-chen/SmoothDARTS, commit d3dbfed06643d5fd4056edd90891ec9109634ada: `Random_alpha` of radius 0.3
   with `Network.softmax_arch_parameters` and `Network.clip`;
+- github.com/ruocwang/darts-pt, commit 4ec3149dea0d77efd8e4c118f578b454dad5e0ac, nasbench201: the losses that
+  `pt_project` compares, of `TinyNetworkDartsProj` with operation 3 projected on edge 1;
+- github.com/automl/ConfigurableOptimizer, commit 13bde40eb05bb2027d049b76bf1cffa9b55604fc:
+  `update_gradient_matching_scores` on an operation of two kernels, whose gradients are draws 20 to 23;
 - the package reinmax 0.1.0 of PyPI: `reinmax`;
 - github.com/Sunshine-Ye/Beta-DARTS, commit f3077048c8cf1fef977496f8e46869cb07e73e30: `Architect._backward_step` at
   epoch 30 of 100.
@@ -34,11 +38,14 @@ from bench.images.batches import Batch
 from bench.search.learner import Learner, Schedule
 from bench.spaces.darts import WITH_NONE
 from methods import darts
+from methods.darts import Darts
 from methods.drnas import Drnas
 from methods.gdas import Gdas
 from methods.gumbel import Heated
+from methods.oles import similarity
 from methods.oneshot import OneShot
 from methods.pcdarts import EDGES, PcDarts
+from methods.perturbed import Perturbation
 from methods.reinmax import second_order
 from methods.smoothing import projected
 from tests import golden_darts, golden_net
@@ -255,3 +262,28 @@ def test_the_smoothing_of_sdarts() -> None:
     theta, noise = golden_net.alpha().softmax(-1), 2 * golden_net.uniform() - 1
     moved = projected(theta + 0.3 * noise, torch.ones(6, 5, dtype=torch.bool))
     assert moved.numpy() == pytest.approx(_read(SMOOTHED), abs=2e-9)
+
+
+WITHOUT = {
+    0: [2.241707403, 2.261764730, 2.293647463, 2.274760852, 2.238346914],
+    4: [2.241707403, 2.245496184, 2.368021574, 2.287200122, 2.233827147],
+}
+
+
+@pytest.mark.parametrize("edge", WITHOUT)
+def test_what_darts_pt_compares(edge: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    search = Darts()
+    learner = golden_net.learner(search)
+    learner.narrow(learner.region.narrowed(1, {3}))
+    monkeypatch.setattr(learner.valid, "in_order", lambda *_: [Batch(*golden_net.other_batch())])
+    choice, theta = Perturbation("loss"), search.expected(learner)
+    losses = [choice.without(learner, theta, edge, op) for op in range(5)]
+    assert losses == pytest.approx(WITHOUT[edge], abs=1e-8)
+    assert choice.missed(learner, edge, search.expected) == int(np.argmax(WITHOUT[edge]))
+
+
+def test_the_similarity_of_oles() -> None:
+    shapes = ((4, 1, 3, 3), (6, 4, 1, 1))
+    own, other = ([golden_net.draw(seed + k, *shape) for k, shape in enumerate(shapes)] for seed in (20, 22))
+    alike = [similarity(a, b) for a, b in zip(own, other, strict=True)]
+    assert float(torch.stack(alike).mean()) == pytest.approx(-0.009857865, abs=1e-8)

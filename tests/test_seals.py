@@ -37,7 +37,6 @@ def check(kind: flips.Kind, count: int) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_no_flip_is_read_as_good_and_different(kinds: dict[str, flips.Kind], name: str) -> None:
-    """FAULTS A.2."""
     assert set(kinds) == set(KINDS)
     check(kinds[name], FEW)
 

@@ -499,7 +499,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Results:
         made_up_run(results, "hep-no-smd", seed, **shared)
         made_up_run(results, "fade", seed, config=config, details={"rounds": ROUNDS}, visited=VISITED, **shared)
     for name, drawing in drawings():
-        if drawing.__name__.startswith("analysis.tables."):  # type: ignore[attr-defined]
+        if drawing.__name__.startswith("analysis.tables.") and name != "retrained":  # type: ignore[attr-defined]
             assert drawing.draw(load(results).frame, results).paths, name
     return results
 

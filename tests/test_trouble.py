@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from analysis import drawings
 from bench.cli.commands import main
 from bench.errors import BadSpec, BenchError
 from bench.runs import limits
@@ -52,7 +53,6 @@ class Endless:
 
 
 def test_a_run_that_takes_too_long_is_ended_kept_and_counted(tmp_path: Path) -> None:
-    """FAULTS B.4."""
     record = execute(tiny.spec(Endless()), _settings(tmp_path, time_limit=0.3))
     assert record.status == "timeout"
     assert "--time-limit" in record.message
@@ -70,7 +70,6 @@ def test_a_limit_that_is_none_is_refused(limit: float) -> None:
 
 @pytest.mark.parametrize("threads", ["0", "1000000"])
 def test_threads_are_bounded(threads: str, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """FAULTS B.4."""
     assert main(["run", "smoke", "--threads", threads, "--results", str(results)]) == 2
     assert f"--threads {threads}: a run has 1 thread or more" in capsys.readouterr().err
 
@@ -87,7 +86,7 @@ class Hands:
 
 
 def test_seconds_that_a_process_stood_still_are_seen() -> None:
-    """FAULTS B.3: a gap without CPU time is one, a busy stretch without a beat and a short pause are none."""
+    """A gap without CPU time is one, a busy stretch without a beat and a short pause are none."""
     hands = Hands()
     pulse = Pulse(hands.clocks)
     hands.move(60.0, 0.01)
@@ -153,7 +152,6 @@ class Hungry:
     ],
 )  # fmt: skip
 def test_memory_that_is_gone_is_one_line(message: str, said: str, tmp_path: Path) -> None:
-    """FAULTS B.1."""
     record = execute(tiny.spec(Hungry(message)), _settings(tmp_path))
     assert record.status == "failed"
     assert record.message.startswith(said)
@@ -192,7 +190,7 @@ class Disk:
 def test_a_disk_that_is_full_at_any_moment_is_one_line_and_loses_nothing(
     full_from: int, tmp_path: Path, capfd: pytest.CaptureFixture[str], images_once: None
 ) -> None:
-    """FAULTS B.1: ten points; with room again, the same commands make everything."""
+    """Ten points; with room again, the same commands make everything."""
     words = ["run", "smoke", "--methods", "random", "largest", "--results", str(tmp_path)]
     with pytest.MonkeyPatch.context() as patch:
         Disk(patch, full_from)
@@ -211,7 +209,6 @@ def test_a_disk_that_is_full_at_any_moment_is_one_line_and_loses_nothing(
 
 
 def test_hints_name_the_folder_that_was_asked_for() -> None:
-    """FAULTS A.4."""
     line = "no run; `python -m bench run nb201 --seeds 3`, then `python -m bench score`; or `make test`"
     assert hints.addressed(line, hints.DEFAULT) == line
     assert hints.addressed(line, Path("my own")) == (
@@ -226,7 +223,7 @@ def test_hints_name_the_folder_that_was_asked_for() -> None:
 def test_any_encoding_of_a_terminal_will_do(
     encoding: str, results: Path, monkeypatch: pytest.MonkeyPatch, images_once: None
 ) -> None:
-    """FAULTS B.6: a label of another alphabet, dashes and minus signs."""
+    """A label of another alphabet, dashes and minus signs."""
     shown = io.BytesIO()
     for name in ("stdout", "stderr"):
         monkeypatch.setattr(sys, name, io.TextIOWrapper(shown, encoding=encoding, write_through=True))
@@ -236,16 +233,55 @@ def test_any_encoding_of_a_terminal_will_do(
 
 
 def test_files_are_utf_8_whatever_the_locale() -> None:
-    """FAULTS B.6: no text file is read in the encoding of the machine."""
+    """No text file is read in the encoding of the machine."""
     for path in [p for package in ("bench", "methods", "analysis") for p in (ROOT / package).rglob("*.py")]:
         assert "read_text()" not in path.read_text(encoding="utf-8"), path
 
 
 def test_exit_codes_say_what_happened(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """FAULTS B.2: 0 all there, 1 something failed, 2 a wrong call."""
+    """0 all there, 1 something failed, 2 a wrong call."""
     words = ["run", "smoke", "--methods", "random", "--results", str(tmp_path), "--json"]
     assert main(words) == 0
     (row,) = json.loads(capsys.readouterr().out)
     Results(tmp_path).run_path(row["key"]).write_text("{")
     assert main(words) == 1
     assert main(["run", "no-such-study"]) == 2
+
+
+@pytest.mark.slow
+def test_a_package_of_our_name_in_the_working_folder_shadows_nothing(tmp_path: Path) -> None:
+    for name in ("methods", "analysis"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('somebody else')")
+    words, environment = ["bench", "list", "methods"], {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-m", *words], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_processes_that_can_share_no_memory_are_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*args: object, **more: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("analysis.drawings.ProcessPoolExecutor", none)
+    with pytest.warns(UserWarning, match="share no memory here"):
+        assert drawings._pool(2) is None
+
+
+@pytest.mark.slow
+def test_a_notebook_around_it_makes_no_difference_to_drawing(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; import pandas as pd; from analysis import drawings; "
+        "from matplotlib.figure import Figure; drawings._drawn('tests.drawn_nothing', pd.DataFrame(), Path('.')); "
+        "import matplotlib.pyplot as plt; plt.figure(); print(plt.get_backend())"
+    )
+    module = tmp_path / "tests" / "drawn_nothing.py"
+    module.parent.mkdir()
+    (module.parent / "__init__.py").write_text("")
+    module.write_text("def draw(frame, results): return None\n")
+    environment = {**os.environ, "MPLBACKEND": "module://no_such.backend", "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path, env=environment, check=False
+    )
+    assert done.stdout.strip() == "agg", done.stderr

@@ -150,7 +150,7 @@ def _sets() -> list[Any]:
 
 @pytest.mark.parametrize("name", _sets())
 def test_a_task_of_any_image_set_leads_to_no_test_image(name: str) -> None:
-    """FAULTS A.6, as a run makes its task."""
+    """As a run makes its task."""
     loaded = images.load(name)
     visible = _visible(loaded, replace(tiny.SCALE, train_images=64, valid_images=64))
     assert not _leads_to(visible, loaded.test)

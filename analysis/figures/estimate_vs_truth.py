@@ -58,7 +58,7 @@ CHART = Chart(
     panel="label",
     head="words",
     tell=("architecture", "test", "estimate"),
-    most=300,
+    most=200,
 )
 
 

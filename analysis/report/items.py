@@ -21,8 +21,8 @@ from analysis.report import markup, plots
 from analysis.style import printed
 from bench.errors import BadRecord
 
-WIDEST, LARGEST = 1000, 2_000_000  # pixels across, and in all, of a picture inside the page
-QUALITY = 60  # of its compression, of 100
+WIDEST, LARGEST = 900, 2_000_000  # pixels across, and in all, of a picture inside the page
+QUALITY = 50  # of its compression, of 100
 MARKS = "†‡§* "  # behind a method's name in a table
 ORDER = (".csv", ".md", ".tex", ".pdf", ".png")
 

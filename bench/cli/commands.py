@@ -19,11 +19,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.cli.clusters import ClusterOptions
+from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Naslib
 from bench.cli.outcome import Common, ended, said
+from bench.cli.retraining import Retrain
 from bench.cli.sharing import Collect, Plan
+from bench.cli.verify import Verify
 from bench.errors import BadRecord, BadSpec, BenchError, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
 from bench.store.names import plain_terminal, printable
@@ -381,8 +384,11 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "collect": Collect,
     "estimate": Estimate,
     "score": ScoreCommand,
+    "retrain": Retrain,
     "list": List,
     "show": Show,
+    "describe": Describe,
+    "verify": Verify,
     "diff": Diff,
     "import": Import,
     "fetch": Fetch,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import re
 import subprocess
@@ -38,6 +37,7 @@ from bench.spaces.space import Genotype, Space
 from bench.store.files import write_atomically
 from bench.store.record import Candidate, Record, Results
 from bench.store.schema import Status
+from bench.store.sources import code_digest
 from bench.store.spec import SCALES, RunSpec, Scale, key_of
 
 SEARCHED = 0.8
@@ -417,17 +417,6 @@ def processor() -> str:
 def provenance() -> dict[str, Any]:
     """The digest of the sources and the state of the checkout, as they were when this was first asked for."""
     return {"code": code_digest(), **git_state()}
-
-
-@lru_cache
-def code_digest() -> str:
-    """A hash of the sources of `bench` and `methods`: tells records of other code apart."""
-    root = Path(bench.__file__).parent.parent
-    digest = hashlib.blake2b(digest_size=8)
-    for package in ("bench", "methods"):
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 @lru_cache

@@ -18,6 +18,24 @@ PARTITION = tuple(BASES)
 FAIR = tuple(f"{label}(protocol=fair)" for label in PARTITION)
 RANKING = ("fade", "bayes")
 FREE = ("parameters", "multiply-adds")
+PASSES = 200  # over the training images, forward and back: DARTS's 50 epochs of four
+ALONE = {
+    "rsps": 100,
+    "spos": 100,
+    "fairnas": 20,
+    "darts": 50,
+    "darts-2nd": 20,
+    "beta-darts": 50,
+    "sdarts": 50,
+    "oles": 50,
+    "fairdarts": 50,
+    "pc-darts": 59,
+    "drnas": 50,
+    "snas": 50,
+    "gdas": 50,
+    "reinmax": 50,
+}
+"""One-shot searches with the epochs that cost `PASSES`, to within one epoch."""
 FIRST = (
     *(*BASELINES, *FREE, "rsps", "darts", "snas"),
     *("fewshot-rsps(protocol=fair)", "gm-rsps(protocol=fair)", "hep(protocol=fair)", "fade(rounds=3)"),
@@ -36,6 +54,13 @@ SWITCHES = ("gm-darts(edges.by=random)",)
 CONTINUATIONS = ("then-whole", "then-few-shot", "then-gm", "then-random-groups", "then-random", "then-gm-afresh")
 DRAWS = ("then-random-groups(grouping.draw=1)", "then-random(edges.draw=1, grouping.draw=1)")
 """A second draw of what is random."""
+CHAIN = (
+    *BASELINES,
+    *FREE,
+    *("darts", "snas", "rsps", "spos", "proxyless", "proxyless-all", "shrink"),
+    *("fewshot-rsps", "fewshot-proxyless", "gm-darts", "gm-proxyless", "gm-proxyless-random", "gm-shrink", "hep"),
+)
+"""What is compared on a chain of blocks."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -115,6 +140,15 @@ STUDIES: dict[str, Study] = {
             shares=True,
         ),
         Study(
+            "nb201-bases",
+            "one supernet under every relaxation, at the images of DARTS's 50 epochs (a day of one core)",
+            "patches",
+            "decisive",
+            (*BASELINES, *FREE, *(f"{label}(training.epochs={epochs})" for label, epochs in ALONE.items())),
+            seeds=tuple(range(10)),
+            resized=(("channels", "16"), ("probe", "500")),
+        ),
+        Study(
             "toy-darts",
             "each kind of method on a DARTS space of two small cells (minutes)",
             "patches",
@@ -122,6 +156,34 @@ STUDIES: dict[str, Study] = {
             (*BASELINES, *FREE, *ONE_SHOT, *PARTITION, "fade", "bayes"),
             seeds=(0, 1),
             space="toy-darts",
+        ),
+        Study(
+            "macro",
+            "all bases on the chain of NAS-Bench-Macro, Few-Shot, GM-NAS, random cuts and HEP-NAS on them",
+            "patches",
+            "quick",
+            CHAIN,
+            seeds=(0, 1, 2, 3, 4),
+            space="macro",
+        ),
+        Study(
+            "macro-cifar10-jpeg",
+            "the same on CIFAR-10 (JPEG), to be scored against the converted NAS-Bench-Macro (hours)",
+            "cifar10-jpeg",
+            "mini",
+            CHAIN,
+            seeds=(0, 1),
+            space="macro",
+            truth="FILE",
+        ),
+        Study(
+            "darts-quick",
+            "the papers' searches on the DARTS space, HEP-NAS at the images of its base; `retrain` judges them (hours)",
+            "patches",
+            "quick",
+            ("random", "rsps", "darts", "snas", "fewshot", "gm-darts", "hep(protocol=fair)"),
+            space="darts",
+            resized=(("probe", "100"),),
         ),
         Study(
             "nb201-cifar10-jpeg",

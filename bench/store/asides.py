@@ -11,7 +11,7 @@ from pathlib import Path
 from bench.errors import BadRecord
 from bench.store.record import Results
 
-FOLDERS = ("runs", "estimates", "scores", "truths", "truth", "failed", "checkpoints", "shared", "supernets", "blocks")
+FOLDERS = ("runs", "estimates", "scores", "truths", "truth", "failed", "checkpoints", "shared", "retrained", "blocks")
 """Of a results folder: those whose files can be set aside."""
 
 
