@@ -18,9 +18,10 @@ from bench.errors import BadSpec, BenchError
 from bench.images import ImageSet
 from bench.runs.collect import take
 from bench.runs.pool import Job
-from bench.runs.run import Settings, code_digest, make
+from bench.runs.run import Settings, make
 from bench.store.files import content_of, write_atomically
 from bench.store.record import Results, read_record
+from bench.store.sources import code_digest
 from bench.store.spec import RunSpec
 
 
