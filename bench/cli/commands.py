@@ -199,7 +199,7 @@ class ScoreCommand(Common):
     that is there already."""
 
     truth: str = "embedded"
-    """The embedded table, or the path of a converted one."""
+    """The embedded table, the path of a converted one, or a CSV list of cells of DARTS to fit a surrogate on."""
     dataset: str | None = None
     """Only runs that searched this image set; all by default."""
     train_missing: bool = True
@@ -238,6 +238,7 @@ class ScoreCommand(Common):
                 "; ".join([f"{self.results} holds no {which} that {names} can score", *out])
                 + f"; make some with {results.command('run')}"
             )
+        out += [truth.about for truth in named if truth.kind == "surrogate"]
         for line in out:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         rows = [row for truth in truths for row in self._by(truth, fit, results, console)]
