@@ -17,9 +17,10 @@ from bench.images.batches import Batch
 from bench.nets.supernet import Supernet
 from bench.search.learner import Learner, Pass, Relaxation, Static, Training
 from bench.search.task import Foreseen, Found, Task
-from bench.search.trained import Home
+from bench.search.trained import Estimator, Home
 from bench.spaces.space import Genotype, Space
 from bench.store.spec import added, require_range
+from methods.opinions import Opinion, by_alpha, by_perturbation, tuned
 from methods.options import Selection, Stopping
 from methods.smoothing import smoothed
 
@@ -35,6 +36,7 @@ class OneShot(Relaxation):
     waits: float = added(0.0)  # share of the training before alpha moves
     share: int = added(1)  # PC-DARTS: into how many parts channels fall of which operations see one
     radius: float = added(0.0)  # SDARTS: how far theta of weight steps is moved at random at the end of the training
+    opinion: Opinion = added("paths")  # on any architecture: how the trained supernet is asked (`opinions.py`)
     selection: Selection | None = added(None)  # in place of what alpha says, as that of DARTS-PT
     stopping: Stopping | None = added(None)  # of single operations, as that of OLES
 
@@ -44,6 +46,10 @@ class OneShot(Relaxation):
         require_range(self, 0, "waits", below=1)
         if (self.rests or self.waits) and not self.trains_alpha:
             raise BadSpec(f"{type(self).__name__} has no alpha that could rest; leave rests and waits at 0")
+        if self.opinion == "alpha" and not self.moves_alpha:
+            raise BadSpec(
+                f"{type(self).__name__} gives no alpha by which architectures could be ranked; take another opinion"
+            )
         if self.stopping is not None and not self.moves_alpha:
             raise BadSpec(f"{type(self).__name__} has no step of alpha whose gradients could be compared; stop nothing")
         if self.radius and not self.trains_alpha:
@@ -57,7 +63,7 @@ class OneShot(Relaxation):
     @property
     def as_trained(self) -> Self:
         """However many architectures it chooses among, and however it does."""
-        return replace(self, rests=min(1, self.rests), selection=None)
+        return replace(self, rests=min(1, self.rests), selection=None, opinion="paths")
 
     def check(self, task: Task) -> None:
         """Raise BadSpec before any training where the task cannot be done on these settings."""
@@ -142,9 +148,9 @@ class OneShot(Relaxation):
         return Found(
             genotype=genotype,
             candidates=((genotype, accuracy),),
-            estimate=learner.estimates,
+            estimate=self.estimator(learner),
             details={"alpha": learner.alpha.tolist(), "curve": learner.curve},
-            supernets=(Home(learner),),
+            supernets=(Home(learner),) if self.opinion == "paths" else (),
         )
 
     def foreseen(self, task: Task) -> Foreseen:
@@ -156,8 +162,9 @@ class OneShot(Relaxation):
         each = path if self.samples else task.multiply_adds(task.region, self.channel_share) / 1e9
         training = images * self.passes(task.space) * each * 1.5  # of two passes one goes back, at the price of two
         by = {"paths": training} if self.samples else {"mixtures": training}
-        choices = min(self.choices, task.space.count(task.region))
-        return Foreseen(**by, estimates=choices * len(task.images.valid) * path)
+        choices = min(self.choices, task.space.count(task.region)) * len(task.images.valid) * path
+        selection = self.choosing(task) * task.multiply_adds(task.region, self.channel_share) / 1e9
+        return Foreseen(**by, estimates=choices + selection)
 
     def shared_out(self, leaves: int) -> Self:
         """The base of one of so many supernets that together spend on their choices what one alone spends."""
@@ -171,6 +178,14 @@ class OneShot(Relaxation):
         """Architecture weights `[E, O]` without noise: the softmax of alpha; even ones where alpha is not trained."""
         alpha = learner.masked_alpha().detach()
         return (alpha if self.moves_alpha else alpha.where(~learner.allowed, 0.0)).softmax(-1)
+
+    def estimator(self, learner: Learner) -> Estimator:
+        """What a trained learner thinks of any architecture."""
+        if self.opinion == "alpha":
+            return by_alpha(learner, self.expected)
+        if self.opinion == "perturbation":
+            return by_perturbation(learner, self.expected)
+        return tuned(learner) if self.opinion == "tuned" else learner.estimates
 
     def proposal(self, learner: Learner) -> tuple[Genotype, float]:
         """The architecture that a trained learner proposes and its validation accuracy [0, 1] on the shared weights."""

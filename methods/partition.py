@@ -13,10 +13,11 @@ from typing import Any, ClassVar, Literal
 
 from bench.search.learner import Learner
 from bench.search.task import Foreseen, Found, Task
-from bench.search.trained import deepest
+from bench.search.trained import Home, deepest
 from bench.spaces.space import Genotype, Region
 from methods.budget import MultiplyAdds, Price, counted, fair, foreseen
 from methods.loop import Epochs, Loop, Work
+from methods.opinions import Asked
 from methods.tree import Node, homes
 
 
@@ -79,6 +80,7 @@ class Growth(Work[Node]):
         """A child for every region, with what it takes from its parent and what it is taught."""
         with self.task.meter.phase("cut"):
             regions, parent.cut = self.regions(parent.learner, level)
+            parent.covered = not self.search.grouping.at(level).drops
             learners = [self._learner(level, region, parent.learner) for region in regions]
         teaching = self.search.teaching
         lesson = None if teaching is None else teaching.lesson(learners, parent.learner)
@@ -118,8 +120,13 @@ class Growth(Work[Node]):
         genotype = max(self.finalists, key=lambda finalist: finalist[1])[0]
         self.task.report(genotype)
         details = {"epochs": self.plan.note(), "tree": [node.note() for node in self.nodes]}
-        supernets = homes(self.nodes)
-        return Found(genotype, tuple(self.finalists), deepest(supernets), details, supernets)
+        supernets, base = homes(self.nodes), self.search.base
+        if base.opinion == "paths":
+            return Found(genotype, tuple(self.finalists), deepest(supernets), details, supernets)
+        learners = (node.learner for node in self.nodes)
+        asked = {learner.name: Asked(learner, base.estimator(learner)) for learner in learners}
+        otherwise = deepest([Home(asked[home.supernet.name], home.depth) for home in supernets])
+        return Found(genotype, tuple(self.finalists), otherwise, details)
 
     def _learner(self, cut: int, region: Region, parent: Learner | None = None) -> Learner:
         base, inherit = self.search.base, self.search.inherits(cut)

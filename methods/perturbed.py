@@ -22,11 +22,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from bench.errors import BadSpec
@@ -36,6 +34,7 @@ from bench.spaces.space import Genotype, Region
 from bench.spaces.two_inputs import TAKEN, TwoInputs
 from bench.store.spec import require_range
 from bench.streams import numpy_stream
+from methods.absence import By, without
 from methods.darts import TRAINING, Darts
 from methods.options import Selection
 from methods.snas import Snas
@@ -48,7 +47,7 @@ class Perturbation(Selection):
     """The operation that is missed most."""
 
     version: ClassVar[int] = 1
-    by: Literal["accuracy", "loss"] = "accuracy"
+    by: By = "accuracy"
     tuning: float = 0.05  # of the training's epochs, between two choices
     slower: float = 10.0  # how many times the rate is less than that of the training's start
 
@@ -97,19 +96,8 @@ class Perturbation(Selection):
         return max(may, key=lambda op: hurts[op])
 
     def without(self, learner: Learner, theta: Tensor, edge: int, op: int | None) -> float:
-        """How bad the mixture is without an operation of an edge, or without the edge (None): its loss, or 1 minus its
-        accuracy, on the validation images. The other weights stay as they are."""
-        gates = theta.detach().clone()
-        gates[edge, slice(None) if op is None else op] = 0
-        right = nats = torch.zeros((), device=theta.device)
-        count = 0
-        with learner.aside(), torch.no_grad():
-            for batch in learner.valid.in_order(learner.evaluation_batch):
-                logits = learner.supernet(batch.images, gates, learner.region)
-                right = right + (logits.argmax(1) == batch.labels).sum()
-                nats = nats + F.cross_entropy(logits, batch.labels, reduction="sum")
-                count += len(batch.labels)
-        return float(nats) / count if self.by == "loss" else 1 - float(right) / count
+        """How bad the mixture is without an operation of an edge, or without the edge (None)."""
+        return without(learner, theta, edge, op, self.by)
 
     def _tuned(self, learner: Learner, number: int) -> None:
         if number and self.tuning:

@@ -32,6 +32,7 @@ from methods.oles import STOPPED, EarlyStop
 from methods.partition import Partition
 from methods.pcdarts import PcDarts, edge_shares, same_target
 from methods.perturbed import Perturbation
+from methods.progressive import Strongest
 from methods.reinmax import Reinmax
 from methods.rsps import Rsps
 from methods.smoothing import projected
@@ -329,6 +330,28 @@ def test_a_perturbation_drops_edges_where_nodes_take_two_and_is_paid_for() -> No
     assert search.choosing(task) == tried * 64
 
 
+def test_a_progressive_search_keeps_the_strongest_and_goes_on() -> None:
+    """One child of the largest three weights of every edge, with its parent's state; what was dropped is estimated by
+    the parent; images are those that were planned."""
+    search: Partition = replace(methods.get("drnas-progressive"), base=Drnas(TRAINING, waits=0.1))
+    task = tiny.task(NB201)
+    with task.meter.phase("search"):
+        found = search.search(task)
+    root, child = found.details["tree"]
+    assert [len(ops) for ops in child["region"]] == [3] * 6
+    assert root["cut"]["edges"] == [0, 1, 2, 3, 4, 5]
+    assert len(found.candidates) == 1
+    assert Region.of(child["region"]).holds(found.genotype)
+    assert found.estimate is not None
+    outside = next(g for g in NB201.population if not Region.of(child["region"]).holds(g))
+    assert np.isfinite(found.estimate([outside, found.genotype], None)).all()
+    parent = task.learner(search.base, TRAINING)
+    parent.alpha.data[4] = torch.tensor([0.3, -1.0, 0.2, -2.0, 0.1])
+    assert Strongest(3).split(task, parent, 4).children(NB201.region, 4)[0].lists[4] == (0, 2, 4)
+    with pytest.raises(BadSpec, match="Rsps gives no alpha by which operations could be kept"):
+        replace(search, base=Rsps(TRAINING)).check(task)
+
+
 def test_a_search_that_samples_is_asked_by_its_mean_weights() -> None:
     """Even ones where there is no alpha; the mean of the Dirichlet distribution; gates."""
     for search, wanted in (
@@ -424,7 +447,7 @@ def test_each_has_a_name_of_its_own_in_its_key() -> None:
 
 
 PARTITIONS = ("fewshot", "gm-darts", "hep")
-DEFAULT = {("gdas", "fewshot"), ("pc-darts", "gm-darts"), ("drnas", "hep")}
+DEFAULT = {("pc-darts", "gm-darts")}
 
 
 @pytest.mark.parametrize(
@@ -439,13 +462,15 @@ DEFAULT = {("gdas", "fewshot"), ("pc-darts", "gm-darts"), ("drnas", "hep")}
     ],
 )
 def test_each_is_a_base_of_partition_searches(label: str, search: str, space: str, tmp_path: Path) -> None:
-    """Its record is in order, and the same twice; on every space, with the settings of that space."""
+    """Its record is in order, on every space, with that space's settings; on NAS-Bench-201 it is the same twice."""
     whole: Partition = methods.get(search, space)
     base = methods.get(label, space)
     method = replace(whole, base=base, judge="proposal" if base.samples else "mixture")
     spec = tiny.spec(contract.smaller(method), 0, space, contract.SCALE, f"{search}-{label}")
-    one, two = (execute(spec, Settings(tmp_path / name, device="cpu"), debug=True) for name in ("one", "two"))
+    one = execute(spec, Settings(tmp_path / "one", device="cpu"), debug=True)
     assert one.status == "done"
-    assert canonical(one.essence()) == canonical(two.essence())
+    if space == "nb201":
+        two = execute(spec, Settings(tmp_path / "two", device="cpu"), debug=True)
+        assert canonical(one.essence()) == canonical(two.essence())
     _outcome_is_in_order(one, spec)
     _cost_is_in_order(one)

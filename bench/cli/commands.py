@@ -11,13 +11,14 @@ import os
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from bench.cli.asking import StudyOptions
+from bench.cli.clusters import ClusterOptions
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
@@ -31,18 +32,25 @@ from bench.store import hints
 from bench.store.names import plain_terminal, printable
 from bench.store.typed import parsed, program
 
+if TYPE_CHECKING:
+    from bench.runs.study import Study
+    from bench.store.record import Results
+    from bench.store.spec import RunSpec
+
+CLUSTERS = ("ray", "slurm")
+
 LOG = "progress.log"
 """Of a results folder: what `run` told, with times."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunCommand(StudyOptions):
+class RunCommand(ClusterOptions):
     """Search: make the records of a study, or of the methods named. A record that exists is not made again."""
 
-    pool: Literal["serial", "processes"] = "serial"
-    """One run after the other, or one per core."""
+    pool: Literal["serial", "processes", "ray", "slurm"] = "serial"
+    """One run after the other, one per core, or on the machines of a cluster (docs/clusters.md)."""
     workers: int | None = None
-    """Processes at a time; by default all cores, or 1 on a GPU."""
+    """Runs at a time; by default all cores, or 1 on a GPU; with Slurm 100."""
     steps: Literal["ordinary", "captured", "masked"] = "ordinary"
     """Steps of training; captured and masked ones are meant for GPUs."""
 
@@ -59,14 +67,8 @@ class RunCommand(StudyOptions):
     Each is charged as if it had trained alone."""
 
     def __call__(self) -> int:
-        from rich.console import Console
-
         from bench.runs import agreed, limits
-        from bench.runs.batch import settled
-        from bench.runs.pool import Processes, Serial
-        from bench.runs.progress import Report
-        from bench.runs.run import Settings, device_named, finished, make, provenance
-        from bench.store.parents import apart
+        from bench.runs.run import provenance
         from bench.store.record import Results
 
         study, specs = self.asked()
@@ -75,17 +77,40 @@ class RunCommand(StudyOptions):
             return 0
         agreed.check(self.results, study.name, specs, whole=not (self.methods or self.seeds))
         specs = self.here(study, specs)
-        device = device_named(self.device)
         provenance()  # now, for this process, and not after hours in which the sources may have changed
         limits.check(self.time_limit)
         results = Results(self.results)
         results.check_writable()
+        with self._pool(study.dataset) as pool:
+            return self._made(study, specs, results, pool)
+
+    @contextmanager
+    def _pool(self, dataset: str) -> Iterator[Any]:
+        from bench.runs.pool import Processes, Serial
+        from bench.runs.run import device_named
+
+        if self.pool in CLUSTERS:
+            with self.cluster(self.pool, dataset, self.workers) as pool:
+                yield pool
+            return
+        device = device_named(self.device)
         alone = 1 if device.type == "cuda" else None  # runs share a GPU only where that is asked for
-        pool = Serial() if self.pool == "serial" else Processes(alone if self.workers is None else self.workers)
+        yield Serial() if self.pool == "serial" else Processes(alone if self.workers is None else self.workers)
+
+    def _made(self, study: Study, specs: Sequence[RunSpec], results: Results, pool: Any) -> int:
+        """Make the runs; the exit code."""
+        from rich.console import Console
+
+        from bench.runs.batch import settled
+        from bench.runs.progress import Report
+        from bench.runs.run import Settings, finished, make, provenance
+        from bench.store.parents import apart
+
         share = study.shares if self.share is None else self.share
-        workers = 1 if self.pool == "serial" else pool.workers  # type: ignore[union-attr]
+        workers = 1 if self.pool == "serial" else pool.workers
         how = self.threads, self.data, self.steps, share, self.time_limit
-        settings = Settings(self.results, self.device, *how, workers, self.keep_supernet)
+        by = provenance() if self.pool == "ray" else None
+        settings = Settings(self.results, self.device, *how, workers, self.keep_supernet, by)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
         console = Console(stderr=self.json)
         scale = specs[0].scale.name if specs else study.scale
@@ -107,7 +132,10 @@ class RunCommand(StudyOptions):
             except BadRecord as error:  # a record that cannot be trusted costs its own run
                 known[index] = error
         left = [index for index in range(len(specs)) if index not in known]  # no process starts for the others
-        jobs = [partial(make, specs[index], settings, debug=self.debug) for index in left]
+        jobs: list[Any] = [partial(make, specs[index], settings, debug=self.debug) for index in left]
+        if self.pool in CLUSTERS:
+            todo = [specs[index] for index in left]
+            jobs = list(self.errands(self.pool, todo, settings, results, self.debug)) if todo else []
         records = [one for one in known.values() if not isinstance(one, BenchError)]
         with Report(names, [spec.label for spec in specs], workers, console, self.results / LOG) as report:
             for index, there in known.items():
@@ -171,7 +199,7 @@ class ScoreCommand(Common):
     that is there already."""
 
     truth: str = "embedded"
-    """The embedded table, or the path of a converted one."""
+    """The embedded table, the path of a converted one, or a CSV list of cells of DARTS to fit a surrogate on."""
     dataset: str | None = None
     """Only runs that searched this image set; all by default."""
     train_missing: bool = True
@@ -210,6 +238,7 @@ class ScoreCommand(Common):
                 "; ".join([f"{self.results} holds no {which} that {names} can score", *out])
                 + f"; make some with {results.command('run')}"
             )
+        out += [truth.about for truth in named if truth.kind == "surrogate"]
         for line in out:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         rows = [row for truth in truths for row in self._by(truth, fit, results, console)]

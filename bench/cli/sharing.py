@@ -28,12 +28,11 @@ class Plan(StudyOptions):
     def __call__(self) -> int:
         import torch
 
-        from bench.runs.expected import Estimator
-        from bench.runs.run import device_named
+        from bench.runs.expected import Estimator, planned_on
         from bench.store.record import Results
 
         specs = self.here(*self.asked())
-        device = device_named(self.device)
+        device = planned_on(self.device)
         torch.set_num_threads(self.threads)
         results = Results(self.results)
         folders = [results, *map(Results, self.records)]

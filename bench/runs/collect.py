@@ -82,6 +82,18 @@ def _require_same(record: Record, source: Results, other: Record, holder: Result
         )
 
 
+def take(key: str, source: Results, into: Results) -> None:
+    """Take over one run. Raises BadRecord where it cannot be trusted, or another of that key is there."""
+    record = read_record(source.run_path(key))
+    if record.estimates is not None:
+        probe.of_record(key, record.estimates, source)
+    known = into.find(key)
+    if known is None:
+        _taken(key, source, into)
+    else:
+        _require_same(record, source, known, into)
+
+
 def _taken(key: str, source: Results, into: Results) -> None:
     """The record last: it says that all of a run is there."""
     record = read_record(source.run_path(key))

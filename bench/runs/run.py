@@ -65,6 +65,7 @@ class Settings:
     time_limit: float | None = None  # seconds of one run, by this process
     workers: int = 1  # runs at a time; seconds of a GPU that others use too are longer than a run's own
     keep: bool = False  # the trained supernets, in a file beside the record: see bench.search.kept
+    made_by: Mapping[str, Any] | None = None  # the sender's `provenance`, where sources were sent to another machine
 
 
 def device_named(name: str) -> torch.device:
@@ -87,13 +88,17 @@ def device_named(name: str) -> torch.device:
 
 
 def execute(
-    spec: RunSpec, settings: Settings, progress: Callable[[float], None] = lambda share: None, debug: bool = False
+    spec: RunSpec,
+    settings: Settings,
+    progress: Callable[[float], None] = lambda share: None,
+    debug: bool = False,
+    loaded: ImageSet | None = None,
 ) -> Record:
     """The finished record of `spec`, made now unless it is there already.
 
     A search whose loss is no longer finite gives a record with status `diverged`; another failure is recorded under
     `failed/` and returned with status `failed` (raised when `debug`). An interruption is recorded and raised.
-    Raises Busy where another process is making it.
+    Raises Busy where another process is making it. loaded: the images, where they are at hand.
     """
     results = Results(settings.results)
     known = finished(spec, results)
@@ -102,16 +107,12 @@ def execute(
     results.check_writable()
     with results.claim(spec.key):
         known = results.find(spec.key)  # another process may have ended it just now
-        return _executed(spec, settings, results, progress, debug) if known is None else known
-
-
-def _executed(
-    spec: RunSpec, settings: Settings, results: Results, progress: Callable[[float], None], debug: bool
-) -> Record:
-    provenance()
-    torch.set_num_threads(settings.threads)
-    run = _Run(spec, settings, results, progress)
-    return run.kept(run.outcome(debug))
+        if known is not None:
+            return known
+        provenance()
+        torch.set_num_threads(settings.threads)
+        run = _Run(spec, settings, results, progress, loaded)
+        return run.kept(run.outcome(debug))
 
 
 @dataclass(frozen=True)
@@ -127,12 +128,20 @@ class _Outcome:
 class _Run:
     """One run while it is made: its task, and what is kept of it."""
 
-    def __init__(self, spec: RunSpec, settings: Settings, results: Results, progress: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        settings: Settings,
+        results: Results,
+        progress: Callable[[float], None],
+        loaded: ImageSet | None = None,
+    ) -> None:
         self.spec, self.settings, self.results, self.progress = spec, settings, results, progress
         self.partial = results.partial_path(spec.key)
         self.unfinished = probe.read(self.partial) if self.partial.exists() else None
         device = device_named(settings.device)
-        self.space, self.images = spaces.get(spec.space), images.load(spec.dataset, settings.data)
+        self.space = spaces.get(spec.space)
+        self.images = images.load(spec.dataset, settings.data) if loaded is None else loaded
         self.visible = visible(self.images, spec.scale)
 
         def search_progress(share: float) -> None:
@@ -255,7 +264,7 @@ class _Run:
     def _place(self) -> dict[str, Any]:
         """Where and with what a run was made; none of it identifies a machine."""
         return {
-            **provenance(),
+            **(self.settings.made_by or provenance()),
             "python": platform.python_version(),
             **self.same,
             "workers": self.settings.workers,
@@ -293,13 +302,17 @@ def finished(spec: RunSpec, results: Results) -> Record | None:
 
 
 def make(
-    spec: RunSpec, settings: Settings, progress: Callable[[float], None], debug: bool
+    spec: RunSpec,
+    settings: Settings,
+    progress: Callable[[float], None],
+    debug: bool,
+    loaded: ImageSet | None = None,
 ) -> tuple[Record | BenchError, bool]:
     """The record of `spec` and whether it was made now, or why there is none: a job for a pool, which sends it to
     another process."""
     made = not Results(settings.results).run_path(spec.key).exists()
     try:
-        return execute(spec, settings, progress, debug), made
+        return execute(spec, settings, progress, debug, loaded), made
     except BenchError as why:  # a damaged file, a full disk: it costs this run alone
         if debug and not isinstance(why, Busy):
             raise

@@ -36,6 +36,12 @@ ALONE = {
     "reinmax": 50,
 }
 """One-shot searches with the epochs that cost `PASSES`, to within one epoch."""
+OPINIONS = tuple(
+    f"{label}(opinion={opinion}, training.epochs={ALONE[label]})"
+    for label in ("darts", "snas", "gdas", "drnas", "pc-darts", "fairdarts")
+    for opinion in ("paths", "alpha", "perturbation")
+)
+"""Each of these trained once, and asked in three ways."""
 FIRST = (
     *(*BASELINES, *FREE, "rsps", "darts", "snas"),
     *("fewshot-rsps(protocol=fair)", "gm-rsps(protocol=fair)", "hep(protocol=fair)", "fade(rounds=3)"),
@@ -147,6 +153,16 @@ STUDIES: dict[str, Study] = {
             (*BASELINES, *FREE, *(f"{label}(training.epochs={epochs})" for label, epochs in ALONE.items())),
             seeds=tuple(range(10)),
             resized=(("channels", "16"), ("probe", "500")),
+        ),
+        Study(
+            "nb201-opinions",
+            "supernets asked in several ways: by paths, by alpha, by perturbation (hours of one core)",
+            "patches",
+            "decisive",
+            OPINIONS,
+            seeds=tuple(range(8)),
+            resized=(("channels", "16"), ("probe", "500")),
+            shares=True,
         ),
         Study(
             "toy-darts",
