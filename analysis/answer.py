@@ -106,8 +106,11 @@ class Answer:
 
     @property
     def sentences(self) -> tuple[tuple[str, str], ...]:
-        """Head and sentence: ranking, choice, claims. A sentence without anything to say is left out."""
-        told = (("Ranking", _ranking(self)), ("Choice", _choice(self)), ("Claims", _claims(self.claims)))
+        """Head and sentence: ranking, choice, claims, or where no claim was tested the limits. A sentence without
+        anything to say is left out."""
+        claims = _claims(self.claims)
+        last = ("Claims", claims) if claims else ("Limits", _limits(self))
+        told = (("Ranking", _ranking(self)), ("Choice", _choice(self)), last)
         return tuple((head, text) for head, text in told if text)
 
 
@@ -310,6 +313,14 @@ def _choice(of: Answer) -> str:
         return f"{said}{_some(len(clear), len(lines)).lower()} {_verb(clear)} clearly better, first {best}."
     first = " and ".join(_named(line, line.rank, 0) for line in lines[:NAMED])
     return f"{said}the best searches choose about as well and none clearly better: {first}, by mean rank."
+
+
+def _limits(of: Answer) -> str:
+    """What it does not speak of."""
+    return (
+        f"It holds for scale {of.setting.scale} on {of.setting.dataset} and says nothing of other sizes; no claim of "
+        "the papers has pairs of runs here."
+    )
 
 
 def _claims(of: Claims) -> str:

@@ -52,10 +52,13 @@ _SEARCHES: dict[str, tuple[str, str]] = {
     "then-gm": ("GM-NAS", "on a Gumbel mixture"),
     "then-random-groups": ("GM-NAS", "on a Gumbel mixture, random groups"),
     "then-gm-afresh": ("GM-NAS", "on a Gumbel mixture, afresh"),
+    "gm-proxyless": ("GM-NAS", "on ProxylessNAS"),
     "hep": ("HEP-NAS", "on DARTS, first order"),
     "fade": ("FaDE", "cells ranked by fading"),
     "bayes": ("FaDE", "Bayesian optimisation instead"),
 }
+_PLAIN = ("", "one supernet", "cells ranked by fading")
+"""What goes without saying behind the name of a paper."""
 _BEST_OF = re.compile(r"random-best-of-(\d+)$")
 
 
@@ -72,7 +75,7 @@ class Search:
     @property
     def name(self) -> str:
         """Both in one: `Few-Shot NAS on SNAS`, `DARTS, second order`, `RSPS` alone."""
-        if self.words in ("", "one supernet", "cells ranked by fading"):
+        if self.words in _PLAIN:
             return self.paper
         if self.paper == "No sharing":
             return self.words[:1].upper() + self.words[1:]
@@ -91,7 +94,7 @@ def search(label: str) -> Search:
     if found:
         paper, words = "No sharing", f"best of {found[1]} trained alone"
     if changed:
-        words = f"{words} ({changed})".strip()
+        words = f"({changed})" if words in _PLAIN else f"{words} ({changed})".strip()
     ink, dark = _FAMILIES.get(paper) or _SPARE[hashlib.blake2b(paper.encode()).digest()[0] % len(_SPARE)]
     papers, searches = list(_FAMILIES), list(_SEARCHES)
     first = papers.index(paper) if paper in papers else len(papers)

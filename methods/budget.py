@@ -145,7 +145,7 @@ class Count(Work[Paper]):
     def _split(self, grouping: Grouping, operations: Sequence[int]) -> Split:
         """Groups as large as each other, as nearly as can be, drawn at random."""
         common = grouping.common(self.task.space, operations)
-        grouped = [op for op in operations if op not in common]
+        grouped = [] if grouping.drops else [op for op in operations if op not in common]
         parts = np.array_split(self.rng.permutation(grouped), grouping.parts(len(grouped)))
         return Split(tuple(tuple(part.tolist()) for part in parts), common=common)
 

@@ -80,6 +80,7 @@ class Growth(Work[Node]):
         """A child for every region, with what it takes from its parent and what it is taught."""
         with self.task.meter.phase("cut"):
             regions, parent.cut = self.regions(parent.learner, level)
+            parent.covered = not self.search.grouping.at(level).drops
             learners = [self._learner(level, region, parent.learner) for region in regions]
         teaching = self.search.teaching
         lesson = None if teaching is None else teaching.lesson(learners, parent.learner)

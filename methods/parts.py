@@ -55,6 +55,7 @@ class Grouping(ABC):
 
     version: ClassVar[int]
     measures: ClassVar[bool] = False  # whether its splits hold distances
+    drops: ClassVar[bool] = False  # whether children lack what is not common to all
 
     def check(self, base: OneShot) -> None:
         """Raise BadSpec where the base relaxation cannot be grouped this way."""

@@ -20,6 +20,7 @@ class Node:
     lesson: Lesson | None = None  # while it is tuned
     kept: bool = True
     trained: bool = False
+    covered: bool = True  # by its children together, where it has any
     accuracy: float | None = None  # of the mixture on validation images [0, 1], where children were compared
     discretised: float | None = None  # of the architecture that it would propose then, where that is known for nothing
     final: Mapping[str, float] | None = None  # of a leaf that was compared: accuracy of its mixture and its proposal
@@ -43,8 +44,9 @@ class Node:
 
 
 def homes(tree: Sequence[Node]) -> tuple[Home, ...]:
-    """The trained supernets that architectures are estimated by: all but those whose children are trained, one of which
-    admits whatever their parent does, and is deeper."""
+    """The trained supernets that architectures are estimated by: all but those whose children are trained and admit
+    whatever their parent does, since they are deeper."""
     untrained = {node.parent for node in tree if not node.trained}
-    outdone = {node.parent for node in tree} - untrained
+    uncovered = {node.learner.name for node in tree if not node.covered}
+    outdone = {node.parent for node in tree} - untrained - uncovered
     return tuple(Home(node.learner, node.depth) for node in tree if node.trained and node.learner.name not in outdone)

@@ -32,6 +32,7 @@ from methods.oles import STOPPED, EarlyStop
 from methods.partition import Partition
 from methods.pcdarts import PcDarts, edge_shares, same_target
 from methods.perturbed import Perturbation
+from methods.progressive import Strongest
 from methods.reinmax import Reinmax
 from methods.rsps import Rsps
 from methods.smoothing import projected
@@ -327,6 +328,28 @@ def test_a_perturbation_drops_edges_where_nodes_take_two_and_is_paid_for() -> No
     spent = task.meter.phases["perturb"].forward_images / 64
     assert tried - 10 + 2 * 3 <= spent <= tried + 2 * 3 + 1
     assert search.choosing(task) == tried * 64
+
+
+def test_a_progressive_search_keeps_the_strongest_and_goes_on() -> None:
+    """One child of the largest three weights of every edge, with its parent's state; what was dropped is estimated by
+    the parent; images are those that were planned."""
+    search: Partition = replace(methods.get("drnas-progressive"), base=Drnas(TRAINING, waits=0.1))
+    task = tiny.task(NB201)
+    with task.meter.phase("search"):
+        found = search.search(task)
+    root, child = found.details["tree"]
+    assert [len(ops) for ops in child["region"]] == [3] * 6
+    assert root["cut"]["edges"] == [0, 1, 2, 3, 4, 5]
+    assert len(found.candidates) == 1
+    assert Region.of(child["region"]).holds(found.genotype)
+    assert found.estimate is not None
+    outside = next(g for g in NB201.population if not Region.of(child["region"]).holds(g))
+    assert np.isfinite(found.estimate([outside, found.genotype], None)).all()
+    parent = task.learner(search.base, TRAINING)
+    parent.alpha.data[4] = torch.tensor([0.3, -1.0, 0.2, -2.0, 0.1])
+    assert Strongest(3).split(task, parent, 4).children(NB201.region, 4)[0].lists[4] == (0, 2, 4)
+    with pytest.raises(BadSpec, match="Rsps gives no alpha by which operations could be kept"):
+        replace(search, base=Rsps(TRAINING)).check(task)
 
 
 def test_a_search_that_samples_is_asked_by_its_mean_weights() -> None:

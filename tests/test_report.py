@@ -385,6 +385,23 @@ def test_verdicts_are_found_in_cells(cell: str, verdict: str) -> None:
     assert markup.verdict_of(cell) == verdict
 
 
+@pytest.mark.parametrize(
+    ("heads", "shown"),
+    [
+        ("Paper | First | Second | n | p | verdict | why", ["Paper", "First", "Second", "verdict", "n", "p", "why"]),
+        ("Method | n | verdict", ["Method", "verdict", "n"]),
+        ("Method | verdict", ["Method", "verdict"]),
+        ("Method | n", ["Method", "n"]),
+    ],
+)
+def test_a_verdict_stands_behind_what_is_compared(heads: str, shown: list[str]) -> None:
+    count = len(heads.split(" | "))
+    rule = "|".join([":--"] * count)
+    (table,) = markup.read(f"| {heads} |\n|{rule}|\n| {heads} |\n", lambda text: "")
+    assert isinstance(table, markup.Table)
+    assert list(table.heads) == list(table.rows[0].cells) == shown
+
+
 def test_columns_are_set_by_what_is_in_them() -> None:
     rows = [
         ("a", "1.0", "2 of 3", "word", "x" * 40, "|nor_conv_3x3~0|+|none~0|none~1|", "–"),
