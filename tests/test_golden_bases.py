@@ -19,6 +19,8 @@ fingerprints are of what it leaves.
   `update_gradient_matching_scores` on an operation of two kernels, whose gradients are draws 20 to 23;
 - github.com/xiaomi-automl/FairDARTS, commit 270cfc94ef4bf851f359ab5caf741f23316ea7c9, fairdarts: `Network` with both
   separating losses at weight 10, five cells of 2 channels, on `tests/golden_darts.py` without `none`;
+- github.com/SamsungLabs/zero-cost-nas, commit a43bfbc90c1a02a81fb4397a5e096759e93fbe50: `compute_synflow_per_weight`,
+  summed, and `compute_jacob_cov`, on two architectures; biases of its convolutions, which ours lack, are 0;
 - the package reinmax 0.1.0 of PyPI: `reinmax`;
 - github.com/Sunshine-Ye/Beta-DARTS, commit f3077048c8cf1fef977496f8e46869cb07e73e30: `Architect._backward_step` at
   epoch 30 of 100.
@@ -39,7 +41,7 @@ from torch import Tensor
 from bench.images.batches import Batch
 from bench.search.learner import Learner, Schedule
 from bench.spaces.darts import SPACE, WITH_NONE
-from methods import darts
+from methods import darts, zerocost
 from methods.darts import Darts
 from methods.drnas import Drnas
 from methods.fairdarts import FairDarts
@@ -50,6 +52,7 @@ from methods.oneshot import OneShot
 from methods.pcdarts import EDGES, PcDarts
 from methods.perturbed import Perturbation
 from methods.reinmax import second_order
+from methods.rsps import Rsps
 from methods.smoothing import projected
 from tests import golden_darts, golden_net
 from tests.golden_net import fingerprint
@@ -321,3 +324,15 @@ def test_fairdarts(distance: Any, penalty: float, fingerprinted: float) -> None:
     assert fingerprint([gradient]) == pytest.approx(fingerprinted, abs=1e-6)
     if distance == "squared":
         assert gradient[[0, 5, 13, 14, 20, 27]].numpy() == pytest.approx(_read(GATES), abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("path", "jacov", "synflow"),
+    [((1, 2, 4, 3, 4, 1), -18.830521793, 16.036453286), ((3, 0, 1, 0, 2, 3), -17.799252691, 18.642586037)],
+)
+def test_zero_cost_scores(path: tuple[int, ...], jacov: float, synflow: float) -> None:
+    learner = golden_net.learner(Rsps())
+    batch, alone = Batch(*golden_net.batch()), learner.space.alone(path)
+    assert zerocost.jacov(learner, alone, None, batch) == pytest.approx(jacov, abs=1e-6)
+    assert zerocost.synflow(learner, alone, None, batch) == pytest.approx(synflow, abs=1e-8)
+    assert zerocost.jacov(learner, alone, None, batch) == pytest.approx(jacov, abs=1e-6)  # weights are put back
