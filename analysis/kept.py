@@ -88,7 +88,7 @@ def _state(path: Path) -> bytes:
 def _read(path: Path) -> dict[str, Any]:
     """Marks with what was drawn, as far as the file holds them in their form."""
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return {mark: entry for mark, entry in found.items() if _is_entry(entry)} if isinstance(found, dict) else {}

@@ -62,7 +62,7 @@ DAMAGE: dict[str, Callable[[Path], Any]] = {
 }
 
 
-MORE = {("a pipe", "run"), ("cut off", "estimates"), ("a folder", "score"), ("another thing", "truths")}
+MORE = {("a pipe", "run"), ("a folder", "score")}
 KINDS = ("run", "score", "estimates", "partial", "truths")
 DAMAGED = [
     *(("empty", kind) for kind in KINDS),
@@ -277,6 +277,7 @@ def test_old_records_stay_readable_are_marked_and_can_be_sealed(
     assert [read_record(store.run_path(known[label])).sealed for label in ("random", "parameters")] == [True, False]
 
 
+@pytest.mark.slow
 def test_analysis_draws_the_rest(store: Results, capsys: pytest.CaptureFixture[str]) -> None:
     """Of `analysis`: hints name the folder that it was told."""
     known = keys(store)

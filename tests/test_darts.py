@@ -401,3 +401,9 @@ def test_settings_of_the_space() -> None:
     assert [s.base.training.batch for s in (gm, few, hep)] == [64, 64, 128]
     assert {s.base.training.nesterov for s in (gm, few, hep)} == {False}
     assert {s.base.training.weight_decay for s in (gm, few, hep)} == {3e-4}
+
+
+def test_snas_ends_as_cold_as_in_the_code_of_gm_nas() -> None:
+    """`--tau_min` of WS-GM/sota/cnn/train_search_ws.py (github.com/skhu101/GM-NAS, commit a69837da) is 0.03."""
+    snas = methods.get("snas", "darts")
+    assert (snas.temperature, snas.temperature_end, snas.training.nesterov) == (1.0, 0.03, False)

@@ -12,7 +12,7 @@ from bench.store import seals
 from bench.store.record import Results
 from tests.soak import flips
 
-FEW, MANY = 60, 3_000
+FEW, MANY = 40, 3_000
 KINDS = (
     *("record", "score", "estimates", "partial estimates", "truths (the other side of pairs)", "checkpoint"),
     *("claim", "table"),

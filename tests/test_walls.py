@@ -22,7 +22,7 @@ import torch
 
 from bench import images, spaces
 from bench.images import Images, ImageSet
-from bench.runs.run import visible as _visible
+from bench.runs.run import visible
 from bench.search.learner import Training
 from bench.search.task import Task
 from methods.darts import Darts
@@ -152,9 +152,9 @@ def _sets() -> list[Any]:
 def test_a_task_of_any_image_set_leads_to_no_test_image(name: str) -> None:
     """As a run makes its task."""
     loaded = images.load(name)
-    visible = _visible(loaded, replace(tiny.SCALE, train_images=64, valid_images=64))
-    assert not _leads_to(visible, loaded.test)
-    task = Task(spaces.get("toy"), visible, tiny.SCALE, 0, torch.device("cpu"))
+    seen = visible(loaded, replace(tiny.SCALE, train_images=64, valid_images=64))
+    assert not _leads_to(seen, loaded.test)
+    task = Task(spaces.get("toy"), seen, tiny.SCALE, 0, torch.device("cpu"))
     task.progress = lambda share: None
     task.learner(Darts(), Training(batch=32))
     assert not _leads_to(vars(task), loaded.test)
