@@ -602,7 +602,8 @@ def test_a_browser_filters_tables_and_charts(study: Results, tmp_path: Path) -> 
     assert [entry.text for entry in chart.classed("legend")[0].all("li")] == ["Largest", "DARTS"]
     assert len(chart.all("svg")) == 3  # the chart and two keys
     panels = next(node for node in items_ if "estimate_vs_truth" in node.attrs["id"]).classed("panel")
-    assert [panel.all("p")[0].text for panel in panels] == ["DARTS"]
+    (title,) = [panel.all("p")[0] for panel in panels]
+    assert re.fullmatch(r"DARTS . 0\.60 \[0\.50, 0\.70\]  n = 3", title.text)  # a panel carries its tau
     assert "2 of" in root.by_id("filter-said").text
     assert not [node for node in visible(root.classed("group")) if not visible(node.classed("item"))]
     assert not [node for node in visible(root.classed("chapter")) if not visible(node.classed("group"))]
