@@ -16,7 +16,7 @@ PY := $(VENV)/bin/python
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 READY := $(VENV)/.ready
 
-.PHONY: help setup bench-nb201 smoke test test-all reproducibility check format figures gallery table perf
+.PHONY: help setup bench-nb201 smoke test test-all reproducibility check format figures gallery table soak perf
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -25,17 +25,16 @@ help: ## this list
 setup: $(READY) ## the virtual environment with pinned packages (the other targets do this when needed)
 
 $(READY): pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
-	  { echo "Python 3.11 to 3.13 is needed, $$($(PYTHON) --version 2>&1) was found; set PYTHON=/path/to/python"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' || \
+	  { echo "Python 3.11 to 3.14 is needed, $$($(PYTHON) --version 2>&1) was found; set PYTHON=/path/to/python"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
 	$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[test]"
 	@touch $@
 
-bench-nb201: $(READY) ## the quick study: search, score, table, figures (10 minutes on 2 cores)
+bench-nb201: $(READY) ## the first run: search, score, figures, and the answer in the terminal (10 minutes on 2 cores)
 	$(PY) -m bench run nb201 --pool processes --results $(OWN) || [ $$? -eq 1 ]  # 1: a run diverged, which is a result
 	$(PY) -m bench score --truth $(TRUTH) --dataset patches --results $(OWN)
 	$(PY) -m analysis --results $(OWN) --partial --workers $(CORES)
-	@echo "records, tables and figures: $(OWN)"
 
 smoke: $(READY) ## every method once at the smallest scale: does everything run? (a minute)
 	$(PY) -m bench run smoke --results $(OWN)
@@ -61,15 +60,18 @@ format: $(READY) ## rewrite the sources in the project's format
 
 figures: $(READY) ## score what is not scored yet; tables, figures and report.html from what is in results/
 	$(PY) -m bench score --dataset patches --results $(RESULTS)
-	$(PY) -m analysis --results $(RESULTS) --workers $(CORES) $(if $(filter results,$(RESULTS)),--readme README.md docs/tables.md docs/figures.md)
+	$(PY) -m analysis --results $(RESULTS) --workers $(CORES) $(if $(filter results,$(RESULTS)),--readme README.md docs/first-results.md docs/tables.md docs/figures.md)
 
 gallery: $(READY) ## the same, and one small picture of each kind of figure in docs/gallery
 	$(PY) -m bench score --dataset patches
-	$(PY) -m analysis --workers $(CORES) --gallery docs/gallery --readme README.md docs/tables.md docs/figures.md
+	$(PY) -m analysis --workers $(CORES) --gallery docs/gallery --readme README.md docs/first-results.md docs/tables.md docs/figures.md
 
 table: $(READY) ## train the embedded table of SPACE, or go on with it (nb201: hours; stop it whenever you like)
 	$(PY) -m bench.truth.generate --space $(SPACE) --workers $(CORES)
 	$(PY) -m bench.truth.generate --space $(SPACE) --merge
+
+soak: $(READY) ## kills, flips, crowds, full disks and hostile files, counted (minutes); writes docs/reliability.md
+	$(PY) -m tests.soak --write docs/reliability.md
 
 perf: $(READY) ## fast forms against the plain form, interleaved, in CPU time
 	$(PY) -m tests.perf

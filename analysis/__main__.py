@@ -9,15 +9,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from analysis import gallery, generated
+import pandas as pd
+
+from analysis import answer, gallery, generated, terminal
 from analysis.drawings import all_drawn
 from analysis.load import load
 from analysis.pairs import note_damage
 from analysis.report import page
 from analysis.tables.main import print_main
 from bench.errors import BenchError, counted
+from bench.runs.progress import Pulse
 from bench.store.hints import DEFAULT, addressed
-from bench.store.names import printable
+from bench.store.names import plain_terminal, printable
 from bench.store.record import Results
 from bench.store.typed import options
 
@@ -37,6 +40,8 @@ class Options:
     """Processes that draw at a time."""
     missing: bool = False
     """Print a line for everything that is missing, not for the first few alone; report.html has them all."""
+    tables: bool = False
+    """Print the main table of every setting, with intervals."""
     gallery: Path | None = None
     """Also write one small picture of each kind of figure, and a page of them, into this folder."""
     readme: tuple[Path, ...] = ()
@@ -58,23 +63,35 @@ def draw_all(asked: Options) -> int:
 def _drawn(asked: Options, results: Results) -> int:
     loaded = load(results, asked.partial)
     note_damage(loaded.frame, results)
-    drawn = all_drawn(loaded.frame, results.root, asked.workers)
+    drawn = all_drawn(loaded.frame, results.root, asked.workers, Pulse("drawn"))
     written = [path for _, _, one in drawn for path in one.paths]
     results.damaged |= {Path(name): one.fault for name, _, one in drawn if one.fault}
     missing = [*loaded.missing, *earlier(results.root, written), *(line for _, _, one in drawn for line in one.missing)]
     missing = [addressed(line, results.root) for line in missing]
     report = page.write(results, loaded, drawn, missing)
     also = [] if asked.gallery is None else [*gallery.write(asked.gallery, drawn, loaded.frame)]
-    also += [generated.update(page_, loaded.frame) for page_ in asked.readme]
-    print_main(loaded.frame)
+    also += [generated.update(page_, loaded.frame, results.root) for page_ in asked.readme]
+    if asked.tables:
+        print_main(loaded.frame)
     shown = missing if asked.missing else missing[:SHOWN]
     for line in shown:
         print(printable(f"missing: {line}"), file=sys.stderr)
     if len(shown) < len(missing):
         print(f"missing: {len(missing) - len(shown)} more, listed in {report} and by --missing", file=sys.stderr)
     files = Counter(path.parent for path in (*written, *also))
-    print(*(f"{folder}: {counted(count, 'file')}" for folder, count in sorted(files.items())), report, sep="\n")
+    print(*(f"{folder}: {counted(count, 'file')}" for folder, count in sorted(files.items())), sep="\n", end="\n\n")
+    print(told(loaded.frame, results.root, report))
     return 0 if written else 2
+
+
+def told(frame: pd.DataFrame, root: Path, report: Path) -> str:
+    """The answer of the setting with most runs, as a screen of text; the address alone where nothing searched."""
+    found = answer.answers(frame, root)
+    if not found:
+        return str(report)
+    setting = found[0].setting
+    own = (frame["space"] == setting.space) & (frame["dataset"] == setting.dataset) & (frame["scale"] == setting.scale)
+    return terminal.ending(found[0], report, int(frame.loc[own, "key"].nunique()))
 
 
 def earlier(root: Path, written: Sequence[Path]) -> list[str]:
@@ -87,6 +104,7 @@ def earlier(root: Path, written: Sequence[Path]) -> list[str]:
 def main() -> int:
     """The command line; errors that a person can act on are one line and exit code 2."""
     root = DEFAULT
+    plain_terminal()
     try:
         asked = options(Options, "python -m analysis")
         root = asked.results

@@ -1,4 +1,8 @@
-"""The sentences that captions share: what was searched and scored, at which scale, by which truth, how often."""
+"""The sentences that captions share: what was searched and scored, at which scale, by which truth, how often.
+
+A caption has three sentences: what is found, how it is read, and what it holds for. Behind a rule stand its notes: the
+setting in full, seeds, exceptions, where everything drawn is defined, and the command.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +25,7 @@ INTERVALS = (
     "few seeds the intervals are too narrow: for normally distributed values a nominal 95% interval contains the true "
     "mean in 75% of cases with three seeds and 84% with five."
 ).replace("%", " %")
+RULE = "\n---\n"
 SIZES = (
     "Multiply-adds leave out operations that cannot reach the cell's output, the parameter count takes in all: so the "
     "two can rank differently."
@@ -47,6 +52,27 @@ def setting_of(setting: Setting, rows: pd.DataFrame) -> str:
         f"Space {setting.space}, searched on {setting.dataset}, scored on {', '.join(targets)}. "
         f"{scale} Truth {setting.truth}: {_kind(setting)} accuracies of {setting.population} architectures ({truth})."
     )
+
+
+def brief(setting: Setting, rows: pd.DataFrame) -> str:
+    """What a caption holds for, in a sentence: the setting by its names, and how many seeds."""
+    counts = [stats.count(rows[rows["label"] == label], "done") for label in sorted(set(rows["label"]))]
+    low, high = min(counts, default=0), max(counts, default=0)
+    runs = _many(high, "seed") if low == high else f"{low} to {high} seeds"
+    scored = f", {setting.target}" if setting.target and not setting.dataset.startswith(setting.target) else ""
+    by = f", scored by {setting.truth}" if setting.truth else ""
+    return f"It holds for {setting.space} on {setting.dataset}{scored} at scale {setting.scale}{by}, {runs}, alone."
+
+
+def folded(caption: str, notes: str) -> str:
+    """A caption with its notes behind a rule, in Markdown."""
+    return f"{caption}\n{RULE}\n{notes}"
+
+
+def unfolded(text: str) -> tuple[str, str]:
+    """A caption, or a page that ends with one, and its notes."""
+    before, _, notes = text.partition(RULE)
+    return before, notes.lstrip("\n")
 
 
 def among(rows: pd.DataFrame) -> str:
@@ -81,7 +107,7 @@ def scale_numbers(scale: Mapping[str, Any]) -> str:
     return (
         f"{scale['channels']} channels, {_many(scale['cells'], 'cell')} a stage, {scale['train_images']:,} training "
         f"and {scale['valid_images']:,} validation images, {scale['epochs']:g} of the papers' epochs, "
-        f"probe of {probe} on {scale['probe_images']:,} images"
+        f"probe of {probe} on {_images(scale)}"
     )
 
 
@@ -126,13 +152,22 @@ class Words:
     read: str
 
 
-def text(words: Words, setting: Setting, rows: pd.DataFrame, root: Path, partial: str = "", more: str = "") -> str:
-    """A figure's caption in Markdown: what it is, how it is read, of what; what is special about this one, where
-    everything drawn is defined, and the command."""
+def text(
+    words: Words,
+    setting: Setting,
+    rows: pd.DataFrame,
+    root: Path,
+    partial: str = "",
+    more: str = "",
+    found: str = "",
+) -> str:
+    """A figure's caption in Markdown: what it is, what it finds, how it is read and what it holds for; in its notes
+    the setting in full, what is special about this one, where everything drawn is defined, and the command."""
     shown = f"Not all runs are there yet: {partial}." if partial else ""
     of = " ".join(filter(None, (setting_of(setting, rows), seeds(rows), more, shown)))
     ends = f"Definitions: {link(FIGURES, words.name, root)}. Made by: `{command(root)}`\n"
-    return "\n\n".join([f"**{words.head}** {words.read}", of, ends])
+    said = " ".join(filter(None, (f"**{words.head}**", found, words.read, brief(setting, rows))))
+    return folded(said, "\n\n".join([of, ends]))
 
 
 def progress(setting: Setting, rows: pd.DataFrame, methods: Sequence[str] = ()) -> str:
@@ -158,6 +193,14 @@ def option(root: Path) -> str:
 def _kind(setting: Setting) -> str:
     """Of the truth, in words."""
     return "trained networks'" if setting.kind == TRAINED else f"a {setting.kind}'s"
+
+
+def _images(scale: Mapping[str, Any]) -> str:
+    """The validation images of one estimate, and which they are where they are drawn."""
+    if not scale["probe_images"]:
+        return "all validation images"
+    drawn = ", drawn anew for every seed" if scale.get("draw") == "stratified" else ""
+    return f"{scale['probe_images']:,} images{drawn}"
 
 
 def _many(count: int, noun: str) -> str:

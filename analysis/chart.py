@@ -41,6 +41,7 @@ class Chart:
     series: str = "label"  # nothing where the rows are of no method
     run: str = "seed"  # not every CSV has it
     panel: str = ""  # a column; each of its values gets a panel
+    head: str = ""  # a column of words that stand above a panel, in some of its rows
     low: str = ""  # columns of an interval of y
     high: str = ""
     tell: tuple[str, ...] = ()  # further columns told when a value is pointed at
@@ -50,5 +51,6 @@ class Chart:
     def columns(self) -> tuple[str, ...]:
         """The columns that the chart needs, each once; `kind` only where marks tell kinds apart."""
         kind = "kind" if any(value for value, _ in self.marks) else ""
-        names = (self.series, self.run, self.panel, kind, self.x.column, self.y.column, self.low, self.high, *self.tell)
+        axes = (self.x.column, self.y.column, self.low, self.high)
+        names = (self.series, self.run, self.panel, self.head, kind, *axes, *self.tell)
         return tuple(dict.fromkeys(name for name in names if name))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from analysis import caption, groups, style
+from analysis import caption, findings, groups, style
 from analysis.load import Setting
 from analysis.output import write_figure
 from bench.store.record import Results
@@ -32,6 +32,7 @@ def write(
     """
     partial = groups.mark(setting, rows, data["label"])
     shown = rows[rows["label"].isin(data["label"])]
-    text = caption.text(words, setting, shown, results.root, partial, more)
+    found = findings.found(words.name, setting, rows)
+    text = caption.text(words, setting, shown, results.root, partial, more, found)
     with style.page():
         return write_figure(results.root / "figures" / f"{words.name}-{setting.slug}", paint(data, partial), data, text)

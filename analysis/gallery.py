@@ -21,8 +21,8 @@ from bench.store.files import write_atomically
 BYTES = 120_000  # of one picture, at most
 WIDEST, NARROWEST = 1100, 300  # pixels across
 COLOURS = 64  # of its palette
-FIRST = ("cifar10-jpeg", "cifar10", "mini")
-"""The image set, target and scale of the README's first table: a figure of it is taken before others of its kind."""
+FIRST = ("patches", "patches", "quick")
+"""The image set, target and scale of the README's picture: a figure of it is taken before others of its kind."""
 PAGE = "README.md"
 _HEAD = re.compile(r"\*\*(.+?)\.?\*\*")
 
@@ -116,7 +116,7 @@ def _setting_said(setting: Setting, data: pd.DataFrame) -> str:
 def _head(file: Path) -> str:
     """The head of the figure's caption. Raises BadRecord where it has none."""
     path = file.with_name(f"{file.stem}.md")
-    found = _HEAD.match(path.read_text())
+    found = _HEAD.match(path.read_text(encoding="utf-8"))
     if found is None:
         raise BadRecord(f"{path} does not begin with a head in bold type; `python -m analysis` writes it again")
     return found[1]

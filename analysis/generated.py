@@ -9,18 +9,19 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import caption, definitions, stats
-from analysis.load import Setting, settings
+from analysis import answer, caption, definitions, stats
+from analysis.load import BOTH, Setting, settings
 from analysis.output import write_text
 from analysis.plots import number
 from analysis.style import order, printed
 from bench.errors import BadRecord, UnknownName, counted
 
+RESULTS = Path("results")
 ALL = "all 15,625"
 FIRST = Setting("nb201", "cifar10-jpeg", "mini", "nb201-extract", "cifar10", ALL)
 WIDE = replace(FIRST, scale="wide")
 EMBEDDED = Setting("nb201", "patches", "quick", "patches-v1", "patches", ALL)
-"""The settings of NAS-Bench-201 that the README tells of."""
+"""The settings of NAS-Bench-201 that README.md and docs/first-results.md tell of."""
 SIZES = ("parameters", "multiply-adds")
 NO_SEARCH = ("random", "largest", *SIZES)
 NAMES = {
@@ -47,20 +48,23 @@ _UNKNOWN = "\N{EN DASH}"
 _BLOCK = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
-def update(path: Path, frame: pd.DataFrame) -> Path:
-    """Write the file with all its generated parts made anew. Raises BadRecord where it cannot be read, or a part needs
-    scores that are not there; UnknownName for a part that nobody makes."""
+def update(path: Path, frame: pd.DataFrame, root: Path = RESULTS) -> Path:
+    """Write the file with all its generated parts made anew, from the scores and the tables of a results folder. Raises
+    BadRecord where it cannot be read, or a part needs scores that are not there; UnknownName for a part that nobody
+    makes."""
     try:
-        text = path.read_text()
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise BadRecord(f"cannot read {path}: {error.strerror}; name another file with --readme") from None
-    return write_text(path, _BLOCK.sub(lambda found: f"{found[1]}{_made(found['name'], frame)}\n{found[3]}", text))
+    return write_text(
+        path, _BLOCK.sub(lambda found: f"{found[1]}{_made(found['name'], frame, root)}\n{found[3]}", text)
+    )
 
 
-def _made(name: str, frame: pd.DataFrame) -> str:
+def _made(name: str, frame: pd.DataFrame, root: Path) -> str:
     if name not in PARTS:
         raise UnknownName("generated part", name, PARTS)
-    return PARTS[name](frame)
+    return PARTS[name](frame, root)
 
 
 def rows_of(setting: Setting, frame: pd.DataFrame) -> pd.DataFrame:
@@ -73,7 +77,7 @@ def rows_of(setting: Setting, frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def table(rows: pd.DataFrame) -> str:
-    """The first table of the README: what costs nothing, then the searches; means over seeds."""
+    """The first table: what costs nothing, then the searches; means over seeds."""
     known, ranked = rows.iloc[0], rows["ranked"].iloc[0]
     middle, among = f"{(ranked + 1) / 2:,.0f}", caption.among(rows)
     lines = [
@@ -127,13 +131,13 @@ def _rankings(rows: pd.DataFrame) -> Iterator[str]:
         yield f"{' and '.join(sizes)}.".capitalize()
 
 
-def first_result(frame: pd.DataFrame) -> str:
+def first_result(frame: pd.DataFrame, root: Path = RESULTS) -> str:
     """The table of the first setting with its reading."""
     rows = rows_of(FIRST, frame)
     return f"{table(rows)}\n\n{_runs(rows)} {reading(rows)}"
 
 
-def further_results(frame: pd.DataFrame) -> str:
+def further_results(frame: pd.DataFrame, root: Path = RESULTS) -> str:
     """The readings of two further settings, as a list."""
     heads = {WIDE: "At the papers' width", EMBEDDED: "On the embedded images"}
     lines = []
@@ -143,11 +147,24 @@ def further_results(frame: pd.DataFrame) -> str:
     return "\n".join(lines)
 
 
-PARTS: Mapping[str, Callable[[pd.DataFrame], str]] = {
+def answered(frame: pd.DataFrame, root: Path = RESULTS) -> str:
+    """The sentences of the embedded images as a list, and how many runs stand behind them. Raises BadRecord."""
+    rows_of(EMBEDDED, frame)  # or none is there
+    own = frame[(frame["dataset"] == EMBEDDED.dataset) & (frame["scale"] == EMBEDDED.scale)]
+    found = next(one for one in answer.answers(own, root) if one.setting == EMBEDDED)
+    lines = [f"{at}. **{head}.** {text}" for at, (head, text) in enumerate(found.sentences, 1)]
+    low, high = found.seeds
+    seeds = counted(high, "seed") if low == high else f"{low} to {high} seeds"
+    protocol = "" if found.protocol == BOTH else f", {answer.PROTOCOLS[found.protocol]}"
+    return "\n".join([*lines, "", f"Scale `{EMBEDDED.scale}`{protocol}, {seeds}. It says nothing of other sizes."])
+
+
+PARTS: Mapping[str, Callable[[pd.DataFrame, Path], str]] = {
+    "answer": answered,
     "first-result": first_result,
     "further-results": further_results,
-    "definitions-of-tables": lambda frame: definitions.tables(),
-    "definitions-of-figures": lambda frame: definitions.figures(),
+    "definitions-of-tables": lambda frame, root: definitions.tables(),
+    "definitions-of-figures": lambda frame, root: definitions.figures(),
 }
 
 

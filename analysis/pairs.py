@@ -17,8 +17,8 @@ from bench.scoring import truths
 from bench.scoring.panel import Ranking
 from bench.store.record import Results
 
-TREND_BINS = 20  # of the running median, equal in number of architectures
-LEAST_IN_BIN = 5
+TENTHS = 10  # groups of equal number by true rank
+LEAST_IN_GROUP = 5
 DECIMALS = 4  # of a percentage; the files hold single precision
 
 
@@ -114,9 +114,9 @@ def read_ranking(of: Sides, estimate: str = "estimate") -> Ranking:
     return Ranking(*(data[name][known] for name in needed))
 
 
-def running_median(pairs: pd.DataFrame) -> pd.DataFrame:
-    """Medians of test and estimate in up to `TREND_BINS` bins of equal number, by true test accuracy."""
-    ordered = pairs.sort_values(["test", "architecture"])
-    bins = max(1, min(TREND_BINS, len(ordered) // LEAST_IN_BIN))
-    bin_of = np.arange(len(ordered)) * bins // len(ordered)
-    return ordered[["test", "estimate"]].groupby(bin_of).median()
+def tenths(ranks: pd.DataFrame) -> pd.DataFrame:
+    """Means of true_rank and rank in up to `TENTHS` groups of equal number, by true rank; few have fewer groups."""
+    ordered = ranks.sort_values(["true_rank", "architecture"])
+    groups = max(1, min(TENTHS, len(ordered) // LEAST_IN_GROUP))
+    group_of = np.arange(len(ordered)) * groups // len(ordered)
+    return ordered[["true_rank", "rank"]].groupby(group_of).mean().round(2)

@@ -25,6 +25,7 @@ CONFIDENCES = (
     "reported by a third page",
     APPROXIMATE,
     "read in author log",
+    "printed in the authors' repository",
     "read in issue thread",
     FROM_FILES,
     NOT_FOUND,

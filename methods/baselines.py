@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bench.search.task import Found, Task
+from bench.search.task import Foreseen, Found, Task
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,10 @@ class RandomArchitecture:
     """One uniform draw from the region."""
 
     version: ClassVar[int] = 1
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """Nothing is trained."""
+        return Foreseen()
 
     def search(self, task: Task) -> Found:
         """Draw once."""
@@ -26,6 +30,10 @@ class Largest:
     """The operation with the most weights on every edge; the same for every seed."""
 
     version: ClassVar[int] = 1
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """Nothing is trained."""
+        return Foreseen()
 
     def search(self, task: Task) -> Found:
         """Take the most weights that the space allows, edge by edge."""

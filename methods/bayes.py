@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,7 +20,7 @@ from scipy.special import ndtr  # scipy.stats takes seconds to import, of every 
 
 from bench.errors import BadSpec
 from bench.search.learner import Training
-from bench.search.task import Found, Task
+from bench.search.task import Foreseen, Found, Task
 from bench.spaces.space import Genotype
 from methods.embedding import Embedding
 from methods.rsps import Rsps
@@ -82,6 +82,11 @@ class Bayes:
 
         best = max(known, key=lambda cell: known[cell])
         return Found(best, tuple(known.items()), None if process is None else estimate)
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """So many networks of the mean size."""
+        one = self.base.foreseen(task)
+        return replace(one, estimates=one.estimates / self.base.choices).times(self.networks)
 
     def next(
         self, embedding: Embedding, known: dict[Genotype, float], process: Any, rng: np.random.Generator

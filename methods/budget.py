@@ -17,9 +17,10 @@ from typing import ClassVar, TypeVar
 import numpy as np
 
 from bench.errors import BadSpec
-from bench.search.task import Task
+from bench.search.task import SAMPLE, Foreseen, Task
 from bench.spaces.space import Region
 from methods.loop import Epochs, Loop, Work
+from methods.parts import Grouping, Split
 
 L = TypeVar("L", bound=Loop)
 
@@ -47,6 +48,7 @@ class MultiplyAdds(Price):
 
     pair: ClassVar[float] = 1.5
     draws: ClassVar[int] = 32
+    sample: ClassVar[int] = SAMPLE  # of the paths of a region
 
     def __init__(self, search: Loop, task: Task) -> None:
         self.task, self.base = task, search.base
@@ -64,16 +66,17 @@ class MultiplyAdds(Price):
         return self._of_path(region) if self.base.samples else float(self._counted(region))
 
     def _of_path(self, region: Region) -> float:
-        space = self.task.space
-        drawn = space.some(region, SAMPLE, lambda: self.task.stream("cost of paths"))
-        return float(np.mean([self._counted(space.alone(genotype)) for genotype in drawn]))
+        return self.task.mean_multiply_adds(region, self.base.channel_share, self.sample)
 
     def _counted(self, region: Region) -> int:
         return self.task.multiply_adds(region, self.base.channel_share)
 
 
-SAMPLE = 1_000
-"""Architectures by which the cost of a path is known: to about a hundredth."""
+class Roughly(MultiplyAdds):
+    """The same by few draws, to tell how long a search takes."""
+
+    draws: ClassVar[int] = 8
+    sample: ClassVar[int] = 50
 
 
 @dataclass(frozen=True)
@@ -121,13 +124,13 @@ class Count(Work[Paper]):
 
     def cut(self, parent: Paper, level: int) -> list[Paper]:
         """Every candidate is grouped; a child for every combination of groups."""
-        grouping, edges, teaching = self.search.grouping, self.search.edges, self.search.teaching
+        grouping, edges, teaching = self.search.grouping.at(level), self.search.edges, self.search.teaching
         passes = sum(grouping.passes(self.task, n) for n in edges.compared(self.task, level))
         self.cuts += passes * self._batch * self.price.pair * self.price.image(parent.region)
         regions = [parent.region]
         for edge in self._cut(parent.region, edges.cut_sizes(self.task, level)):
-            groups = self._groups(parent.region.lists[edge])
-            regions = [child for region in regions for child in region.cut(edge, groups)]
+            split = self._split(grouping, parent.region.lists[edge])
+            regions = [child for region in regions for child in split.children(region, edge)]
         teachers = 0 if teaching is None else teaching.count(len(regions))
         return [Paper(region, teachers) for region in regions]
 
@@ -139,9 +142,12 @@ class Count(Work[Paper]):
             found.append(next(e for e in whole if len(region.lists[e]) == size and e not in found))
         return found
 
-    def _groups(self, operations: Sequence[int]) -> list[set[int]]:
-        parts = self.search.grouping.parts(len(operations))
-        return [set(group.tolist()) for group in np.array_split(self.rng.permutation(operations), parts)]
+    def _split(self, grouping: Grouping, operations: Sequence[int]) -> Split:
+        """Groups as large as each other, as nearly as can be, drawn at random."""
+        common = grouping.common(self.task.space, operations)
+        grouped = [] if grouping.drops else [op for op in operations if op not in common]
+        parts = np.array_split(self.rng.permutation(grouped), grouping.parts(len(grouped)))
+        return Split(tuple(tuple(part.tolist()) for part in parts), common=common)
 
     def best(self, children: Sequence[Paper]) -> Paper:
         """Every child as a mixture, once over the validation images."""
@@ -156,6 +162,7 @@ class Count(Work[Paper]):
             each = self.search.base.choices * self.price.path(leaf.region)
             each += by_mixture * self.price.image(leaf.region)
             self.choosing += each * len(self.task.images.valid)
+            self.choosing += self.search.base.choosing(self.task) * self.price.image(leaf.region)
 
     @property
     def _batch(self) -> int:
@@ -190,6 +197,7 @@ def fair(search: L, task: Task, price: Price | None = None) -> tuple[L, Epochs]:
     images = round(task.scale.epochs_of(training.epochs) * steps) * training.batch
     budget = images * search.base.passes(task.space) * price.pair
     budget += search.base.choices * len(task.images.valid) * price.path(task.region)
+    budget += search.base.choosing(task) * price.image(task.region)
     whole = counted(search, task, plan, price)
     grouping, base = search.grouping.times(budget / whole.total), search.base.shared_out(whole.leaves)
     shrunk = replace(search, grouping=grouping, base=base)
@@ -199,6 +207,16 @@ def fair(search: L, task: Task, price: Price | None = None) -> tuple[L, Epochs]:
     if abs(cost / budget - 1) > TOLERANCE:
         raise BadSpec(_missed(round(cost), round(budget), task.scale.least_steps))
     return shrunk, plan
+
+
+def foreseen(search: Loop, task: Task, plan: Epochs) -> Foreseen:
+    """What the loop will compute for the epochs of `plan`."""
+    price = Roughly(search, task)
+    count = counted(search, task, plan, price)
+    gmacs = price.whole / 1e9
+    training = count.before_choosing * gmacs
+    by = {"paths": training} if search.base.samples else {"mixtures": training}
+    return Foreseen(**by, estimates=count.choosing * gmacs)
 
 
 def _missed(cost: int, budget: int, least_steps: int) -> str:

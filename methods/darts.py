@@ -30,10 +30,11 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
+from bench.errors import BadSpec
 from bench.images.batches import Batch
 from bench.search.learner import Learner, Static, Training
 from bench.spaces.space import Region
-from bench.store.spec import added
+from bench.store.spec import added, require_range
 from methods.oneshot import OneShot
 
 
@@ -46,6 +47,12 @@ class Darts(OneShot):
     order: Literal[1, 2] = 1
     eps: float = 0.01  # numerator of the finite difference's step, section 2.3
     beta: float = added(0.0)  # beta-DARTS: strength of its penalty at the end of the training
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_range(self, 0, "beta")
+        if self.stopping is not None and self.order == 2:
+            raise BadSpec("operations stop by the gradients of one validation pass; use order=1")
 
     @property
     def alpha_passes(self) -> int:

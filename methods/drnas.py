@@ -47,6 +47,11 @@ class Drnas(OneShot):
         theta = [torch.zeros_like(row).masked_scatter(may, drawn(row[may], learner.noise)) for row, may in rows]
         return torch.stack(theta), learner.region
 
+    def expected(self, learner: Learner) -> Tensor:
+        """The means."""
+        own = concentration(learner.alpha.detach()) * learner.allowed
+        return own / own.sum(-1, keepdim=True)
+
     def alpha_loss(self, learner: Learner, valid: Batch) -> Tensor:
         """The validation loss at a sample, and the divergence where it has a weight."""
         loss = super().alpha_loss(learner, valid)

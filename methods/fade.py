@@ -36,7 +36,7 @@ import numpy as np
 
 from bench.errors import BadSpec
 from bench.search.learner import Learner, Training
-from bench.search.task import Found, Task
+from bench.search.task import Foreseen, Found, Task
 from bench.spaces.cells import CellSpace
 from bench.spaces.rows import rows_of
 from bench.spaces.space import Genotype
@@ -83,6 +83,17 @@ class Fade:
             candidates=_finalists(rounds),
             details={"rounds": [_note(r) for r in rounds]},
         )
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """By one random draw of cells for each round."""
+        self.check(task)
+        assert isinstance(task.space, CellSpace)  # as `check` has made sure
+        whole = Foreseen()
+        for number in range(self.rounds):
+            name = f"planned cells/{number}"
+            cells = task.space.some(task.region, self.cells, lambda name=name: task.stream(name))  # type: ignore[misc]
+            whole += self.inner.foreseen(task.on(rows_of(task.space, [cells] * self.rows), name))
+        return whole
 
     def check(self, task: Task) -> None:
         """Raise BadSpec before any training where the search cannot be done."""

@@ -61,10 +61,13 @@ class FairDarts(OneShot):
         distances = away.square() if self.distance == "squared" else away.abs()
         return -distances.sum() / learner.allowed.sum()
 
+    def expected(self, learner: Learner) -> Tensor:
+        """The gates."""
+        return self.theta(learner)[0].detach()
+
     def decoded(self, learner: Learner) -> Genotype:
         """The largest gates, by which edges are compared too."""
-        gates = self.theta(learner)[0].detach().double().cpu().numpy()
-        return learner.space.best(gates, learner.region)
+        return learner.space.best(self.expected(learner).double().cpu().numpy(), learner.region)
 
 
 VARIANTS = {"fairdarts": FairDarts()}

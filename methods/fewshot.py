@@ -34,6 +34,7 @@ from methods.bases import base_of
 from methods.oneshot import OneShot
 from methods.partition import Partition
 from methods.parts import EdgeChoice, Grouping, Split
+from methods.proxyless import Proxyless
 
 
 @dataclass(frozen=True)
@@ -100,6 +101,7 @@ VARIANTS = {
     "fewshot": FewShot(),
     "fewshot-snas": FewShot(base=base_of("fewshot-snas"), judge="proposal"),
     "fewshot-rsps": FewShot(base=base_of("fewshot-rsps"), levels=(600,), final=300, inherit="weights"),
+    "fewshot-proxyless": FewShot(base=Proxyless(), judge="proposal"),
 }
 SETTINGS = {
     "darts": {

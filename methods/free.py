@@ -14,7 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.search.task import Found, Task
+from bench.search.task import Foreseen, Found, Task
 from bench.spaces.space import Genotype
 
 MOST = 20_000
@@ -27,6 +27,10 @@ class Size:
 
     version: ClassVar[int] = 2
     of: Literal["parameters", "multiply-adds"] = "parameters"
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """Nothing is trained."""
+        return Foreseen()
 
     def search(self, task: Task) -> Found:
         """Count the architectures of the region."""

@@ -9,6 +9,19 @@ start until then; after the last cut the four sub-supernets start anew and train
 edges of normal cells are cut after 2, 4 and 6 epochs, the one whose groups agree best (the code's rule there), with the
 weights that alpha gives; the eight sub-supernets train for 15 epochs.
 
+The two MobileNet searches of the authors' code (Proxylessnas-GM and once-for-all-GM) are on choices of blocks:
+
+- `gm-proxyless`: ProxylessNAS, blocks cut after 40 and 80 of its 120 epochs of search into two groups, then three; of
+  the blocks that are whole the one whose groups agree best (`edges.by="within"`). Children go on as they are.
+- `gm-shrink`: progressive shrinking; kernel sizes alone are cut (`grouping.of="kernels"`), after 30, 60 and 90 epochs
+  of the phase of kernels, in the block whose groups lie farthest apart (`edges.by="between"`), by a rule that is no
+  minimum cut (`grouping.rule="ofa"`). Depth is left to every child.
+
+The two contradict each other in the sign of the criterion, so it is a setting of each. In the code the three groups of
+`gm-proxyless` are always the first, second and third pair of operations, because a sum is never set back; here they are
+those of least distance. The first block is no candidate there; here all layers are. Distances of `gm-shrink` are of the
+loss of the labels alone.
+
 Deviations:
 
 - The authors look every sub-supernet's proposal up in the table and report the best. Here that one is chosen whose
@@ -40,6 +53,8 @@ from methods.matching import Matching, RandomGroups, of_draw
 from methods.oneshot import OneShot
 from methods.partition import Partition
 from methods.parts import EdgeChoice, Grouping, Split, edges_of
+from methods.proxyless import Proxyless
+from methods.shrink import Shrink
 
 
 @dataclass(frozen=True)
@@ -109,6 +124,25 @@ class GmNas(Partition):
     period: Literal["chain", "levels", "all"] = "all"
 
 
+OF_GATES = GmNas(
+    grouping=Matching(into=(2, 3)),
+    edges=OneEdge("within"),
+    base=Proxyless(),
+    levels=(80, 40),  # with the 40 epochs in which alpha rests
+    final=40,
+    restart=False,
+    alpha_waits=False,
+    judge="proposal",
+)
+OF_KERNELS = GmNas(
+    grouping=Matching(of="kernels", rule="ofa"),
+    base=Shrink(),
+    levels=(210, 30, 30),  # with the 180 epochs of the largest
+    final=175,
+    restart=False,
+    alpha_waits=False,
+    judge="proposal",
+)
 OF_PATHS = GmNas(base=base_of("gm-rsps"), levels=(20, 20), final=50)
 
 VARIANTS = {
@@ -118,6 +152,9 @@ VARIANTS = {
     "gm-darts-random": GmNas(grouping=RANDOM, edges=ANY_EDGE),
     "gm-rsps-random": replace(OF_PATHS, grouping=RANDOM, edges=ANY_EDGE),
     "gm-darts-no-restart": GmNas(restart=False),
+    "gm-proxyless": OF_GATES,
+    "gm-proxyless-random": replace(OF_GATES, grouping=RandomGroups(into=(2, 3)), edges=ANY_EDGE),
+    "gm-shrink": OF_KERNELS,
 }
 
 # The code of WS-GM/sota, space s5.
@@ -130,10 +167,11 @@ OF_CELLS = GmNas(
     period="chain",
 )
 SETTINGS = {
+    "macro": {label: VARIANTS[label] for label in ("gm-proxyless", "gm-proxyless-random", "gm-shrink")},
     "darts": {
         "gm-darts": OF_CELLS,
         "gm-snas": replace(OF_CELLS, base=base_of("gm-snas", "darts"), judge="proposal"),
         "gm-darts-random": replace(OF_CELLS, grouping=RANDOM, edges=OneEdge("random", cells=("normal",))),
         "gm-darts-no-restart": replace(OF_CELLS, restart=False),
-    }
+    },
 }

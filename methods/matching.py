@@ -31,7 +31,8 @@ from bench.images.batches import Batch
 from bench.nets.streams import torch_stream
 from bench.search.learner import Learner
 from bench.search.task import Task
-from bench.spaces.space import Region
+from bench.spaces.cells import CellSpace
+from bench.spaces.space import Region, Space
 from bench.store.spec import added
 from methods.oneshot import OneShot
 from methods.parts import Grouping, Split
@@ -77,17 +78,46 @@ def halvings(ops: Sequence[int]) -> Iterator[tuple[tuple[int, ...], tuple[int, .
                 yield group, tuple(op for op in ops if op not in group)
 
 
-def parted(distances: NDArray[np.float64], ops: Sequence[int]) -> Split:
-    """The partition of least distance within groups; of equals the first. distances: `[O', O']`, ordered as `ops`."""
+def partitions(ops: Sequence[int], count: int) -> Iterator[tuple[tuple[int, ...], ...]]:
+    """Partitions of `ops` into so many groups, each partition once: those of `halvings`, or of three groups and more
+    those whose smallest has two operations (one, where they are too few)."""
+    if count == 2:
+        yield from halvings(ops)
+        return
+    least = min(2, len(ops) // count)
+    for labels in itertools.product(range(count), repeat=len(ops)):
+        groups = tuple(tuple(op for op, own in zip(ops, labels, strict=True) if own == k) for k in range(count))
+        if min(map(len, groups)) >= least and sorted(groups) == list(groups):
+            yield groups
+
+
+def parted(
+    distances: NDArray[np.float64], ops: Sequence[int], count: int = 2, rule: Literal["least", "ofa"] = "least"
+) -> Split:
+    """The partition of least distance within groups; of equals the first. distances: `[O', O']`, ordered as `ops`.
+
+    rule: "ofa" is what the code of GM-NAS on Once-for-All does in place of it. Groups of one operation and more are
+    tried in order of their size, and each is taken that has less within its groups than the one that was taken before
+    has between them: the two sums share a variable. It is no minimum cut; of two operations there is nothing to choose.
+    """
     place = {op: k for k, op in enumerate(ops)}
 
     def within(groups: Sequence[Sequence[int]]) -> float:
         pairs = (pair for group in groups for pair in itertools.combinations(group, 2))
         return float(sum(distances[place[a], place[b]] for a, b in pairs))
 
-    groups = min(halvings(ops), key=within)
+    whole = within([ops])
+    if rule == "least" or count > 2:
+        groups = min(partitions(ops, count), key=within)
+    else:
+        below = np.inf
+        for size in range(1, len(ops) // 2 + 1):
+            for group in itertools.combinations(ops, size):
+                tried = group, tuple(op for op in ops if op not in group)
+                if (inside := within(tried)) < below:
+                    groups, below = tried, whole - inside
     inside = within(groups)
-    return Split(groups, distances, inside, within([ops]) - inside)
+    return Split(groups, distances, inside, whole - inside)
 
 
 @dataclass(frozen=True)
@@ -101,9 +131,30 @@ class Matching(Grouping):
     weight: Literal["hard", "soft"] = "hard"  # of the operation that is left: 1, or what the relaxation gives it
     groups: Literal["matched", "random"] = added("matched")  # random: the edge is that of matching, the groups are not
     draw: int = added(0)  # of random groups, another each
+    into: tuple[int, ...] = added((2,))  # groups of each level; the last number is that of all later levels too
+    of: Literal["all", "kernels"] = added("all")  # kernels: those that hold each other; every child keeps the others
+    rule: Literal["least", "ofa"] = added("least")  # see `parted`
+
+    def at(self, level: int) -> Matching:
+        """With that level's number of groups."""
+        return replace(self, into=(self.into[min(level, len(self.into) - 1)],))
+
+    def parts(self, operations: int) -> int:
+        """As many as are asked for, or as there are operations."""
+        return min(self.into[0], operations)
+
+    def common(self, space: Space, operations: Sequence[int]) -> tuple[int, ...]:
+        """Where kernels are grouped and the space has any, all that are none."""
+        holders = space.holders if self.of == "kernels" and isinstance(space, CellSpace) else {}
+        kernels = {*holders, *holders.values()}
+        if sum(op in kernels for op in operations) < 2:
+            return ()
+        return tuple(op for op in operations if op not in kernels)
 
     def check(self, base: OneShot) -> None:
         """Soft weights need a base that has weights; and matching one path for all cells."""
+        if not self.into or min(self.into) < 2:
+            raise BadSpec(f"operations fall into 2 groups or more, not {self.into}")
         if self.batches < 1:
             raise BadSpec(f"gradients are averaged over 1 batch or more, not {self.batches}")
         if self.weight == "soft" and not base.moves_alpha:
@@ -121,29 +172,35 @@ class Matching(Grouping):
 
     def split(self, task: Task, parent: Learner, edge: int) -> Split:
         """The minimum cut of the averaged distances; with random groups, what is measured is still that of the cut."""
-        count, ops = task.scale.times_of(self.batches), parent.region.lists[edge]
+        count, common = task.scale.times_of(self.batches), self.common(task.space, parent.region.lists[edge])
+        ops = tuple(op for op in parent.region.lists[edge] if op not in common)
         stream = torch_stream(parent.seed, f"cut/{parent.name}/{edge}")
         total = torch.zeros((len(ops), len(ops)), dtype=torch.float64, device=parent.alpha.device)
         with parent.aside():
             for batch in itertools.islice(parent.train.drawn_from(stream).endless(), count):
-                total += self.distances(parent, batch, edge)
-        matched = parted((total / count).cpu().numpy(), ops)
-        return matched if self.groups == "matched" else replace(matched, groups=_drawn(task, parent, edge, self.draw))
+                total += self.distances(parent, batch, edge, ops)
+        parts = self.parts(len(ops))
+        matched = replace(parted((total / count).cpu().numpy(), ops, parts, self.rule), common=common)
+        if self.groups == "matched":
+            return matched
+        return replace(matched, groups=_drawn(task, parent, edge, ops, parts, self.draw))
 
-    def distances(self, parent: Learner, batch: Batch, edge: int) -> Tensor:
-        """`[O', O']` distances of one batch, symmetric with a zero diagonal."""
-        gradients = self.gradients(parent, batch, edge)
+    def distances(self, parent: Learner, batch: Batch, edge: int, ops: Sequence[int] | None = None) -> Tensor:
+        """`[O', O']` distances of one batch between these operations, all of the region by default; symmetric with a
+        zero diagonal."""
+        gradients = self.gradients(parent, batch, edge, ops)
         table = gradients[0][0].new_zeros((len(gradients), len(gradients)))
         for a, b in itertools.combinations(range(len(gradients)), 2):
             table[a, b] = table[b, a] = MEASURES[self.distance](gradients[a], gradients[b])
         return table
 
-    def gradients(self, parent: Learner, batch: Batch, edge: int) -> list[Gradient]:
-        """G_o of every operation that the region allows on `edge`, all at one sample of the other edges' weights."""
+    def gradients(self, parent: Learner, batch: Batch, edge: int, ops: Sequence[int] | None = None) -> list[Gradient]:
+        """G_o of these operations, or of every one that the region allows on `edge`, all at one sample of the other
+        edges' weights."""
         theta, region = parent.relaxation.theta(parent)
         shared = parent.supernet.shared_by(edge)
         found: list[Gradient] = []
-        for op in parent.region.lists[edge]:
+        for op in parent.region.lists[edge] if ops is None else ops:
             alone = Region((*region.allowed[:edge], frozenset({op}), *region.allowed[edge + 1 :]))
             weights = None if theta is None else theta.detach().clone()
             if weights is not None and self.weight == "hard":
@@ -156,19 +213,36 @@ class Matching(Grouping):
 
 @dataclass(frozen=True)
 class RandomGroups(Grouping):
-    """Two groups of the same sizes, drawn uniformly: what gradient matching has to beat."""
+    """Groups of the sizes that matching may give, drawn uniformly: what gradient matching has to beat."""
 
     version: ClassVar[int] = 1
     draw: int = added(0)  # another each
+    into: tuple[int, ...] = added((2,))  # as in `Matching`
+
+    def check(self, base: OneShot) -> None:
+        """There are two groups or more."""
+        if not self.into or min(self.into) < 2:
+            raise BadSpec(f"operations fall into 2 groups or more, not {self.into}")
+
+    def at(self, level: int) -> RandomGroups:
+        """With that level's number of groups."""
+        return replace(self, into=(self.into[min(level, len(self.into) - 1)],))
+
+    def parts(self, operations: int) -> int:
+        """As many as are asked for, or as there are operations."""
+        return min(self.into[0], operations)
 
     def split(self, task: Task, parent: Learner, edge: int) -> Split:
         """One of the partitions that matching chooses from."""
-        return Split(_drawn(task, parent, edge, self.draw))
+        ops = parent.region.lists[edge]
+        return Split(_drawn(task, parent, edge, ops, self.parts(len(ops)), self.draw))
 
 
-def _drawn(task: Task, parent: Learner, edge: int, draw: int) -> tuple[tuple[int, ...], ...]:
+def _drawn(
+    task: Task, parent: Learner, edge: int, ops: Sequence[int], parts: int, draw: int
+) -> tuple[tuple[int, ...], ...]:
     """One of the partitions that matching chooses from, uniformly."""
-    every = list(halvings(parent.region.lists[edge]))
+    every = list(partitions(ops, parts))
     return every[int(task.stream(f"groups/{parent.name}/{edge}{of_draw(draw)}").integers(len(every)))]
 
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from bench.search.learner import Learner
-from bench.search.task import Found, Task
+from bench.search.task import Foreseen, Found, Task
+from bench.search.trained import Home, deepest
 from bench.spaces.space import Genotype, Region
-from methods.budget import MultiplyAdds, Price, counted, fair
+from methods.budget import MultiplyAdds, Price, counted, fair, foreseen
 from methods.loop import Epochs, Loop, Work
-from methods.tree import Node, deepest
+from methods.opinions import Asked
+from methods.tree import Node, homes
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,12 @@ class Partition(Loop):
         tree = Growth(search, task, plan)
         search.run(plan, tree)
         return tree.found()
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """By the mean over random cuts, which nothing knows before."""
+        self.check(task)
+        search, plan = self._planned(task)
+        return foreseen(search, task, plan)
 
     def _planned(self, task: Task) -> tuple[Loop, Epochs]:
         if self.protocol == "paper":
@@ -72,6 +80,7 @@ class Growth(Work[Node]):
         """A child for every region, with what it takes from its parent and what it is taught."""
         with self.task.meter.phase("cut"):
             regions, parent.cut = self.regions(parent.learner, level)
+            parent.covered = not self.search.grouping.at(level).drops
             learners = [self._learner(level, region, parent.learner) for region in regions]
         teaching = self.search.teaching
         lesson = None if teaching is None else teaching.lesson(learners, parent.learner)
@@ -79,12 +88,12 @@ class Growth(Work[Node]):
 
     def regions(self, parent: Learner, level: int) -> tuple[list[Region], dict[str, Any]]:
         """The regions of the parent's children, and what the record says of the cut."""
-        edges, grouping = self.search.edges, self.search.grouping
+        edges, grouping = self.search.edges, self.search.grouping.at(level)
         splits = {edge: grouping.split(self.task, parent, edge) for edge in edges.candidates(self.task, parent, level)}
         chosen = edges.chosen(splits)
         regions = [parent.region]
         for edge in chosen:
-            regions = [child for region in regions for child in region.cut(edge, [set(g) for g in splits[edge].groups])]
+            regions = [child for region in regions for child in splits[edge].children(region, edge)]
         return regions, {"edges": chosen, "splits": {str(edge): split.note() for edge, split in splits.items()}}
 
     def best(self, children: Sequence[Node]) -> Node:
@@ -111,7 +120,13 @@ class Growth(Work[Node]):
         genotype = max(self.finalists, key=lambda finalist: finalist[1])[0]
         self.task.report(genotype)
         details = {"epochs": self.plan.note(), "tree": [node.note() for node in self.nodes]}
-        return Found(genotype, tuple(self.finalists), deepest(self.nodes), details)
+        supernets, base = homes(self.nodes), self.search.base
+        if base.opinion == "paths":
+            return Found(genotype, tuple(self.finalists), deepest(supernets), details, supernets)
+        learners = (node.learner for node in self.nodes)
+        asked = {learner.name: Asked(learner, base.estimator(learner)) for learner in learners}
+        otherwise = deepest([Home(asked[home.supernet.name], home.depth) for home in supernets])
+        return Found(genotype, tuple(self.finalists), otherwise, details)
 
     def _learner(self, cut: int, region: Region, parent: Learner | None = None) -> Learner:
         base, inherit = self.search.base, self.search.inherits(cut)
@@ -120,7 +135,7 @@ class Growth(Work[Node]):
         return made if parent is None or inherit == "nothing" else made.adopt(parent, inherit == "state")
 
     def _finalist(self, leaf: Node, by_mixture: bool) -> tuple[Genotype, float]:
-        genotype, accuracy = self.search.base.choose(leaf.learner)
+        genotype, accuracy = self.search.base.proposal(leaf.learner)
         if not by_mixture:
             return genotype, accuracy
         leaf.final = {"mixture": leaf.learner.mixture_accuracy(), "proposal": accuracy}

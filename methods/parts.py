@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from bench.errors import UnknownName
 from bench.search.learner import Learner, Lesson
 from bench.search.task import Task
-from bench.spaces.space import Space
+from bench.spaces.space import Region, Space
 from methods.oneshot import OneShot
 
 
@@ -27,19 +27,27 @@ class Split:
     """Groups of one edge's operations and, where the grouping measures it, how well they part.
 
     distances: `[O', O']` between the edge's operations in ascending order; within: their sum over pairs of one group;
-    between: over the other pairs. Each pair counts once.
+    between: over the other pairs. Each pair counts once. common: operations that every child keeps.
     """
 
     groups: tuple[tuple[int, ...], ...]
     distances: NDArray[np.float64] | None = None
     within: float = 0.0
     between: float = 0.0
+    common: tuple[int, ...] = ()
+
+    def children(self, region: Region, edge: int) -> list[Region]:
+        """The regions of one child a group. Raises BadRegion where the groups are none of the edge's operations."""
+        if not self.common:
+            return region.cut(edge, [set(group) for group in self.groups])
+        return [region.narrowed(edge, {*group, *self.common}) for group in self.groups]
 
     def note(self) -> dict[str, Any]:
         """What the record keeps."""
         measured = {} if self.distances is None else {"within": self.within, "between": self.between}
         table = {} if self.distances is None else {"distances": self.distances.round(6).tolist()}
-        return {"groups": [list(g) for g in self.groups], **measured, **table}
+        common = {"common": list(self.common)} if self.common else {}
+        return {"groups": [list(g) for g in self.groups], **common, **measured, **table}
 
 
 class Grouping(ABC):
@@ -47,14 +55,23 @@ class Grouping(ABC):
 
     version: ClassVar[int]
     measures: ClassVar[bool] = False  # whether its splits hold distances
+    drops: ClassVar[bool] = False  # whether children lack what is not common to all
 
     def check(self, base: OneShot) -> None:
         """Raise BadSpec where the base relaxation cannot be grouped this way."""
         return
 
+    def at(self, level: int) -> Grouping:
+        """The grouping of that level, where levels differ."""
+        return self
+
     def parts(self, operations: int) -> int:
         """How many groups so many operations fall into."""
         return 2
+
+    def common(self, space: Space, operations: Sequence[int]) -> tuple[int, ...]:
+        """Those of an edge's operations that are not grouped, because every child keeps them."""
+        return ()
 
     def passes(self, task: Task, operations: int) -> int:
         """Batches through the supernet, forward and back, that grouping an edge takes."""

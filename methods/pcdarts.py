@@ -54,9 +54,13 @@ class PcDarts(Darts):
         """One Adam step on alpha and on the edges."""
         learner.update_alpha(**learner.architecture_gradients(self.alpha_loss(learner, valid)))
 
+    def expected(self, learner: Learner) -> Tensor:
+        """The products."""
+        return self.theta(learner)[0].detach()
+
     def decoded(self, learner: Learner) -> Genotype:
         """By the products, by which edges are compared too."""
-        return learner.space.best(self.theta(learner)[0].detach().double().cpu().numpy(), learner.region)
+        return learner.space.best(self.expected(learner).double().cpu().numpy(), learner.region)
 
 
 def same_target(space: Space) -> Tensor:

@@ -114,3 +114,4 @@ def grown(space: Space, region: Region) -> tuple[Region, Region, Region]:
 
 
 VARIANTS = {"shrink": Shrink()}
+SETTINGS = {"macro": dict(VARIANTS)}

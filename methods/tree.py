@@ -6,12 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from bench.search.learner import Learner, Lesson
-from bench.search.task import Estimator
-from bench.spaces.space import Genotype
+from bench.search.trained import Home
 
 
 @dataclass
@@ -24,6 +20,7 @@ class Node:
     lesson: Lesson | None = None  # while it is tuned
     kept: bool = True
     trained: bool = False
+    covered: bool = True  # by its children together, where it has any
     accuracy: float | None = None  # of the mixture on validation images [0, 1], where children were compared
     discretised: float | None = None  # of the architecture that it would propose then, where that is known for nothing
     final: Mapping[str, float] | None = None  # of a leaf that was compared: accuracy of its mixture and its proposal
@@ -46,25 +43,10 @@ class Node:
         }
 
 
-def deepest(tree: Sequence[Node]) -> Estimator:
-    """Estimates by the deepest trained supernet whose region admits an architecture; by the mean of those where
-    several are equally deep; NaN where there is none."""
-    trained = [node for node in tree if node.trained]
-
-    def homes(genotype: Genotype) -> list[int]:
-        admitting = [k for k, node in enumerate(trained) if node.learner.space.admits(node.learner.region, genotype)]
-        depth = max((trained[k].depth for k in admitting), default=0)
-        return [k for k in admitting if trained[k].depth == depth]
-
-    def estimate(genotypes: Sequence[Genotype], images: int | None = None) -> NDArray[np.float64]:
-        total, count = np.zeros((len(genotypes), 2)), np.zeros((len(genotypes), 1))
-        rows: dict[int, list[int]] = {}
-        for row, genotype in enumerate(genotypes):
-            for home in homes(genotype):
-                rows.setdefault(home, []).append(row)
-        for home, mine in rows.items():
-            total[mine] += trained[home].learner.estimates([genotypes[row] for row in mine], images)
-            count[mine] += 1
-        return np.divide(total, count, out=np.full_like(total, np.nan), where=count > 0)
-
-    return estimate
+def homes(tree: Sequence[Node]) -> tuple[Home, ...]:
+    """The trained supernets that architectures are estimated by: all but those whose children are trained and admit
+    whatever their parent does, since they are deeper."""
+    untrained = {node.parent for node in tree if not node.trained}
+    uncovered = {node.learner.name for node in tree if not node.covered}
+    outdone = {node.parent for node in tree} - untrained - uncovered
+    return tuple(Home(node.learner, node.depth) for node in tree if node.trained and node.learner.name not in outdone)

@@ -33,7 +33,7 @@ def edit(path: Path, change: Callable[[Any], Any], seal: Seal = "broken", row: i
     content = json.loads(path.read_text())
     change(content["rows"][row] if "rows" in content else content)
     if seal != "broken":
-        del content["seal"]
+        content.pop("seal", None)
     if seal == "anew":
         content = {**content, "seal": seals.of(content)}
     path.write_text(json.dumps(content, indent=1) + "\n")

@@ -20,7 +20,8 @@ from tests import tiny
 REGION = SPACE.region
 
 
-def _draw(seed: int, *shape: int) -> Tensor:
+def draw(seed: int, *shape: int) -> Tensor:
+    """Normal, in double precision."""
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
@@ -31,42 +32,42 @@ def network() -> Supernet:
 
 def batch() -> tuple[Tensor, Tensor]:
     """16 images `[16, 3, 8, 8]` and their classes."""
-    return _draw(1, 16, 3, 8, 8), torch.arange(16) % 10
+    return draw(1, 16, 3, 8, 8), torch.arange(16) % 10
 
 
 def other_batch() -> tuple[Tensor, Tensor]:
     """Another 16 images, for validation."""
-    return _draw(4, 16, 3, 8, 8), torch.arange(3, 19) % 10
+    return draw(4, 16, 3, 8, 8), torch.arange(3, 19) % 10
 
 
 def alpha() -> Tensor:
     """`[6, 5]`."""
-    return 0.5 * _draw(2, 6, 5)
+    return 0.5 * draw(2, 6, 5)
 
 
 def logits() -> Tensor:
     """`[5, 16, 10]`: of a child, its parent and three siblings."""
-    return 2 * _draw(3, 5, 16, 10)
+    return 2 * draw(3, 5, 16, 10)
 
 
 def noise() -> Tensor:
     """`[6, 5]`: what stands for Gumbel noise; with `alpha` its arg-max is a path without `none`."""
-    return _draw(45, 6, 5)
+    return draw(45, 6, 5)
 
 
 def sample() -> Tensor:
     """`[6, 5]`: what stands for a sample of a Dirichlet distribution."""
-    return _draw(6, 6, 5).softmax(-1)
+    return draw(6, 6, 5).softmax(-1)
 
 
 def slope() -> Tensor:
     """`[6, 5]`: a gradient at architecture weights."""
-    return _draw(7, 6, 5)
+    return draw(7, 6, 5)
 
 
 def uniform() -> Tensor:
     """`[6, 5]`, between 0 and 1."""
-    return _draw(8, 6, 5).sigmoid()
+    return draw(8, 6, 5).sigmoid()
 
 
 def learner(relaxation: OneShot) -> Learner:

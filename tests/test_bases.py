@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,22 +15,32 @@ from scipy import stats
 import methods
 from bench.errors import BadSpec
 from bench.nets.operations import Norm, Site, form
+from bench.runs.run import Settings, execute
 from bench.search.learner import Training
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.operations import Partial, operation
 from bench.spaces.space import Region
+from bench.spaces.toy import SPACE as TOY
 from bench.spaces.toy_darts import SPACE as TOY_DARTS
+from bench.store.spec import canonical
 from methods.darts import Darts
 from methods.drnas import Drnas, concentration, drawn
 from methods.fairdarts import FairDarts
 from methods.fairnas import FairNas
 from methods.gdas import Gdas
-from methods.oneshot import OneShot
+from methods.oles import STOPPED, EarlyStop
+from methods.partition import Partition
 from methods.pcdarts import PcDarts, edge_shares, same_target
+from methods.perturbed import Perturbation
+from methods.progressive import Strongest
 from methods.reinmax import Reinmax
+from methods.rsps import Rsps
 from methods.smoothing import projected
 from methods.snas import Snas
-from tests import tiny
+from tests import contract, tiny
+from tests.contract.test_methods import _cost_is_in_order, _outcome_is_in_order
+
+pytestmark = pytest.mark.usefixtures("images_once")
 
 TRAINING = Training(batch=32)
 REGION = Region.of([{0, 1}, {2}, {3, 4}, {0, 1, 2, 3, 4}, {1, 4}, {3}])
@@ -278,12 +289,140 @@ def test_a_row_that_smoothing_empties_takes_its_largest() -> None:
     assert projected(moved, allowed).tolist() == [[0.0, 1.0, 0.0], pytest.approx([1 / 3] * 3)]
 
 
+def test_a_perturbation_keeps_what_is_missed_most_and_puts_the_learner_back() -> None:
+    """By hand: accuracies of the mixture without each operation; afterwards weights, alpha, momentum, region and
+    streams are what they were, and the search trains on as if it had not chosen."""
+    search = Darts(TRAINING, selection=Perturbation(tuning=0.5))
+    plain, learner = (tiny.fit(tiny.learner(search, TRAINING, NB201), 1) for _ in range(2))
+    before = [t.clone() for t in tiny.state(learner)]
+    genotype, accuracy = search.proposal(learner)
+    assert 0 <= accuracy <= 1
+    tiny.assert_states_equal(before, tiny.state(learner), 0)
+    assert learner.region == NB201.region
+    assert len(learner.curve) == 1
+    for one in (plain, learner):
+        tiny.fit(one, 1)
+    tiny.assert_equal(plain, learner, 0)
+    edge = 2
+    hurts = []
+    images = next(learner.valid.in_order(500))
+    for op in range(5):
+        theta = learner.alpha.detach().softmax(-1)
+        theta[edge, op] = 0
+        with learner.aside(), torch.no_grad():
+            right = learner.supernet(images.images, theta, NB201.region).argmax(1) == images.labels
+        hurts.append(1 - float(right.double().mean()))
+    assert Perturbation().missed(learner, edge, search.expected) == int(np.argmax(hurts))
+    assert search.as_trained == Darts(TRAINING)
+    assert NB201.feasible(genotype)
+
+
+def test_a_perturbation_drops_edges_where_nodes_take_two_and_is_paid_for() -> None:
+    """Every operation once over the validation images, and one edge of two nodes among three."""
+    search = Darts(TRAINING, selection=Perturbation(tuning=0.0))
+    task = tiny.task(TOY_DARTS)
+    learner = tiny.fit(task.learner(search, TRAINING), 1)
+    genotype, _ = search.proposal(learner)
+    assert TOY_DARTS.feasible(genotype)
+    tried = sum(map(len, TOY_DARTS.region.lists))
+    spent = task.meter.phases["perturb"].forward_images / 64
+    assert tried - 10 + 2 * 3 <= spent <= tried + 2 * 3 + 1
+    assert search.choosing(task) == tried * 64
+
+
+def test_a_progressive_search_keeps_the_strongest_and_goes_on() -> None:
+    """One child of the largest three weights of every edge, with its parent's state; what was dropped is estimated by
+    the parent; images are those that were planned."""
+    search: Partition = replace(methods.get("drnas-progressive"), base=Drnas(TRAINING, waits=0.1))
+    task = tiny.task(NB201)
+    with task.meter.phase("search"):
+        found = search.search(task)
+    root, child = found.details["tree"]
+    assert [len(ops) for ops in child["region"]] == [3] * 6
+    assert root["cut"]["edges"] == [0, 1, 2, 3, 4, 5]
+    assert len(found.candidates) == 1
+    assert Region.of(child["region"]).holds(found.genotype)
+    assert found.estimate is not None
+    outside = next(g for g in NB201.population if not Region.of(child["region"]).holds(g))
+    assert np.isfinite(found.estimate([outside, found.genotype], None)).all()
+    parent = task.learner(search.base, TRAINING)
+    parent.alpha.data[4] = torch.tensor([0.3, -1.0, 0.2, -2.0, 0.1])
+    assert Strongest(3).split(task, parent, 4).children(NB201.region, 4)[0].lists[4] == (0, 2, 4)
+    with pytest.raises(BadSpec, match="Rsps gives no alpha by which operations could be kept"):
+        replace(search, base=Rsps(TRAINING)).check(task)
+
+
+def test_a_search_that_samples_is_asked_by_its_mean_weights() -> None:
+    """Even ones where there is no alpha; the mean of the Dirichlet distribution; gates."""
+    for search, wanted in (
+        (Rsps(TRAINING), lambda alpha: torch.full((6, 5), 0.2)),
+        (Snas(TRAINING), lambda alpha: alpha.softmax(-1)),
+        (Drnas(TRAINING), lambda alpha: concentration(alpha) / concentration(alpha).sum(-1, keepdim=True)),
+        (FairDarts(TRAINING), torch.sigmoid),
+    ):
+        learner = tiny.learner(search, TRAINING, NB201)
+        learner.alpha.data = torch.linspace(-1, 1, 30).view(6, 5).clone()
+        torch.testing.assert_close(search.expected(learner), wanted(learner.alpha.detach()))
+
+
+def test_nothing_is_perturbed_where_nothing_is_left() -> None:
+    task = tiny.task()
+    task.region = TOY.alone((1, 2, 0))
+    with pytest.raises(BadSpec, match="every edge of toy has one operation left here: there is nothing to perturb"):
+        Darts(TRAINING, selection=Perturbation()).search(task)
+    assert task.meter.total().forward_images == 0
+
+
+def test_an_operation_whose_gradients_part_is_trained_no_more() -> None:
+    """A threshold above every cosine stops all after one window: weights, momentum and all; alpha moves on. One below
+    every cosine stops none, and the training is that of DARTS."""
+    plain, never, always = (
+        tiny.learner(search, TRAINING, NB201)
+        for search in (
+            Darts(TRAINING),
+            Darts(TRAINING, stopping=EarlyStop(window=2, threshold=-1.0)),
+            Darts(TRAINING, stopping=EarlyStop(window=2, threshold=1.1)),
+        )
+    )
+    for learner in (plain, never):
+        tiny.fit(learner, 1)
+    tiny.assert_equal(plain, never, 0)
+    assert not never.memory[STOPPED].any()
+    batch, valid = next(always.train.epoch()), next(always.valid.epoch())
+    moved = []
+    for _ in range(4):
+        before = [p.detach().clone() for _, _, p in always.supernet.owned()], always.alpha.detach().clone()
+        always.stepper.alpha(always, batch, valid)
+        always.stepper.weights(always, batch, None, True)
+        same = [torch.equal(old, p) for old, (_, _, p) in zip(before[0], always.supernet.owned(), strict=True)]
+        moved.append((not all(same), all(same), not torch.equal(before[1], always.alpha)))
+    assert moved == [(True, False, True), (False, True, True), (False, True, True), (False, True, True)]
+    assert int(always.memory[STOPPED].sum()) == len(list(always.supernet.owned()))
+
+
+def test_what_has_stopped_is_kept_and_adopted() -> None:
+    search = Darts(TRAINING, stopping=EarlyStop(window=2, threshold=1.1))
+    trained, again, child = (tiny.learner(search, TRAINING, NB201) for _ in range(3))
+    tiny.fit(trained, 1)
+    again.restore(*trained.state())
+    child.adopt(trained, state=True)
+    for one in (again, child):
+        assert one.memory[STOPPED].any()
+        for name, kept in trained.memory.items():
+            assert torch.equal(one.memory[name], kept)
+
+
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
         (lambda: Gdas(temperature=0.0), "temperature must be more than 0, got 0.0"),
         (lambda: Reinmax(temperature_end=-1.0), "temperature_end must be more than 0, got -1.0"),
         (lambda: Snas(temperature=float("nan")), "temperature must be more than 0, got nan"),
+        (lambda: Rsps(stopping=EarlyStop()), "Rsps has no step of alpha whose gradients could be compared"),
+        (lambda: Darts(order=2, stopping=EarlyStop()), "the gradients of one validation pass; use order=1"),
+        (lambda: Darts(beta=-1.0), "beta must be 0 or more, got -1.0"),
+        (lambda: Perturbation(slower=0.0), "slower must be more than 0, got 0.0"),
+        (lambda: EarlyStop(window=0), "window must be 1 or more, got 0"),
         (lambda: PcDarts(share=0), "share must be 1 or more, got 0"),
         (lambda: FairNas(radius=0.1), "FairNas has no architecture weights that could be moved; leave radius at 0"),
         (lambda: FairNas(waits=0.1), "FairNas has no alpha that could rest; leave rests and waits at 0"),
@@ -299,14 +438,39 @@ def test_settings_that_cannot_work_are_refused(fault: Callable[[], Any], message
         fault()
 
 
-BASES = ("gdas", "reinmax", "drnas", "fairdarts", "beta-darts", "sdarts", "pc-darts", "fairnas")
-
-
-def _base(label: str) -> OneShot:
-    base: OneShot = methods.get(label)
-    return replace(base, training=replace(base.training, batch=16))
+BASES = ("gdas", "reinmax", "drnas", "fairdarts", "beta-darts", "sdarts", "pc-darts", "fairnas", "darts-pt", "oles")
 
 
 def test_each_has_a_name_of_its_own_in_its_key() -> None:
     keys = {tiny.spec(methods.get(label)).key for label in BASES}
     assert len(keys) == len(BASES)
+
+
+PARTITIONS = ("fewshot", "gm-darts", "hep")
+DEFAULT = {("pc-darts", "gm-darts")}
+
+
+@pytest.mark.parametrize(
+    ("label", "search", "space"),
+    [
+        pytest.param(
+            label, search, space, marks=() if space == "toy" and (label, search) in DEFAULT else pytest.mark.slow
+        )
+        for space in ("toy", "nb201", "toy-darts", "macro", "darts")
+        for search in PARTITIONS
+        for label in BASES
+    ],
+)
+def test_each_is_a_base_of_partition_searches(label: str, search: str, space: str, tmp_path: Path) -> None:
+    """Its record is in order, on every space, with that space's settings; on NAS-Bench-201 it is the same twice."""
+    whole: Partition = methods.get(search, space)
+    base = methods.get(label, space)
+    method = replace(whole, base=base, judge="proposal" if base.samples else "mixture")
+    spec = tiny.spec(contract.smaller(method), 0, space, contract.SCALE, f"{search}-{label}")
+    one = execute(spec, Settings(tmp_path / "one", device="cpu"), debug=True)
+    assert one.status == "done"
+    if space == "nb201":
+        two = execute(spec, Settings(tmp_path / "two", device="cpu"), debug=True)
+        assert canonical(one.essence()) == canonical(two.essence())
+    _outcome_is_in_order(one, spec)
+    _cost_is_in_order(one)

@@ -165,8 +165,9 @@ def test_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_columns_must_be_those_of_the_extract(faulty: Callable[[dict[int, str | None]], str]) -> None:
     typo = faulty({1: HEADING.replace("c100_valid_12", "c100_vaild_12")})
-    assert typo == "unknown column 'c100_vaild_12'; did you mean 'c100_valid_12'?"
-    assert faulty({1: HEADING.removesuffix(",in16_train_s_per_epoch")}) == "column 'in16_train_s_per_epoch' is missing"
+    assert typo.startswith(
+        "unknown column 'c100_vaild_12'; did you mean 'c100_valid_12'?; or say what it is: --dataset"
+    )
     assert "unknown column 'extra'" in faulty({1: f"{HEADING},extra"})
     assert "stands twice" in faulty({1: f"{HEADING},arch"})
 
@@ -178,7 +179,7 @@ def test_a_faulty_row_is_named_by_its_line(faulty: Callable[[dict[int, str | Non
         return faulty({42: ",".join([*fields[:place], text, *fields[place + 1 :]])})
 
     assert spoilt(2, "9O.1") == "line 42: '9O.1' in column 'c10_test_200' is no number"
-    assert spoilt(2, "nan") == "line 42: 'nan' in column 'c10_test_200' is no number"
+    assert spoilt(2, "inf") == "line 42: 'inf' in column 'c10_test_200' is no number"
     assert spoilt(7, "100.01") == "line 42: 'c10_test_12' is 100.01; it takes 0..100 percent"
     assert spoilt(7, "-1") == "line 42: 'c10_test_12' is -1; it takes 0..100 percent"
     assert spoilt(15, "-1") == "line 42: 'c10_train_s_per_epoch' is -1; it takes 0 or more"

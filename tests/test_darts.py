@@ -37,20 +37,8 @@ from bench.store.spec import plain
 from methods.gmnas import RANDOM, OneEdge
 from methods.hepnas import Hierarchy, hierarchies
 from tests import contract, golden_darts, tiny
+from tests.published_cells import V1, V2
 
-# quark0/darts, cnn/genotypes.py
-V1 = (
-    "Genotype(normal=[('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 0), ('sep_conv_3x3', 1), "
-    "('skip_connect', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('skip_connect', 2)], normal_concat=[2, 3, 4, 5], "
-    "reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 0), ('max_pool_3x3', 0), "
-    "('skip_connect', 2), ('skip_connect', 2), ('avg_pool_3x3', 0)], reduce_concat=[2, 3, 4, 5])"
-)
-V2 = (
-    "Genotype(normal=[('sep_conv_3x3', 0), ('sep_conv_3x3', 1), ('sep_conv_3x3', 0), ('sep_conv_3x3', 1), "
-    "('sep_conv_3x3', 1), ('skip_connect', 0), ('skip_connect', 0), ('dil_conv_3x3', 2)], normal_concat=[2, 3, 4, 5], "
-    "reduce=[('max_pool_3x3', 0), ('max_pool_3x3', 1), ('skip_connect', 2), ('max_pool_3x3', 1), ('max_pool_3x3', 0), "
-    "('skip_connect', 2), ('skip_connect', 2), ('max_pool_3x3', 1)], reduce_concat=[2, 3, 4, 5])"
-)
 COMPACT_V2 = (
     "(((0, 3), (1, 3), (0, 3), (1, 3), (1, 3), (0, 2), (0, 2), (2, 5)), "
     "((0, 0), (1, 0), (2, 2), (1, 0), (0, 0), (2, 2), (2, 2), (1, 0)))"
@@ -413,3 +401,9 @@ def test_settings_of_the_space() -> None:
     assert [s.base.training.batch for s in (gm, few, hep)] == [64, 64, 128]
     assert {s.base.training.nesterov for s in (gm, few, hep)} == {False}
     assert {s.base.training.weight_decay for s in (gm, few, hep)} == {3e-4}
+
+
+def test_snas_ends_as_cold_as_in_the_code_of_gm_nas() -> None:
+    """`--tau_min` of WS-GM/sota/cnn/train_search_ws.py (github.com/skhu101/GM-NAS, commit a69837da) is 0.03."""
+    snas = methods.get("snas", "darts")
+    assert (snas.temperature, snas.temperature_end, snas.training.nesterov) == (1.0, 0.03, False)

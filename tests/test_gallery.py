@@ -54,13 +54,13 @@ def drawn_in(results: Results, low: float | None = None) -> list[tuple[str, obje
 def test_the_picture_is_of_the_setting_of_the_first_table(results: Results) -> None:
     (picture,) = gallery.pictures(drawn_in(results), load(results).frame)
     assert (picture.name, picture.head) == ("kind", "A head")
-    assert picture.file.name == "kind-nb201-cifar10-jpeg-cifar10-mini-table.png"
+    assert picture.file.name == "kind-nb201-patches-patches-quick-table.png"
 
 
 def test_the_caption_names_setting_axes_and_what_is_drawn(results: Results) -> None:
     (without,) = gallery.pictures(drawn_in(results), load(results).frame)
     (with_bars,) = gallery.pictures(drawn_in(results, low=0.5), load(results).frame)
-    for word in ("A head", "cifar10-jpeg", "mini", "2 methods", "number of cells", "regret (points)"):
+    for word in ("A head", "patches", "quick", "2 methods", "number of cells", "regret (points)"):
         assert word in without.caption
     assert "interval" in with_bars.caption
     assert "interval" not in without.caption

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from bench.errors import BadData, UnknownName
+from bench.errors import BadData, BadSpec, UnknownName
 from bench.spaces import nb201, toy_darts
 from bench.truth import generate
 from bench.truth.column import Column
@@ -389,8 +389,8 @@ def passes(block: int = 1_000) -> dict[str, Pass]:
     first = dataclasses.replace(TINY, block=block)
     return {
         "a": Pass(first),
-        "b": Pass(dataclasses.replace(first, seeds=(2,)), half="upper"),
-        "c": Pass(dataclasses.replace(first, seeds=(2,)), half="lower"),
+        "b": Pass(dataclasses.replace(first, seeds=(2,)), classes="upper"),
+        "c": Pass(dataclasses.replace(first, seeds=(2,)), classes="lower"),
     }
 
 
@@ -443,6 +443,61 @@ def test_a_half_needs_the_whole_first_pass(tmp_path: Path) -> None:
         shards_of("b", tmp_path, passes())
     with pytest.raises(UnknownName, match="unknown series 'aa'"):
         shards_of("aa", tmp_path, passes())
+
+
+def test_more_seeds_go_where_the_table_is_weak() -> None:
+    """Ten classes, of which the first has eleven of twenty architectures: the upper tenth are the two best of all."""
+    instead = np.array([0] * 11 + list(range(1, 10)))
+    valid = {row: np.array([70.0 + row, 70 + row, 70 + row]) for row in range(10)}
+    assert generate.chosen(valid, "weak", instead) == {8, 9}
+    valid[3] = np.array([73.0, 73, 80])  # a deviation of 4.04
+    assert generate.chosen(valid, "weak", instead) == {8, 9}
+    valid[3] = np.array([73.0, 73, 82])  # of 5.2
+    valid[5] = np.array([75.0, 75, np.nan])  # a seed diverged
+    assert generate.chosen(valid, "weak", instead) == {3, 5, 8, 9}
+    assert generate.chosen({row: valid[row] for row in (0, 1, 8, 9)}, "upper", instead) == {8, 9}
+    assert generate.chosen({row: valid[row] for row in (0, 1, 8, 9)}, "lower", instead) == {0, 1}
+
+
+def test_the_second_version_has_more_seeds_of_some(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = dataclasses.replace(TINY, block=1_000)
+    both = {"a": Pass(first), "b": Pass(dataclasses.replace(first, seeds=(2, 3)), classes="weak")}
+    embedded = Embedded("made-up-v1", "for tests", tmp_path, both, versions=(("a",), ("a", "b")))
+    one = shards_of("a", tmp_path, both)
+    fill(one, range(len(one.blocks)))
+    with pytest.raises(BadData, match="no shard of series b is finished"):
+        generate.write_table(embedded, tmp_path, tmp_path / "two.parquet", 2)
+    with pytest.raises(BadSpec, match="has versions 1 to 2, not 3"):
+        generate.write_table(embedded, tmp_path, tmp_path / "three.parquet", 3)
+    weak = shards_of("b", tmp_path, both)
+    wanted = {position for block in weak.blocks for position in block}
+    assert 0 < len(wanted) < 1_100
+    least = min(position % 97 for position in wanted)
+    assert all(p in wanted for block in one.blocks for p in block if p % 97 > least)  # the best, as `fill` makes them
+    fill(weak, range(len(weak.blocks)))
+    for version in (1, 2):
+        generate.write_table(embedded, tmp_path, tmp_path / f"{version}.parquet", version)
+    old, new = (Table.load(tmp_path / f"{version}.parquet") for version in (1, 2))
+    assert (old.header.name, old.header.version, new.header.name, new.header.version) == (
+        *("made-up-v1", "1"),
+        *("made-up-v2", "2"),
+    )
+    rows = trained_instead(nb201.SPACE)
+    more = np.isin(rows, list(wanted))
+    means = new.column(dataset="patches", split="test", epochs=1, seeds="mean")
+    assert means == pytest.approx(rows % 97 + np.where(more, (0 + 1 + 2 + 3) / 4 / 8, 1 / 16))
+    cell = nb201.SPACE.population.at(int(np.flatnonzero(more)[0]))
+    asked = {"dataset": "patches", "split": "test", "epochs": 1, "seeds": "mean"}
+    assert new.query(cell, **asked).seeds == ("0", "1", "2", "3")  # type: ignore[arg-type]
+    assert old.query(cell, **asked).seeds == ("0", "1")  # type: ignore[arg-type]
+    assert "complete, " in capsys.readouterr().out
+
+
+def test_the_weak_cells_of_the_embedded_table_are_those_of_the_data_sheet() -> None:
+    """958 classes: 46 whose seeds disagree, and 912 that hold the upper tenth of all cells."""
+    shards = shards_of("b", SHARDS, NB201.passes)
+    assert sum(map(len, shards.blocks)) == 958
+    assert shards.seeds == (3, 4, 5, 6)
 
 
 def test_merge_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

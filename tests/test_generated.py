@@ -95,7 +95,10 @@ def test_two_parts_are_made_each_for_itself(results: Results, tmp_path: Path) ->
     page.write_text("between\n".join(marks))
     frame = load(results).frame
     generated.update(page, frame)
-    made = [f"<!-- generated: {name} -->\n{make(frame)}\n<!-- end -->\n" for name, make in generated.PARTS.items()]
+    made = [
+        f"<!-- generated: {name} -->\n{make(frame, generated.RESULTS)}\n<!-- end -->\n"
+        for name, make in generated.PARTS.items()
+    ]
     assert page.read_text() == "between\n".join(made)
 
 

@@ -176,7 +176,8 @@ def test_the_second_order_gradient_of_alpha_is_the_authors() -> None:
     learner.training = Training(weight_decay=5e-4, momentum=0.9)
     learner.masked_alpha = lambda: learner.alpha
     learner.alpha_gradient = lambda loss: Learner.alpha_gradient(learner, loss)
-    learner.meter = tiny.task().meter
+    learner._gradients = lambda loss, wanted: Learner._gradients(learner, loss, wanted)
+    learner.watched, learner.meter = [], tiny.task().meter
     train, valid = Batch(*golden_net.batch()), Batch(*golden_net.other_batch())
     wanted = np.array(_read(SECOND_ORDER))
     second = Darts(order=2).gradient(learner, train, valid)

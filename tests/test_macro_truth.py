@@ -16,6 +16,7 @@ import pytest
 from numpy.typing import NDArray
 
 import methods
+from analysis.additive import fitted
 from bench.cli.commands import main
 from bench.errors import BadTable
 from bench.images.files import data_folder
@@ -233,6 +234,6 @@ def test_seeds_agree_and_sizes_rank_as_was_measured_before(released: Table) -> N
 def test_one_number_for_each_layer_and_choice_ranks_nearly_all(released: Table) -> None:
     """Least squares: a search that learns preferences layer by layer has an easy time here."""
     mean = _accuracies(released).mean(1)
-    chosen = np.eye(3)[np.array(list(SPACE.population))].reshape(len(mean), -1)
-    additive = chosen @ np.linalg.lstsq(chosen, mean, rcond=None)[0]
+    additive = fitted(SPACE, list(SPACE.population), mean)
+    assert additive is not None
     assert tau_b(additive, mean) == pytest.approx(0.865, abs=5e-4)

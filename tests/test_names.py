@@ -67,7 +67,7 @@ def test_whatever_is_let_through_stays_in_its_folder(name: str) -> None:
 
 
 def test_a_table_whose_name_is_a_path_is_refused() -> None:
-    """FAULTS A.1: `score --truth` wrote where the header's name led."""
+    """`score --truth` wrote where the header's name led."""
     header = small_table().header
     assert replace(header, name="patches v1.2+x").name == "patches v1.2+x"
     with pytest.raises(BadTable, match="the name of a table"):
@@ -84,7 +84,7 @@ def test_a_list_of_sources_names_files_in_the_data_folder(tmp_path: Path) -> Non
 
 
 def test_links_are_never_written_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """FAULTS A.1: a link in the place of a lock, of a `.part` file or of a result."""
+    """A link in the place of a lock, of a `.part` file or of a result."""
     victim = tmp_path / "victim"
     victim.write_text("precious")
     for name in (".lock", "file.bin.part", "result.json"):

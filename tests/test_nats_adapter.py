@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.adapters.nats import NATSTopology, create
-from bench.errors import BadGenotype, BenchError, NoSuchEntry, UnknownName
+from bench.errors import BadGenotype, BadTable, BenchError, NoSuchEntry, UnknownName
 from bench.spaces.nb201 import SPACE
 from bench.spaces.toy import SPACE as TOY
 from bench.truth import counts as counting
@@ -285,3 +285,22 @@ def test_another_space_is_refused() -> None:
     toy = Table(header, {Column("accuracy", "patches", "test", 1, "0"): np.linspace(10, 50, TOY.size)})
     with pytest.raises(NoSuchEntry, match="is of space toy"):
         create(toy)
+
+
+@pytest.mark.parametrize("index", [0, 1, 777, 9_930, 15_624])
+def test_the_rest_of_its_surface_answers_as_the_package_does(index: int) -> None:
+    """Against the package's own code, which needs no data for these."""
+    from nats_bench import NATStopology as Package
+    from nats_bench.genotype_utils import topology_str2structure
+
+    header = Header("means", "1", "nb201", "Made up", "the tests", True)
+    column = Column("accuracy", "cifar10", "ori-test", 200, "mean")
+    api = create(Table(header, {column: np.full(15_625, 90.0)}))
+    arch = api.arch(index)
+    assert api.str2lists(arch) == Package.str2lists(arch)
+    assert np.array_equal(api.str2matrix(arch), Package.str2matrix(arch))
+    assert api.get_unique_str(index) == topology_str2structure(arch).to_unique_str(consider_zero=True)
+    assert (api.search_space_name, api.full_train_epochs) == ("topology", 200)
+    assert api.evaluated_indexes == tuple(range(15_625))
+    with pytest.raises(BadTable, match="give the path of a table"):
+        create(None, "tss")

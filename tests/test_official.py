@@ -330,13 +330,21 @@ def test_a_full_disk_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize("line", ["null", '{"size": 5}', '{"size": 5, "row": 1}'])
 def test_a_journal_with_another_line_is_damaged(tmp_path: Path, line: str) -> None:
-    Journal(tmp_path / "out.partial", {"source": "here"}).close()
+    first = Journal(tmp_path / "out.partial", {"source": "here"})
+    first.append(5, {"index": 5})  # type: ignore[typeddict-item, arg-type]
+    first.close()
     with (tmp_path / "out.partial").open("a") as stream:
         stream.write(line + "\n")
     journal = Journal(tmp_path / "out.partial", {"source": "here"})
     with pytest.raises(BadTable, match="is damaged"):
         list(journal.rows())
     journal.close()
+
+
+def test_a_refused_import_that_read_nothing_is_in_nobodys_way(tmp_path: Path) -> None:
+    Journal(tmp_path / "out.partial", {"source": "here"}).close()
+    assert not (tmp_path / "out.partial").exists()
+    Journal(tmp_path / "out.partial", {"source": "elsewhere"}).close()
 
 
 def test_no_workers_read_nothing(tmp_path: Path) -> None:

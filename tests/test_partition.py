@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from bench.errors import BadRegion, BadSpec, BenchError
 from bench.runs import study
 from bench.search.learner import Learner, Training
 from bench.search.task import Task
+from bench.search.trained import Home, deepest
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.space import Genotype, Region
 from bench.spaces.toy import SPACE as TOY
@@ -31,7 +32,7 @@ from methods.matching import Matching, RandomGroups
 from methods.partition import Growth, Partition
 from methods.rsps import PathPerCell, Rsps
 from methods.snas import Snas
-from methods.tree import Node, deepest
+from methods.tree import Node, homes
 from tests import tiny
 
 B, STEPS, VALID = 32, 3, 64  # images of a batch, batches of an epoch, validation images at the tiny scale
@@ -226,8 +227,8 @@ def test_the_rate_falls_once_over_the_chain_and_twice_as_in_the_code() -> None:
 class _Fixed:
     """A learner that estimates the same for all it admits."""
 
-    def __init__(self, region: Region, value: float) -> None:
-        self.space, self.region, self.value, self.name = TOY, region, value, str(value)
+    def __init__(self, region: Region, value: float, name: str = "") -> None:
+        self.space, self.region, self.value, self.name = TOY, region, value, name
         self.asked: list[int | None] = []  # on how many images
 
     def estimates(self, genotypes: list[Genotype], images: int | None) -> np.ndarray[Any, Any]:
@@ -248,14 +249,45 @@ def test_the_deepest_trained_supernet_estimates() -> None:
         Node(_Fixed(right.narrowed(2, {2}), 0.7), 2, None, trained=True),  # type: ignore[arg-type]
     ]
     genotypes = list(whole.combinations())
-    estimated = deepest(nodes)(genotypes, 32)
+    trained = [Home(node.learner, node.depth) for node in nodes if node.trained]
+    estimated = deepest(trained)(genotypes, 32)
     assert [n.learner.asked for n in nodes] == [[32], [], [32], [32], [32]]  # type: ignore[attr-defined]
     for genotype, value in zip(genotypes, estimated[:, 0], strict=True):
-        homes = [n for n in nodes if n.trained and n.learner.region.holds(genotype)]
-        most = max(n.depth for n in homes)
-        values = [n.learner.value for n in homes if n.depth == most]  # type: ignore[attr-defined]
+        admitting = [n for n in nodes if n.trained and n.learner.region.holds(genotype)]
+        most = max(n.depth for n in admitting)
+        values = [n.learner.value for n in admitting if n.depth == most]  # type: ignore[attr-defined]
         assert value == pytest.approx(np.mean(values))
-    assert np.isnan(deepest(nodes[1:2])(genotypes[:2], None)).all()
+    assert np.isnan(deepest([])(genotypes[:2], None)).all()
+
+
+def test_a_supernet_whose_children_are_all_trained_estimates_nothing() -> None:
+    """Left out of those that are kept, it changes no estimate; one with an untrained child is kept."""
+    whole = TOY.region
+    left, right = whole.cut(0, [{0}, {1, 2}])
+    first, second = right.cut(1, [{0}, {1, 2}])
+    parts = {"0": whole, "1": left, "2": right, "3": first, "4": second}
+    parents = {"0": None, "1": "0", "2": "0", "3": "2", "4": "2"}
+    for trained, kept in (("01234", "134"), ("0123", "123"), ("0234", "034"), ("0", "0")):
+        nodes = [
+            Node(
+                _Fixed(region, int(name) / 10, name),
+                len(left_of(parents, name)),
+                parents[name],
+                trained=name in trained,
+            )  # type: ignore[arg-type]
+            for name, region in parts.items()
+        ]
+        found = homes(nodes)
+        assert [home.supernet.name for home in found] == list(kept)
+        every = [Home(node.learner, node.depth) for node in nodes if node.trained]
+        genotypes = list(whole.combinations())
+        np.testing.assert_array_equal(deepest(found)(genotypes, None), deepest(every)(genotypes, None))
+
+
+def left_of(parents: Mapping[str, str | None], name: str) -> list[str]:
+    """The ancestors of a node."""
+    parent = parents[name]
+    return [] if parent is None else [parent, *left_of(parents, parent)]
 
 
 def test_leaves_estimate_on_their_own_weights() -> None:

@@ -12,7 +12,7 @@ import pytest
 from bench.adapters.naslib import dataset_api
 from bench.adapters.nats import NATSTopology
 from bench.errors import BadSpec, BadTable, NoSuchEntry, UnknownName
-from bench.spaces import nb201, toy, toy_darts
+from bench.spaces import macro, nb201, toy, toy_darts
 from bench.spaces.space import Genotype, Population, Space
 from bench.truth import generate, listing, open_truth
 from bench.truth.column import Column
@@ -127,7 +127,7 @@ def test_what_a_header_says_is_what_the_rows_are() -> None:
 
 
 def test_what_has_no_embedded_table_is_refused_before_anything_trains(tmp_path: Path) -> None:
-    with pytest.raises(BadSpec, match=r"toy has no embedded table \(those with one: nb201, toy-darts\)"):
+    with pytest.raises(BadSpec, match=r"toy has no embedded table \(those with one: nb201, toy-darts, macro\)"):
         open_truth("embedded", toy.SPACE)
     with pytest.raises(BadSpec, match=r"toy has no embedded table"):
         generate.main(generate.Arguments(space="toy", out=tmp_path))
@@ -138,14 +138,18 @@ def test_what_has_no_embedded_table_is_refused_before_anything_trains(tmp_path: 
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("space", [nb201.SPACE, DARTS], ids=lambda space: space.name)
-def test_the_embedded_table_of_a_space_is_that_of_its_plan_and_its_population(space: Space) -> None:
+@pytest.mark.parametrize(
+    ("space", "complete"),
+    [(nb201.SPACE, True), (DARTS, True), (macro.SPACE, False)],
+    ids=lambda each: getattr(each, "name", ""),
+)
+def test_the_embedded_table_of_a_space_is_that_of_its_plan_and_its_population(space: Space, complete: bool) -> None:
     embedded = made(space.name)
     truth = open_truth("embedded", space)
     assert isinstance(truth, TableTruth)
     assert embedded.plan.space == truth.space.name == space.name
     assert truth.name == embedded.name
-    assert truth.table.header.complete
+    assert truth.table.header.complete == complete
     settings = dict(truth.table.header.settings)
     assert settings["training"] == embedded.plan.recipe.settings()
     assert truth.reference("patches").population == truth.space.population.about

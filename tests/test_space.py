@@ -79,7 +79,7 @@ def test_notations_agree_on_a_cell_written_by_hand() -> None:
     # NASLib: edges (1,2)(1,3)(1,4)(2,3)(2,4)(3,4), operations skip, none, 3x3, 1x1, pool
     assert NB201.to_naslib(genotype) == (2, 1, 3, 0, 4, 2)
     for notation in (text, nested, str(NB201.to_index(genotype)), "(3, 0, 1, 2, 4, 3)"):
-        assert NB201.read(notation) == genotype
+        assert NB201.read(notation, "own") == genotype
 
 
 @pytest.mark.parametrize(

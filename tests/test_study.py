@@ -16,13 +16,16 @@ from bench import spaces
 from bench.cli.commands import main
 from bench.errors import BadMethod, BadSpec, UnknownName
 from bench.nets.operations import Norm
-from bench.runs.study import PARTITION, STUDIES, changed, study_named
+from bench.runs.study import ALONE as AT_EQUAL_IMAGES
+from bench.runs.study import PARTITION, PASSES, STUDIES, changed, study_named
 from bench.search.learner import Training
+from bench.spaces.nb201 import SPACE as NB201
 from bench.store.bases import BASES
 from methods.darts import Darts
 from methods.fewshot import FIRST
 from methods.gmnas import OneEdge
 from methods.matching import RandomGroups
+from methods.oneshot import OneShot
 from methods.partition import Partition
 from methods.rsps import Rsps
 from methods.snas import Snas
@@ -57,6 +60,17 @@ def test_a_strange_method_name_is_refused(name: str, error: type[Exception], mes
 def test_the_smoke_study_runs_every_variant_once() -> None:
     assert {spec.label for spec in STUDIES["smoke"].specs()} == set(methods.variants())
     assert STUDIES["smoke"].seeds == (0,)
+
+
+def test_bases_are_compared_at_equal_images() -> None:
+    """Every one-shot search of the study costs 200 passes, to within one of its epochs."""
+    study = STUDIES["nb201-bases"]
+    assert len(study.seeds) == 10
+    trained = [spec.method for spec in study.specs() if spec.seed == 0 and isinstance(spec.method, OneShot)]
+    assert len(trained) == len(AT_EQUAL_IMAGES)
+    for method in trained:
+        each = method.passes(NB201)
+        assert abs(method.training.epochs * each - PASSES) < each
 
 
 def test_the_large_study_has_both_protocols_of_every_partition_search() -> None:

@@ -6,16 +6,26 @@ That every search runs where no truth can be imported is shown in `tests/contrac
 from __future__ import annotations
 
 import dataclasses
+import functools
 import gc
 import os
 import subprocess
 import sys
+import types
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pytest
+import torch
 
-from bench import images
+from bench import images, spaces
 from bench.images import Images, ImageSet
+from bench.runs.run import visible
+from bench.search.learner import Training
+from bench.search.task import Task
+from methods.darts import Darts
 from tests import tiny
 
 ROOT = Path(__file__).parent.parent
@@ -73,13 +83,45 @@ def _leads_to(start: object, test: Images) -> bool:
         seen.add(id(item))
         if isinstance(item, ImageSet):
             return True
-        if isinstance(item, np.ndarray) and item.dtype == np.uint8 and item.shape[1:] == test.pixels.shape[1:]:
-            shown = {row.tobytes() for row in item}
-            if any(row.tobytes() in shown for row in test.pixels[:500]):
-                return True
+        if _shows(item, test):
+            return True
         stack += [getattr(item, "base", None)] if isinstance(item, np.ndarray) else []
-        stack += [o for o in gc.get_referents(item) if not callable(o)]
+        if isinstance(item, (types.FunctionType, types.MethodType, functools.partial)):
+            stack += _held_by(item)
+        else:
+            stack += [o for o in gc.get_referents(item) if not isinstance(o, (type, types.ModuleType))]
     return False
+
+
+def _shows(item: object, test: Images) -> bool:
+    """Whether an array, or the memory that a tensor is a part of, holds a test image, whatever its shape."""
+    if isinstance(item, torch.Tensor) and item.dtype == torch.uint8 and item.device.type == "cpu":
+        item = torch.empty(0, dtype=torch.uint8).set_(item.untyped_storage()).numpy()  # type: ignore[call-overload]
+    if isinstance(item, memoryview) and item.nbytes:
+        item = np.frombuffer(item, np.uint8)
+    size = int(np.prod(test.pixels.shape[1:]))
+    if not isinstance(item, np.ndarray) or item.dtype != np.uint8 or item.size < size or item.size % size:
+        return False
+    shown = {row.tobytes() for row in np.ascontiguousarray(item).reshape(-1, size)}
+    return any(row.tobytes() in shown for row in test.pixels[:500])
+
+
+def _held_by(call: Any) -> list[object]:
+    """What a function takes along: its closure, defaults and attributes, what it is bound to; not its module."""
+    if isinstance(call, functools.partial):
+        return [call.func, call.args, call.keywords]
+    if isinstance(call, types.MethodType):
+        return [call.__self__, call.__func__]
+    cells = [one.cell_contents for one in call.__closure__ or () if _is_full(one)]
+    return [*cells, call.__defaults__, call.__kwdefaults__, vars(call)]
+
+
+def _is_full(cell: Any) -> bool:
+    try:
+        _ = cell.cell_contents
+    except ValueError:
+        return False
+    return True
 
 
 def test_a_task_leads_to_no_test_image() -> None:
@@ -90,6 +132,54 @@ def test_a_task_leads_to_no_test_image() -> None:
     view = Images(whole[:96], loaded.train.labels[:96])
     assert _leads_to(dataclasses.replace(tiny.search_images(), train=view), loaded.test)
     assert not _leads_to(dataclasses.replace(tiny.search_images(), train=view.take(96)), loaded.test)
+
+
+SMALL, SLOW = "patches", pytest.mark.slow
+
+
+def _sets() -> list[Any]:
+    """Every image set; those whose files are not at hand are skipped."""
+    reasons = {name: images.available(name) for name in images.NAMES}
+    return [
+        pytest.param(
+            name, marks=[pytest.mark.skipif(bool(why), reason=str(why))] + [pytest.mark.slow] * (name != SMALL)
+        )
+        for name, why in reasons.items()
+    ]
+
+
+@pytest.mark.parametrize("name", _sets())
+def test_a_task_of_any_image_set_leads_to_no_test_image(name: str) -> None:
+    """As a run makes its task."""
+    loaded = images.load(name)
+    seen = visible(loaded, replace(tiny.SCALE, train_images=64, valid_images=64))
+    assert not _leads_to(seen, loaded.test)
+    task = Task(spaces.get("toy"), seen, tiny.SCALE, 0, torch.device("cpu"))
+    task.progress = lambda share: None
+    task.learner(Darts(), Training(batch=32))
+    assert not _leads_to(vars(task), loaded.test)
+
+
+def test_the_walk_sees_every_window() -> None:
+    """A view, a base, a tensor on the same memory, a closure, a default, a bound method, a partial, another shape."""
+    loaded = images.load(SMALL)
+    whole = np.concatenate([loaded.train.pixels[:64], loaded.test.pixels[:64]])
+    view, test = whole[:64], loaded.test
+    windows: list[object] = [
+        [view],
+        {"a": view[3:5].reshape(2, -1)},
+        torch.from_numpy(whole)[:64],
+        lambda: view,
+        lambda images=view: images,
+        functools.partial(len, view),
+        Images(view, loaded.train.labels[:64]).take.__self__,
+        Images(view, loaded.train.labels[:64]).take,
+        whole.reshape(-1),
+        loaded,
+    ]
+    assert [_leads_to(window, test) for window in windows] == [True] * len(windows)
+    closed = [view.copy(), torch.from_numpy(view.copy()), lambda: len(windows[:0]), loaded.train.take(64)]
+    assert [_leads_to(one, test) for one in (closed[0], closed[1], closed[3])] == [False] * 3
 
 
 def test_nothing_happens_at_import() -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from analysis import caption, groups, plots, stats, style
+from analysis import caption, groups, papers, plots, stats, style
+from analysis.answer import is_principal
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, as_frame, write_figure
@@ -21,23 +22,23 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "best_of_n"
-XLABEL = "N: random draws, or finalists"
-ASKED = "N: random draws, or networks asked for"
-APART = 1.075  # the factor between methods of one N beside each other
+XLABEL, ASKED = "finalists", "networks asked for"
+ROW = 0.19  # inches
 
 DEFINITIONS = (
     "The curve is the expected test accuracy of the truly best of N architectures that are drawn uniformly and "
     "without replacement from the population, as far as the truth knows it: exact, from their order statistics, at "
     "the dots. It needs N look-ups in the truth and no search. Markers are the mean over seeds of the architecture "
     "that a method chose by its own estimates, with its interval; the tick that a line joins to it is the mean of "
-    "the best of its finalists by the truth (oracle), where every run knows it. They stand at the number of "
-    "finalists, moved apart where methods share it. "
+    "the best of its finalists by the truth (oracle), where every run knows it. Vertical lines are the curve at its "
+    "N; the number of finalists stands behind a name. Ablations are left out. "
     f"{plots.BEYOND} The curve is always shown whole."
 )
 
+CHAPTER = "oracle"
 READ = (
-    "The curve is the expected test accuracy of the best of N random architectures; a marker is the mean choice of a "
-    "method at its number of finalists, and the tick that is joined to it the best of them by the truth."
+    "A marker is the mean choice of a search, the tick joined to it the best of its finalists by the truth; grey lines "
+    "are the expected best of N random architectures."
 )
 """How the figure is read, in a sentence."""
 WORDS = caption.Words("best_of_n", "Best of N without a search.", READ)
@@ -82,7 +83,7 @@ def described(rows: pd.DataFrame, data: pd.DataFrame) -> str:
     """What markers are to be held against, and the lines that are drawn."""
     asked = caption.asked(rows)
     largest = LARGEST if "largest" in set(data["label"]) else ""
-    said = (HELD_ASKED if asked else HELD, asked, f"Horizontal lines: the best known architecture (solid){largest}.")
+    said = (HELD_ASKED if asked else HELD, asked, f"Black lines: the best known architecture (solid){largest}.")
     return " ".join(filter(None, said))
 
 
@@ -110,65 +111,83 @@ def prepare(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def paint(data: pd.DataFrame, partial: str, xlabel: str = XLABEL) -> Figure:
-    """The figure: the same curve in every panel, methods that are worth comparing on it."""
+    """The figure: a row a search, and a line for the best of each N of the curve."""
+    from matplotlib.figure import Figure
+
     chosen = data[data["kind"] == "choice"]
-    methods = set(chosen["label"]) - {*groups.UNTRAINED, *groups.SIZES}  # random is the curve at N = 1
-    panels = groups.panels(methods) or [("", [])]
-    figure, grid = plots.grid(len(panels), plots.WIDE, 0.15, most=2, sharex=True, sharey=True)
-    drawn = data[data["kind"] != "oracle"]
-    low, high = plots.ends([*drawn["test"], *data.loc[data["kind"] == "oracle", "test"]])
+    labels = _shown(list(chosen["label"]))
+    low, high = plots.ends(
+        [*data.loc[data["label"].isin(labels), "test"], *data.loc[data["kind"] == "optimum", "test"]]
+    )
     curve = data[data["kind"] == "random"]
     low = min([low, *(curve["test"] - 0.05 * (high - curve["test"]))])  # the curve is shown whole
-    for (title, members), axes in zip(panels, grid, strict=True):
-        axes.plot(curve["finalists"], curve["test"], "o-", color=style.GREY, linewidth=1.4, markersize=1.8, zorder=2)
-        for test in chosen.loc[chosen["label"] == "largest", "test"]:
-            axes.axhline(test, color=style.GREY, linestyle=style.DASH_DOT, linewidth=0.9, zorder=1)
-        for test in data.loc[data["kind"] == "optimum", "test"]:
-            axes.axhline(test, color=plots.QUIET, linewidth=0.7, zorder=1)
-        axes.set_ylim(low, high)
-        _methods(axes, members, data)
-        axes.set_xscale("log")
-        ticks = [n for n in (1, 2, 4, 8, 16, 64) if n <= curve["finalists"].max()] if len(curve) else [1]
-        axes.set_xticks(ticks, [str(n) for n in ticks])
-        axes.minorticks_off()
-        axes.set_xlabel(xlabel)
-        plots.title(axes, title)
-        plots.own_legend(axes, members, with_line=False)
-    figure.supylabel("true test accuracy (%)", fontsize=plots.LABEL)
+    figure = Figure(figsize=(style.TEXT_WIDTH, ROW * max(len(labels), 4) + 0.95), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlim(low, high)
+    axes.set_ylim(len(labels) - 0.4, -0.6)
+    _lines(axes, data)
+    names = []
+    for row, label in enumerate(labels):
+        own = data[data["label"] == label].set_index("kind")
+        _row(axes, row, label, own)
+        found, fair = papers.search(label), style.FAIR in style.parts(label)[1]
+        names.append(f"{found.name}{', equal images' if fair else ''}  ({float(own['finalists'].iloc[0]):,.0f})")
+    axes.set_yticks(range(len(labels)), names)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False)
+    axes.set_xlabel("true test accuracy (%)")
+    plots.legend(figure, list(_handles(xlabel)))
     plots.say(figure, partial)
     return figure
 
 
-def apart(finalists: Sequence[float]) -> list[float]:
-    """The places of methods: where neighbours are closer than by the factor `APART` they are moved apart by it."""
-    places = list(finalists)
-    clusters: list[list[int]] = []
-    for at in sorted(range(len(places)), key=places.__getitem__):
-        if clusters and places[at] < APART * places[clusters[-1][-1]]:
-            clusters[-1].append(at)
-        else:
-            clusters.append([at])
-    for cluster in clusters:
-        middle = float(np.exp(np.mean(np.log([finalists[at] for at in cluster]))))
-        for number, at in enumerate(cluster):
-            places[at] = middle * APART ** (number - (len(cluster) - 1) / 2)
-    return places
+def _shown(labels: Sequence[str]) -> list[str]:
+    """The searches without their ablations, by paper; all methods where there is no other. Random is the curve."""
+    methods = [label for label in labels if label not in (*groups.UNTRAINED, *groups.SIZES)]
+    return sorted(filter(is_principal, methods) or methods, key=lambda label: papers.search(label).place)
 
 
-def _methods(axes: Axes, members: list[str], data: pd.DataFrame) -> None:
-    """Choice and oracle of every method, methods of one N beside each other."""
-    of = {label: data[data["label"] == label].set_index("kind") for label in members}
-    places = apart([max(float(rows["finalists"].iloc[0]), 1.0) for rows in of.values()])
-    for x, (label, rows) in zip(places, of.items(), strict=True):
-        look = style.look(label)
-        choice, low, high = map(float, rows.loc["choice", ["test", "low", "high"]])
-        oracle, start = float(rows["test"].get("oracle", np.nan)), axes.get_ylim()[0]
-        if not np.isnan(low):
-            axes.vlines(x, low, high, color=look.colour, linewidth=2.4, alpha=0.25, zorder=2)
-        if oracle > max(choice, start):
-            axes.plot([x, x], [choice, oracle], color=look.colour, linewidth=0.9, zorder=3)
-            axes.plot([x], [oracle], marker="_", markersize=5, color="#222222", zorder=4)
-        if choice < start:
-            plots.beyond(axes, x, start, look, "bottom")
-        else:
-            axes.plot([x], [choice], linestyle="none", zorder=5, **plots.marker(look, 4.5))
+def _lines(axes: Axes, data: pd.DataFrame) -> None:
+    """Of the curve, its N above; of the best known architecture and the largest."""
+    low, high = axes.get_xlim()
+    right = low - (high - low)
+    curve = data[data["kind"] == "random"]
+    for count, test in zip(curve["finalists"].astype(float), curve["test"].astype(float), strict=True):
+        axes.axvline(test, color=style.GREY, linewidth=0.8, zorder=1)
+        if (test - right) > 0.04 * (high - low):  # else the numbers touch
+            place = axes.get_xaxis_transform()
+            axes.text(test, 1.01, f"{count:.0f}", transform=place, ha="center", fontsize=6)
+            right = test
+    largest = (data["label"] == "largest") & (data["kind"] == "choice")
+    for which, dash in ((data["kind"] == "optimum", style.SOLID), (largest, style.DASH_DOT)):
+        for test in data.loc[which, "test"].astype(float):
+            axes.axvline(test, color=style.BLACK, linestyle=dash, linewidth=0.9, zorder=1)
+
+
+def _row(axes: Axes, row: int, label: str, own: pd.DataFrame) -> None:
+    """Choice with its interval, and the oracle as a tick that a line joins to it."""
+    look = style.look(label)
+    choice, low, high = map(float, own.loc["choice", ["test", "low", "high"]])
+    oracle, start = float(own["test"].get("oracle", np.nan)), axes.get_xlim()[0]
+    if not np.isnan(low):
+        axes.hlines(row, low, high, color=look.colour, linewidth=2.4, alpha=0.25, zorder=2)
+    if oracle > max(choice, start):
+        axes.plot([choice, oracle], [row, row], color=look.colour, linewidth=0.9, zorder=3)
+        axes.plot([oracle], [row], marker="|", markersize=6, color="#222222", zorder=4)
+    if choice < start:
+        plots.beyond(axes, start, row, look, "left")
+    else:
+        axes.plot([choice], [row], linestyle="none", zorder=5, **plots.marker(look, 4.5))
+
+
+def _handles(xlabel: str) -> Iterator[Any]:
+    from matplotlib.lines import Line2D
+
+    yield Line2D([], [], linestyle="none", marker="o", markersize=4.5, color=style.GREY, label="own choice")
+    yield Line2D(
+        [], [], linestyle="none", marker="|", markersize=6, color="#222222", label="best finalist by the truth"
+    )
+    yield plots.stroke(style.GREY, style.SOLID, 0.8, "best of N at random, N above")
+    yield plots.stroke(style.BLACK, style.DASH_DOT, 0.9, "largest architecture")
+    yield plots.stroke(style.BLACK, style.SOLID, 0.9, "best known architecture")
+    yield Line2D([], [], linestyle="none", marker="", label=f"(n) {xlabel}")

@@ -59,6 +59,7 @@ DEFINITIONS = (
     "the shaded nodes, and edges that a node drops are left out."
 )
 
+CHAPTER = "choice"
 READ = "Each graph is a cell that one run chose; numbers are its nodes, and pale edges cannot matter."
 """How the figure is read, in a sentence."""
 WORDS = caption.Words("cells", "Chosen cells.", READ)

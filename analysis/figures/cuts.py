@@ -46,6 +46,7 @@ DEFINITIONS = (
     "measured in the space that the stages before left."
 )
 
+CHAPTER = "parts"
 READ = (
     "Each matrix has the distances between the operations of one edge, dark where they are large; at the right stands "
     "the cut score of each edge, a star where a run cut it."

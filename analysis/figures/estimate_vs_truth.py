@@ -1,83 +1,87 @@
-"""What the supernet thought of architectures against how good they are: one small panel per method."""
+"""How searches order architectures against how these rank when trained alone: rank against rank, in eight panels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from analysis import caption, groups, plots, stats, style
+from analysis import caption, findings, groups, papers, plots, stats, style
+from analysis.answer import is_principal, told
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, Setting, settings
 from analysis.output import Drawn, write_figure
-from analysis.pairs import read_pairs, running_median, sides
+from analysis.pairs import TENTHS, read_pairs, sides, tenths
 from bench.store.record import Results
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CUT = 2.0  # percentile of the true accuracies below which nothing is shown
-NAME_LINE = 0.1  # inches: each further line of a name above a panel
-FAR = 3.0  # nor what lies further below the lower quartile than so many interquartile ranges
-PANEL = (1.8, 1.55)  # inches
-MANY = 13  # panels: from so many on four in a row
-NAME_FITS = 23  # letters above a panel
-SHARE = "share of the largest (%)"
-NO_ACCURACY = {"parameters": SHARE, "multiply-adds": SHARE, "bayes": "value of a regression (%)"}
-"""What a panel shows of methods whose estimates are no accuracies on a supernet."""
-DARK = "#333333"
+NAME = "estimate_vs_truth"
+MOST = 8  # panels on a page
+PANEL = (1.85, 2.0)  # inches
+TOP = 100 - 100 / TENTHS  # percent: where the true top tenth begins
+MIDDLE = (5, 95)  # percentiles between which the estimates are told
+SHARE = "share of the largest"
+NO_ACCURACY = {"parameters": SHARE, "multiply-adds": SHARE, "bayes": "a regression"}
+"""What is told of methods whose estimates are no accuracies on a supernet."""
 DENSE = 2_000  # from this many points on they are an image inside the PDF
 
 DEFINITIONS = (
-    "Each point is an architecture of the probe: its test accuracy when trained alone against its validation accuracy "
-    "on the supernet's weights, but where the label of a panel names another estimate: the sizes' is a share of the "
-    "largest one, that of Bayesian optimisation the value of a regression. Points are of the run with the median tau "
-    "(the lower of two middle ones), and so is the panel's τ; where there are more runs, their mean stands behind it, "
-    "as tables print it. The dark line is their running median, grey lines those of the other seeds. The star is the "
-    "architecture that the run chose, at its estimate on all validation images, where points have the probe's few; a "
-    "triangle at the axis is a choice outside the panel or without an estimate. τ is Kendall's tau-b over all n "
-    "architectures, top 10 % the same of that run inside the true top tenth, ceiling the tau-b to expect of the truth "
-    "with itself, trained again from as many seeds, where there are several. "
-    f"The x axis begins at the {CUT:g}nd percentile of the true accuracies, or {FAR:g} interquartile ranges below "
-    "their lower quartile if that is higher."
+    "Each point is an architecture of the probe: its rank by test accuracy when trained alone against its rank by the "
+    "search's estimate, both in percent (100: best), equal values at their mean rank. Points are of the run with the "
+    "median tau (the lower of two middle ones). Lines join the mean ranks of ten groups of equal number by true rank: "
+    "the thick one is of that run, thin ones of other seeds, the dotted diagonal of an estimate that orders as the "
+    "truth does. Above a panel: Kendall's tau-b as the mean over seeds with its interval; tau inside the true top "
+    f"tenth (shaded), and between which values the middle {MIDDLE[1] - MIDDLE[0]} % of the run's estimates lie, for "
+    "ranks hide distances. Panels are the parameter count, of each paper the configuration that ranks best, and what "
+    "ranks best of the others, without ablations; all others are in the table of rankings."
 )
 
+CHAPTER = "ranking"
 READ = (
-    "Each panel is one method: a point is an architecture, its true test accuracy to the right and its estimate "
-    "upwards; the star is the choice."
+    "Points and the thick line are the run of median tau, thin lines other seeds, the dotted line a perfect order; the "
+    "true top tenth is shaded."
 )
 """How the figure is read, in a sentence."""
-WORDS = caption.Words("estimate_vs_truth", "Supernet estimate against truth.", READ)
+WORDS = caption.Words(NAME, "Order of estimates against true order.", READ)
 
 CHART = Chart(
-    x=Axis("test", "true test accuracy (%)", cut=CUT, far=FAR),
-    y=Axis("estimate", "estimate (%)"),
-    marks=(("point", "dots"), ("trend", "trend"), ("choice", "star")),
+    x=Axis("true_rank", "true rank (%, 100 is best)"),
+    y=Axis("rank", "rank by the estimate (%)"),
+    marks=(("point", "dots"), ("tenth", "trend")),
     panel="label",
-    tell=("architecture",),
+    head="words",
+    tell=("architecture", "test", "estimate"),
+    most=200,
 )
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One method: the run of the median tau, its points, and the running medians of all its runs."""
+    """One method: the run of the median tau, its points, and the tenths of all its runs."""
 
     label: str
     seed: int
-    score: pd.Series  # the row of that run
     tau: stats.Mean  # of all runs
-    points: pd.DataFrame  # position, test (%), estimate (%)
-    trends: dict[int, pd.DataFrame]  # by seed: test (%), estimate (%)
+    top: stats.Mean  # the same inside the true top tenth
+    points: pd.DataFrame  # architecture, test (%), estimate (%), true_rank (%), rank (%)
+    tenths: dict[int, pd.DataFrame]  # by seed: true_rank (%), rank (%)
 
     @property
-    def choice(self) -> tuple[float, float]:
-        """Test accuracy and estimate of the chosen architecture, percent; NaN where not known."""
-        return float(self.score["test"]), 100 * float(self.score["choice_estimate"])
+    def said(self) -> tuple[str, str]:
+        """The two lines above the panel: tau with interval and n; the top tenth and the spread of the estimates."""
+        n = f"  n = {self.tau.n}" if self.tau.n > 1 else ""
+        low, high = np.percentile(self.points["estimate"], MIDDLE)
+        base = style.parts(self.label)[0]
+        spread = NO_ACCURACY.get(base, f"estimates {low:.0f} to {high:.0f} %")
+        top = "" if self.top.mean is None else f"top tenth {plots.number(self.top.mean)} \N{MIDDLE DOT} "
+        return f"\N{GREEK SMALL LETTER TAU} {told(self.tau, 2)}{n}", f"{top}{spread}"
 
 
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:
@@ -85,188 +89,122 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
     paths: list[Path] = []
     missing: list[str] = []
     for setting, rows in settings(frame, by_target=True):
-        panels = prepare(setting, stats.done(rows), results, missing)
+        done = stats.done(rows)
+        panels = prepare(setting, done, results, missing)
         if not panels:
-            missing.append(
-                f"estimate_vs_truth {setting.slug}: no run has probe estimates with a truth; {RESCORE} pairs them"
-            )
+            missing.append(f"{NAME} {setting.slug}: no run has probe estimates with a truth; {RESCORE} pairs them")
             continue
-        stem = results.root / "figures" / f"estimate_vs_truth-{setting.slug}"
-        start = first_shown(panels)
-        shown = rows[rows["label"].isin([panel.label for panel in panels])]
-        partial = groups.mark(setting, rows, [panel.label for panel in panels])
-        words = describe(setting, shown, panels, start, results.root, partial)
+        labels = [panel.label for panel in panels]
+        shown = rows[rows["label"].isin(labels)]
+        partial = groups.mark(setting, rows, labels)
+        found = findings.found(NAME, setting, rows)
+        words = caption.text(WORDS, setting, shown, results.root, partial, _notes(panels, done), found)
         with style.page():
-            paths += write_figure(stem, paint(panels, start, partial), plotted(panels), words)
+            stem = results.root / "figures" / f"{NAME}-{setting.slug}"
+            paths += write_figure(stem, paint(panels, partial), plotted(panels), words)
     return Drawn(tuple(paths), tuple(missing))
+
+
+def chosen(rows: pd.DataFrame) -> list[str]:
+    """The labels of at most `MOST` panels: the parameter count; the best-ranking configuration of each paper; then
+    those that rank best of the others. Ablations only where nothing else is there."""
+    means = rows.groupby("label")["tau"].mean().sort_values(ascending=False, kind="stable")
+    labels = [str(label) for label in means.index]
+    searches = [label for label in labels if label not in groups.SIZES]
+    known = [label for label in searches if is_principal(label)] or searches
+    first = list({papers.search(label).paper: label for label in reversed(known)}.values())[::-1]
+    wanted = [*(label for label in labels if label == "parameters"), *first]
+    wanted += [label for label in known if label not in wanted]
+    return sorted(wanted[:MOST], key=style.order)
 
 
 def prepare(setting: Setting, rows: pd.DataFrame, results: Results, missing: list[str]) -> list[Panel]:
     """The panels, baselines first. A method whose side files are not at hand gets a line in `missing` instead."""
     rows = rows[rows["pairs"].notna() & rows["tau"].notna()]
     panels = []
-    for label in sorted(set(rows["label"]), key=style.order):
+    for label in chosen(rows):
         of_label = rows[rows["label"] == label].sort_values(["tau", "seed"])
         files = {
-            int(row.seed): sides(results, str(row.key), setting.truth, setting.target, str(row.truth_checksum))
+            int(row.seed): sides(  # type: ignore[arg-type]
+                results, str(row.key), setting.truth, setting.target, str(row.truth_checksum)
+            )
             for row in of_label.itertuples()
         }
         absent = [path for of in files.values() for path in of.absent]
         if absent:
-            missing.append(f"estimate_vs_truth {setting.slug}: {label} lacks {absent[0]}; {RESCORE} makes it again")
+            missing.append(f"{NAME} {setting.slug}: {label} lacks {absent[0]}; {RESCORE} makes it again")
             continue
-        score = of_label.iloc[(len(of_label) - 1) // 2]
+        seed = list(files)[(len(files) - 1) // 2]
         sizes = dict(zip(of_label["seed"], of_label["probe_n"], strict=True))
-        pairs = {seed: read_pairs(of, int(sizes[seed])) for seed, of in files.items()}
-        trends = {seed: running_median(pairs[seed]) for seed in sorted(pairs)}
-        seed = int(score["seed"])
-        panels.append(Panel(label, seed, score, stats.mean_of(of_label["tau"]), pairs[seed], trends))
+        pairs = {seed: ranked(read_pairs(of, int(sizes[seed]))) for seed, of in files.items()}
+        lines = {seed: tenths(pairs[seed]) for seed in sorted(pairs)}
+        top = stats.mean_of(of_label["tau_top10"])
+        panels.append(Panel(label, seed, stats.mean_of(of_label["tau"]), top, pairs[seed], lines))
     return panels
 
 
-def first_shown(panels: Sequence[Panel]) -> float:
-    """Where the shared x axis begins, percent: cells at chance level would squeeze all others."""
-    tests = np.concatenate([panel.points["test"] for panel in panels])
-    cut, lower, upper = np.percentile(tests, [CUT, 25, 75])
-    return float(max(cut, lower - FAR * (upper - lower)))
+def ranked(pairs: pd.DataFrame) -> pd.DataFrame:
+    """With true_rank and rank (of the estimate) in percent: 0 the worst, 100 the best, ties at their mean."""
+    last = max(len(pairs) - 1, 1)
+    return pairs.assign(
+        true_rank=100 * (pairs["test"].rank() - 1) / last, rank=100 * (pairs["estimate"].rank() - 1) / last
+    ).round({"true_rank": 2, "rank": 2})
 
 
 def plotted(panels: Sequence[Panel]) -> pd.DataFrame:
-    """All that is drawn: `kind` is point, trend (of each seed) or choice."""
+    """All that is drawn: `kind` is point or tenth (of each seed); `words` is the first line above a panel."""
     parts = []
     for panel in panels:
-        choice = pd.DataFrame([panel.choice], columns=["test", "estimate"])
         points = panel.points.assign(architecture=panel.points["architecture"].astype(str))
-        kinds = [("point", panel.seed, points), ("choice", panel.seed, choice)]
-        kinds += [("trend", seed, trend) for seed, trend in panel.trends.items()]
-        parts += [part.assign(label=panel.label, seed=seed, kind=kind) for kind, seed, part in kinds]
-    columns = ["label", "seed", "kind", "architecture", "test", "estimate"]
+        parts.append(points.assign(label=panel.label, seed=panel.seed, kind="point"))
+        for seed, line in panel.tenths.items():
+            parts.append(line.assign(label=panel.label, seed=seed, kind="tenth", words=panel.said[0]))
+    columns = ["label", "seed", "kind", "architecture", "test", "estimate", "true_rank", "rank", "words"]
     return pd.concat(parts, ignore_index=True)[columns]
 
 
-def describe(
-    setting: Setting, rows: pd.DataFrame, panels: Sequence[Panel], start: float, root: Path, partial: str = ""
-) -> str:
-    """The caption, in Markdown."""
+def _notes(panels: Sequence[Panel], rows: pd.DataFrame) -> str:
+    """How many architectures, which seed, and what is not drawn."""
     seeds = caption.usually({p.label: str(p.seed) for p in panels})
     counts = caption.usually({p.label: f"{len(p.points):,}" for p in panels})
-    left = caption.usually({p.label: f"{_left(p, start):,} of {len(p.points):,}" for p in panels})
-    more = f"n: {counts}. Seed that is shown: {seeds}. The x axis begins at {start:.2f} %; points left of it: {left}."
-    return caption.text(WORDS, setting, rows, root, partial, more)
+    drawn = {panel.label for panel in panels}
+    left = sorted(set(rows.loc[rows["pairs"].notna() & rows["tau"].notna(), "label"]) - drawn, key=style.order)
+    without = f" For want of room without {', '.join(map(style.printed, left))}." if left else ""
+    return f"n of architectures: {counts}. Seed of the points: {seeds}.{without}"
 
 
-def paint(panels: Sequence[Panel], start: float, partial: str = "") -> Figure:
-    """The figure: panels in rows of up to three, or four where there are many, one x axis for all."""
-    from matplotlib.figure import Figure
-
-    across = len(panels) if len(panels) < 4 else 2 if len(panels) == 4 else 3 if len(panels) < MANY else 4
-    down = -(-len(panels) // across)
-    width = max(across * PANEL[0], style.COLUMN_WIDTH)
-    names = max(len(_name(panel).splitlines()) for panel in panels)
-    height = PANEL[1] + NAME_LINE * (names - 1)
-    figure = Figure(figsize=(width, down * height + 0.6), layout="constrained")
-    grid = figure.subplots(down, across, sharex=True, squeeze=False)
-    for axes in grid.flat[len(panels) :]:
-        axes.remove()
-    end = max(max(float(p.points["test"].max()), np.nan_to_num(p.choice[0])) for p in panels)
-    margin = 0.03 * max(end - start, 1e-6)
-    for panel, axes in zip(panels, grid.flat, strict=False):
-        axes.set_xlim(start - margin, end + margin)
-        _panel(axes, panel, start, names)
-        axes.tick_params(labelbottom=True)  # on every panel, so that rows stand equally far apart
-    figure.supxlabel("true test accuracy (%)", fontsize=7.5)
-    figure.supylabel("estimate: validation accuracy\non the supernet (%)", fontsize=7.5)
-    _legend(figure, others=any(len(panel.trends) > 1 for panel in panels))
+def paint(panels: Sequence[Panel], partial: str = "") -> Figure:
+    """The figure: panels in rows of up to four on the same axes."""
+    figure, grid = plots.grid(len(panels), PANEL, extra=0.3, most=4, sharex=True, sharey=True)
+    for panel, axes in zip(panels, grid, strict=True):
+        _panel(axes, panel)
+    figure.supxlabel("true rank (%, 100 is best)", fontsize=plots.LABEL)
+    figure.supylabel("rank by the estimate (%)", fontsize=plots.LABEL)
     plots.say(figure, partial)
     return figure
 
 
-def _panel(axes: Axes, panel: Panel, start: float, names: int) -> None:
-    look = style.look(panel.label)
+def _panel(axes: Axes, panel: Panel) -> None:
+    ink = papers.search(panel.label).ink if panel.label not in groups.SIZES else papers.NEUTRAL
     n = len(panel.points)
-    size, alpha = float(np.clip(1500 / n, 0.6, 8.0)), float(np.clip(500 / n, 0.12, 0.6))
-    shown = panel.points[panel.points["test"] >= start]
+    size, alpha = float(np.clip(1200 / n, 0.6, 7.0)), float(np.clip(600 / n, 0.22, 0.7))
+    axes.axvspan(TOP, 100, color="#ECEFF4", zorder=0)
+    axes.plot([0, 100], [0, 100], color="#555555", linestyle=style.DOTTED, linewidth=0.8, zorder=1)
     axes.scatter(
-        shown["test"], shown["estimate"], s=size, alpha=alpha, color=look.colour, linewidths=0, rasterized=n >= DENSE
+        panel.points["true_rank"], panel.points["rank"], s=size, alpha=alpha, color=ink, linewidths=0,
+        rasterized=n >= DENSE, zorder=2,
+    )  # fmt: skip
+    for seed, line in panel.tenths.items():
+        if seed != panel.seed:
+            axes.plot(line["true_rank"], line["rank"], color="#6B7280", linewidth=0.6, zorder=3)
+    own = panel.tenths[panel.seed]
+    axes.plot(own["true_rank"], own["rank"], color="white", linewidth=3.0, zorder=4)
+    axes.plot(own["true_rank"], own["rank"], color=style.BLACK, linewidth=1.6, zorder=5)
+    axes.set(xlim=(-1, 101), ylim=(-1, 101), xticks=(0, 50, TOP), yticks=(0, 50, 100))
+    axes.grid(visible=False)
+    name = plots.broken(style.printed(panel.label), 24).splitlines()
+    first, second = panel.said
+    axes.set_title(f"{first}\n{second}", fontsize=5.5, pad=3)
+    axes.annotate(
+        "\n".join(name), (0, 1), (0, 21), "axes fraction", "offset points", weight="bold", fontsize=7.5, color=ink
     )
-    for seed, trend in panel.trends.items():
-        own = seed == panel.seed
-        colour, width = (DARK, 1.1) if own else ("#9A9A9A", 0.6)
-        if own and n >= DENSE:
-            axes.plot(trend["test"], trend["estimate"], color="white", linewidth=2.2, zorder=3)
-        axes.plot(trend["test"], trend["estimate"], color=colour, linewidth=width, zorder=4 if own else 2)
-    _mark_choice(axes, panel, start)
-    _title(axes, panel, names)
-    base = style.parts(panel.label)[0]
-    if base in NO_ACCURACY:
-        axes.set_ylabel(NO_ACCURACY[base], fontsize=5.5, labelpad=1.5)
-    left = _left(panel, start)
-    if left:
-        paper = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 1.0}
-        axes.text(
-            0.03, 0.97, f"← {left:,}", transform=axes.transAxes, fontsize=6, color="#555555", va="top", bbox=paper
-        )
-
-
-def _mark_choice(axes: Axes, panel: Panel, start: float) -> None:
-    test, estimate = panel.choice
-    marks: dict[str, Any] = {
-        "color": style.BLACK,
-        "markeredgecolor": "white",
-        "markeredgewidth": 0.6,
-        "zorder": 6,
-        "clip_on": False,
-    }
-    if np.isnan(test):
-        return
-    if test < start and not np.isnan(estimate):
-        axes.plot([0], [estimate], marker="<", markersize=5, transform=axes.get_yaxis_transform(), **marks)
-    elif test < start:
-        axes.plot([0], [0], marker="<", markersize=5, transform=axes.transAxes, **marks)
-    elif np.isnan(estimate):
-        axes.plot([test], [0], marker="^", markersize=5, transform=axes.get_xaxis_transform(), **marks)
-    else:
-        axes.plot([test], [estimate], marker="*", markersize=8, **marks)
-
-
-def _title(axes: Axes, panel: Panel, names: int) -> None:
-    """Name and numbers; all panels leave room for a name of so many lines."""
-    name = _name(panel)
-    bold = axes.annotate(name, (0, 1), (0, 20), "axes fraction", "offset points", weight="bold", fontsize=7.0)
-    bold.set_in_layout(False)  # the empty first lines of the title keep its place, however long the name
-    axes.set_title(" \n" * names + told(panel), fontsize=6.5, pad=3)
-
-
-def _name(panel: Panel) -> str:
-    return plots.broken(style.printed(panel.label), NAME_FITS)
-
-
-def told(panel: Panel) -> str:
-    """The numbers above a panel: tau of its run, and the mean over all runs that tables print."""
-    score = panel.score
-    mean = (
-        f" (mean of {panel.tau.n}: {plots.number(panel.tau.mean)})"
-        if panel.tau.mean is not None and panel.tau.n > 1
-        else ""
-    )
-    ceiling = "" if np.isnan(score["ceiling"]) else f", ceiling {plots.number(score['ceiling'])}"
-    return f"τ {plots.number(score['tau'])}{mean}\ntop 10 % {plots.number(score['tau_top10'])}{ceiling}"
-
-
-def _legend(figure: Figure, others: bool) -> None:
-    from matplotlib.lines import Line2D
-
-    handles = [
-        Line2D([], [], linestyle="none", marker="o", markersize=2.5, color="#777777", label="architecture"),
-        Line2D([], [], color=DARK, linewidth=1.1, label="running median"),
-        Line2D([], [], linestyle="none", marker="*", markersize=7, color=style.BLACK, label="choice"),
-    ]
-    if others:
-        handles.insert(2, Line2D([], [], color="#9A9A9A", linewidth=0.6, label="other seeds"))
-    figure.legend(
-        handles=handles, loc="outside upper center", ncols=4, columnspacing=1.0, handlelength=1.6, handletextpad=0.5
-    )
-
-
-def _left(panel: Panel, start: float) -> int:
-    return int((panel.points["test"] < start).sum())

@@ -31,6 +31,7 @@ DEFINITIONS = (
     "the first that the image passes. The ticks below are the weights themselves."
 )
 
+CHAPTER = "parts"
 READ = "Each panel is one method: the density of its cells' weights, a curve for each row of the hyper-architecture."
 """How the figure is read, in a sentence."""
 WORDS = caption.Words("fade_density", "Density of FaDE's weights.", READ)

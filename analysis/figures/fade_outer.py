@@ -39,6 +39,7 @@ DEFINITIONS = (
     f"without a known truth are left out; a round in which some run knows none is a gap. {plots.ENDS}"
 )
 
+CHAPTER = "parts"
 READ = (
     "Lines are means over runs, round by round: of the cells of the round, of the best one so far, and of the one that "
     "the search would choose."

@@ -38,6 +38,7 @@ DEFINITIONS = (
     "them around a point that moves, so that later cells are more alike."
 )
 
+CHAPTER = "parts"
 READ = (
     "Each panel is one method: the larger a mark, the more cells have that predicted and that evaluated rank; on the "
     "diagonal both agree."

@@ -36,6 +36,7 @@ DEFINITIONS = (
     "measurement. Epochs are those of the settings; the scale shrinks them all by one factor."
 )
 
+CHAPTER = "parts"
 READ = (
     "Each panel is one mode: the factor over the epochs of one training, positive while weights are spread, negative "
     "while they are sharpened."

@@ -41,6 +41,7 @@ DEFINITIONS = (
     "known from few pairs alone: the table of claims gives its interval. Of more claims than fit a panel those are "
     "shown that could show the smallest differences."
 )
+CHAPTER = "claims"
 READ = (
     "A curve is a claim: the chance that its pairs find a true difference of the size on the axis; a dot marks where "
     "that is 80 %, the grey line the smallest difference that matters."

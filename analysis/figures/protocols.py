@@ -39,6 +39,7 @@ DEFINITIONS = (
     f"{plots.BEYOND}"
 )
 
+CHAPTER = "protocols"
 READ = (
     "The horizontal axis is true test accuracy (%); a marker is the mean choice of a method, and its arrow leads to "
     "the best of its finalists by the truth."

@@ -38,6 +38,7 @@ DEFINITIONS = (
     "few draws."
 )
 
+CHAPTER = "cost"
 READ = (
     "A line is the mean regret of a method's proposals as its images grow, the large marker that of its final choice; "
     "horizontal lines are baselines that train nothing."

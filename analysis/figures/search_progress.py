@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from analysis import caption, figure_files, groups, plots, stats, style
+from analysis import caption, figure_files, groups, papers, plots, stats, style
+from analysis.answer import is_principal
 from analysis.chart import Axis, Chart
 from analysis.load import RESCORE, settings
 from analysis.output import Drawn, as_frame
@@ -21,24 +22,27 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NAME = "search_progress"
+MOST = 8  # panels
 BESIDE = 1.4  # percent of the search's images: the markers of final choices stand side by side behind the end
 SHORT = 3.0  # percent of the x axis: too short a line to show its dashes
 
 DEFINITIONS = (
     "Each line is the test accuracy, when trained alone, of the architecture that a method would choose at that point "
-    "of its search: the mean over runs, each held at its last known proposal until the next; bands reach from the "
-    "lowest to the highest of three or more runs. The x axis is the share of the images, forward and backward, that "
-    "the whole search passes, so that searches of different cost fit into one panel: `regret_vs_cost` has the cost. "
+    "of its search: the median over runs, each held at its last known proposal until the next; bands are the middle "
+    "half of three or more runs, and grey lines the medians of the other panels. The x axis is the share of the "
+    "images, forward and backward, that the whole search passes, so that searches of unequal cost fit into one panel: "
+    "`regret_vs_cost` has the cost. "
     "Outlined markers and dashed lines (fair) have the budget of the base on one supernet. Markers are final choices, "
-    "set side by side. "
+    "set side by side; ablations are left out. "
     "Proposals without a known truth are skipped; a method whose runs know only the final one, as searches that train "
     f"several supernets in turn do, has its marker alone. {plots.SILENCE} Searches that pass no image are left out. "
     f"{plots.BEYOND}"
 )
 
+CHAPTER = "cost"
 READ = (
-    "A line is the mean test accuracy of the choice so far over the share of a search's images; markers are final "
-    "choices."
+    "A line is the median test accuracy of the choice so far over the share of a search's images, a band the middle "
+    "half of its runs, grey the other papers; markers are final choices."
 )
 """How the figure is read, in a sentence."""
 WORDS = caption.Words("search_progress", "Choice over the search.", READ)
@@ -46,7 +50,7 @@ WORDS = caption.Words("search_progress", "Choice over the search.", READ)
 CHART = Chart(
     x=Axis("share", "share of the search's images (%)"),
     y=Axis("test", "true test accuracy of the choice so far (%)", far=plots.FAR),
-    marks=(("run", "thin steps"), ("mean", "steps")),
+    marks=(("run", "thin steps"), ("median", "steps")),
 )
 
 
@@ -64,7 +68,7 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
 
 
 def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """All that is drawn: label, kind (`run`, `mean`), seed, share of the images (%), test (%), low, high, n (runs)."""
+    """All that is drawn: label, kind (`run`, `median`), seed, share of images (%), test (%), low, high, n (runs)."""
     lines: list[dict[str, Any]] = []
     for label in sorted(set(rows["label"]), key=style.order):
         of_label = rows[rows["label"] == label].sort_values("seed")
@@ -72,7 +76,7 @@ def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
         known = {seed: in_percent(points) for seed, points in curves.items() if points and points[-1][0]}
         for seed, points in known.items():
             lines += ({"label": label, "kind": "run", "seed": seed, "share": x, "test": y} for x, y in points)
-        lines += ({"label": label, "kind": "mean", **point} for point in held(list(known.values())))
+        lines += ({"label": label, "kind": "median", **point} for point in held(list(known.values())))
     columns = ["label", "kind", "seed", "share", "test", "low", "high", "n"]
     return as_frame(lines, columns, ("seed", "n"))
 
@@ -83,35 +87,51 @@ def in_percent(points: Sequence[tuple[float, float]]) -> list[tuple[float, float
 
 
 def held(curves: Sequence[Sequence[tuple[float, float]]]) -> list[dict[str, Any]]:
-    """Mean, lowest and highest of runs, each holding its last value, from where all have begun."""
+    """Median and middle half of runs, each holding its last value, from where all have begun."""
     if not curves:
         return []
     joined = pd.concat([pd.Series(dict(points)) for points in curves], axis=1).sort_index().ffill().dropna()
+    low, middle, high = np.percentile(joined.to_numpy(), [25, 50, 75], axis=1)
     banded = len(curves) >= stats.LEAST_RUNS
     return [
         {
             "share": share,
-            "test": float(tests.mean()),
-            "low": float(tests.min()) if banded else np.nan,
-            "high": float(tests.max()) if banded else np.nan,
+            "test": float(middle[at]),
+            "low": float(low[at]) if banded else np.nan,
+            "high": float(high[at]) if banded else np.nan,
             "n": len(curves),
         }
-        for share, tests in joined.iterrows()
+        for at, share in enumerate(joined.index)
     ]
 
 
+def panels(labels: Sequence[str]) -> list[tuple[str, list[str]]]:
+    """Papers with their searches, at most `MOST` of them; ablations only where there is nothing else."""
+    known = sorted(
+        {label for label in labels if is_principal(label)} or set(labels), key=lambda x: papers.search(x).place
+    )
+    of: dict[str, list[str]] = {}
+    for label in sorted(known, key=lambda label: papers.search(label).place):
+        of.setdefault(papers.search(label).paper, []).append(label)
+    return list(of.items())[:MOST]
+
+
 def paint(data: pd.DataFrame, partial: str) -> Figure:
-    """The figure: panels of methods that are worth comparing."""
-    means = data[data["kind"] == "mean"]
-    panels = groups.panels(means["label"])
-    figure, grid = plots.grid(len(panels), plots.WIDE, 0.15, most=2, sharex=True, sharey=True)
-    low, high = plots.ends(data.loc[data["kind"] == "run", "test"])
-    for (title, members), axes in zip(panels, grid, strict=True):
+    """The figure: a panel a paper, the medians of all others in grey behind it."""
+    medians = data[data["kind"] == "median"]
+    found = panels(list(medians["label"]))
+    figure, grid = plots.grid(len(found), plots.WIDE, 0.15, most=2, sharex=True, sharey=True)
+    shown = [label for _, members in found for label in members]
+    low, high = plots.ends(medians.loc[medians["label"].isin(shown), ["test", "low"]].to_numpy().ravel())
+    of = {label: medians[medians["label"] == label] for label in shown}
+    for (title, members), axes in zip(found, grid, strict=True):
         axes.set_xlim(0, 102 + BESIDE * groups.MOST)
         axes.set_ylim(low, high)
-        of = {label: means[means["label"] == label] for label in members}
-        for place, (label, mean) in enumerate(of.items()):
-            _line(axes, label, mean, place)
+        for label in shown:
+            if label not in members:
+                plots.steps(axes, of[label]["share"], of[label]["test"], color="#C9CDD3", linewidth=0.6, zorder=1)
+        for place, label in enumerate(members):
+            _line(axes, label, of[label], place)
         axes.set_xticks(range(0, 101, 20))
         axes.set_xlabel("share of the search's images (%)")
         plots.title(axes, title)

@@ -34,6 +34,7 @@ DEFINITIONS = (
     "one of them or none in its ablations."
 )
 
+CHAPTER = "parts"
 READ = (
     "The first panel has the architectures left after each stage; each other panel has the accuracy of the children of "
     "one method, filled where they were kept."

@@ -33,6 +33,7 @@ DEFINITIONS = (
     f"{caption.SIZES}"
 )
 
+CHAPTER = "ranking"
 READ = (
     "A marker is the mean tau-b of a method inside a true top share, of the whole probe at the left; grey lines rank "
     "by size alone."

@@ -46,6 +46,7 @@ DEFINITIONS = (
     f"{caption.SIZES}"
 )
 
+CHAPTER = "ranking"
 READ = (
     "A large marker is the mean tau-b of a method at its number of supernets, dots are runs; an outlined one has the "
     "images of one supernet."

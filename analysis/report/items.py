@@ -11,7 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import definitions
+from analysis import caption, definitions
+from analysis.chapters import chapter_of
 from analysis.chart import Chart
 from analysis.links import without_links
 from analysis.load import Setting, settings
@@ -20,8 +21,8 @@ from analysis.report import markup, plots
 from analysis.style import printed
 from bench.errors import BadRecord
 
-WIDEST, LARGEST = 1000, 2_000_000  # pixels across, and in all, of a picture inside the page
-COLOURS = 128  # of its palette
+WIDEST, LARGEST = 900, 2_000_000  # pixels across, and in all, of a picture inside the page
+QUALITY = 50  # of its compression, of 100
 MARKS = "†‡§* "  # behind a method's name in a table
 ORDER = (".csv", ".md", ".tex", ".pdf", ".png")
 
@@ -46,6 +47,7 @@ class Item:
     setting: Setting | None  # None: it is about no single one; without a truth: it is about the search alone
     settings: tuple[str, ...]  # the slugs, without targets, that the page's filter goes by
     parts: tuple[markup.Table | markup.Text, ...]
+    notes: tuple[markup.Table | markup.Text, ...]  # behind the caption
     links: tuple[tuple[str, str], ...]  # ending and relative address
     picture: Picture | None = None
     plot: plots.Plot | None = None
@@ -60,6 +62,7 @@ class Group:
     title: str
     lead: str
     definitions: str  # of its quantities, where the captions do not define them
+    chapter: str
     items: tuple[Item, ...]
 
 
@@ -85,7 +88,8 @@ def groups(
         if items:
             kind = items[0].kind
             lead = " ".join((module.__doc__ or "").strip().split("\n\n")[0].split())
-            found.append(Group(f"{kind}s-{name}", kind, _words(name, kind), lead, definitions.of(module), tuple(items)))
+            words, chapter = definitions.of(module), chapter_of(module)
+            found.append(Group(f"{kind}s-{name}", kind, _words(name, kind), lead, words, chapter, tuple(items)))
     return found, others
 
 
@@ -112,17 +116,19 @@ def _item(
     root: Path,
 ) -> Item:
     kind = stem.parent.name.removesuffix("s")
-    words = markup.read(without_links(paths[".md"].read_text()), lambda text: names.get(text.rstrip(MARKS), ""))
+    whole = caption.unfolded(without_links(paths[".md"].read_text(encoding="utf-8")))
+    words, notes = (markup.read(part, lambda text: names.get(text.rstrip(MARKS), "")) for part in whole)
     setting = setting_in(stem.name, known)
     title = _where(stem.name, setting)
     links = tuple(
         (suffix[1:], paths[suffix].relative_to(root).as_posix())
         for suffix in sorted(paths, key=lambda suffix: (ORDER.index(suffix) if suffix in ORDER else 9, suffix))
     )
-    picture = _picture(paths[".png"], f"{_words(stem.name.split('-')[0], kind)}, {title}") if ".png" in paths else None
     plot = plots.read(paths[".csv"], chart) if chart is not None and ".csv" in paths else None
+    alone = ".png" in paths and plot is None  # a chart has the numbers of its picture, which is a link away
+    picture = _picture(paths[".png"], f"{_words(stem.name.split('-')[0], kind)}, {title}") if alone else None
     slugs = () if setting is None else _slugs(setting, known.values())
-    return Item(f"{kind}-{stem.name}", kind, title, setting, slugs, tuple(words), links, picture, plot)
+    return Item(f"{kind}-{stem.name}", kind, title, setting, slugs, tuple(words), tuple(notes), links, picture, plot)
 
 
 def _slugs(setting: Setting, known: Iterable[Setting]) -> tuple[str, ...]:
@@ -161,7 +167,7 @@ def _words(name: str, kind: str) -> str:
 
 
 def _picture(path: Path, words: str) -> Picture:
-    """The image with a palette and no larger than a screen needs; the file beside the page is for print."""
+    """The image, compressed and no larger than a screen needs; the file beside the page is for print."""
     from PIL import Image
 
     try:
@@ -170,12 +176,11 @@ def _picture(path: Path, words: str) -> Picture:
     except OSError as error:
         raise BadRecord(f"cannot read the picture {path} ({error}); draw it again") from None
     factor = min(1.0, WIDEST / image.width, (LARGEST / (image.width * image.height)) ** 0.5)
-    image = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.BILINEAR)
+    image = image.resize((round(image.width * factor), round(image.height * factor)), Image.Resampling.LANCZOS)
     stream = io.BytesIO()
-    # An octree keeps rare colours, such as those of thin lines, that a median cut of the pixels would merge.
-    image.quantize(COLOURS, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(stream, "PNG")
+    image.save(stream, "WEBP", quality=QUALITY, method=6)
     data = base64.b64encode(stream.getvalue()).decode()
-    return Picture(f"data:image/png;base64,{data}", image.width, image.height, words)
+    return Picture(f"data:image/webp;base64,{data}", image.width, image.height, words)
 
 
 def tables(groups: Sequence[Group]) -> Iterator[markup.Table]:

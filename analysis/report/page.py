@@ -1,4 +1,5 @@
-"""The page put together: what the templates get, and `report.html` as equal bytes for equal results."""
+"""The pages put together: what the templates get; `report.html` and `report-runs.html`, equal bytes
+for equal results."""
 
 from __future__ import annotations
 
@@ -15,13 +16,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis import caption, definitions, stats, style
+from analysis import answer, caption, definitions, stats, style
+from analysis.chapters import CHAPTERS
 from analysis.load import Loaded, Setting, settings, targets_of
 from analysis.output import Drawn, write_text
-from analysis.report import checklist, items, markup, runs
+from analysis.report import checklist, first, items, markup, runs
 from bench.store.record import Results
 
-NAME = "report.html"
+NAME, RUNS = "report.html", "report-runs.html"
 
 
 @dataclass(frozen=True)
@@ -37,39 +39,63 @@ class Told:
     seeds: str
 
 
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter with the tables and figures that named it."""
+
+    id: str
+    title: str
+    about: str
+    groups: tuple[items.Group, ...]
+
+
 def write(
     results: Results, loaded: Loaded, drawn: Sequence[tuple[str, Any, Drawn]], missing: Sequence[str] = ()
 ) -> Path:
-    """Write `report.html` into the results' folder, from the frame and from what each module drew (name, module,
-    result). `missing`: a line for each thing that could not be drawn. Raises BadRecord."""
-    return write_text(results.root / NAME, render(results, loaded, drawn, missing))
-
-
-def render(results: Results, loaded: Loaded, drawn: Sequence[tuple[str, Any, Drawn]], missing: Sequence[str]) -> str:
-    """The text of the page."""
-    frame = loaded.frame
+    """Write `report.html` and the pages of its runs into the results' folder, from the frame and from what each module
+    drew (name, module, result). `missing`: a line for each thing that could not be drawn. Raises BadRecord."""
     pages = runs.pages(results)
+    write_text(results.root / RUNS, render_runs(results, pages))
+    return write_text(results.root / NAME, render(results, loaded, drawn, missing, pages))
+
+
+def render(
+    results: Results,
+    loaded: Loaded,
+    drawn: Sequence[tuple[str, Any, Drawn]],
+    missing: Sequence[str],
+    pages: Sequence[runs.Page] | None = None,
+) -> str:
+    """The text of the report."""
+    frame = loaded.frame
+    pages = runs.pages(results) if pages is None else pages
     groups, others = items.groups(drawn, frame, {page.label for page in pages}, results.root)
     records = list(results.records())
     facts = checklist.Facts(frame, records, list(results.failures()), list(items.tables(groups)), results.root)
     answers = checklist.answers(facts)
     targets = sorted(set(frame["target"]))
     told = [_told(setting, rows) for setting, rows in settings(frame, by_target=False)]
-    script = "\n".join(_source(name) for name in ("chart.js", "report.js"))
+    script, digest = _script("chart.js", "report.js")
+    chapters = (
+        Chapter(name, title, about, _pictures_first([group for group in groups if group.chapter == name]))
+        for name, (title, about) in CHAPTERS.items()
+    )
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             style=Markup(_source("report.css")),
-            script=Markup(script),
-            script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+            script=script,
+            script_digest=digest,
+            question=answer.QUESTION,
+            views=first.views(answer.answers(frame, results.root), first.scales(frame)),
             settings=told,
             targets=targets,
             target_in=lambda title: target_in(title, targets),
-            tables=[group for group in groups if group.kind == "table"],
-            figures=[group for group in groups if group.kind == "figure"],
+            chapters=[chapter for chapter in chapters if chapter.groups],
             others=[path.relative_to(results.root).as_posix() for path in others],
             pages=pages,
+            runs_page=RUNS,
             setting_of={page.key: setting_ids(page, told, frame) for page in pages},
             tests=_tests(frame),
             missing=[_gap(line) for line in dict.fromkeys(missing)],
@@ -79,8 +105,24 @@ def render(results: Results, loaded: Loaded, drawn: Sequence[tuple[str, Any, Dra
             methods=_methods(pages),
             looks=_looks(pages),
             command=caption.command(results.root),
-            shared=list(definitions.shared()),
-            least_runs=stats.LEAST_RUNS,
+            glossary=definitions.GLOSSARY.items(),
+        )
+    )
+
+
+def render_runs(results: Results, pages: Sequence[runs.Page]) -> str:
+    """The text of the pages of all runs."""
+    script, digest = _script("runs.js")
+    return (
+        _environment()
+        .get_template("runs.html.j2")
+        .render(
+            style=Markup(_source("report.css")),
+            script=script,
+            script_digest=digest,
+            pages=pages,
+            report=NAME,
+            command=caption.command(results.root),
         )
     )
 
@@ -116,6 +158,10 @@ def _told(setting: Setting, rows: pd.DataFrame) -> Told:
         runs=int(rows["key"].nunique()),
         seeds=str(counts.min()) if counts.min() == counts.max() else f"{counts.min()} to {counts.max()}",
     )
+
+
+def _pictures_first(groups: Sequence[items.Group]) -> tuple[items.Group, ...]:
+    return tuple(sorted(groups, key=lambda group: group.kind != "figure"))
 
 
 def _tests(frame: pd.DataFrame) -> dict[str, tuple[str, str]]:
@@ -155,8 +201,14 @@ def _looks(pages: Sequence[runs.Page]) -> dict[str, Any]:
     return dict(sorted(looks.items(), key=lambda item: style.order(item[0])))
 
 
+def _script(*names: str) -> tuple[Markup, str]:
+    """The scripts as one, and its digest for the policy of the page."""
+    text = "\n".join(_source(name) for name in names)
+    return Markup(text), base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
 def _source(name: str) -> str:
-    return (Path(__file__).parent / "templates" / name).read_text()
+    return (Path(__file__).parent / "templates" / name).read_text(encoding="utf-8")
 
 
 def _environment() -> Environment:
@@ -167,10 +219,19 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters.update(cell=markup.cell_html, line=markup.line_html, json=_json)
+    made.filters.update(cell=markup.cell_html, line=markup.line_html, json=_json, tied=tied)
     made.globals.update(table_rows=markup.rows_html)
     made.tests.update(table=lambda part: isinstance(part, markup.Table))
     return made
+
+
+def tied(text: str) -> Markup:
+    """Text in which an interval, and a number with what counts it, stay in one line."""
+    parts = re.split(r"(\[[^\]]*\]|\(n = \d+\))", text)
+    return Markup("").join(
+        Markup('<span class="tied">{}</span>').format(part) if at % 2 else Markup("{}").format(part)
+        for at, part in enumerate(parts)
+    )
 
 
 def _json(value: Any) -> Markup:

@@ -41,7 +41,7 @@ def read(path: Path, chart: Chart) -> Plot:
             "x": _axis(chart.x, data),
             "y": _axis(chart.y, data),
             "marks": [list(mark) for mark in chart.marks],
-            **{name: getattr(chart, name) for name in ("series", "run", "panel", "low", "high")},
+            **{name: getattr(chart, name) for name in ("series", "run", "panel", "head", "low", "high")},
             "tell": list(chart.tell),
             "columns": {name: _column(some[name]) for name in chart.columns},
         },

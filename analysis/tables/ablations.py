@@ -95,6 +95,7 @@ COLUMNS = (
     Column("images", "images (thousands)", "thousands", 1, 1e-3),
     Column("device_s", "seconds", "s", 1),
 )
+CHAPTER = "parts"
 READ = (
     "Each line is one setting of a switch; whole less this is the test accuracy of the whole method less that of the "
     "line."

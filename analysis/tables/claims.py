@@ -61,6 +61,7 @@ HEADS = (
     "multiply-adds, first / second",
     "verdict",
 )
+CHAPTER = "claims"
 READ = (
     "Each line compares two methods from the same seeds; the verdict takes all claims of the table into account, and "
     "could show says which difference these pairs would have found."

@@ -15,6 +15,7 @@ from analysis.load import Setting
 from analysis.style import order
 from analysis.tables.grid import UNKNOWN, Cell
 
+LOST = ("failed", "interrupted", "timeout")
 RUNS = "n (done / diverged / failed)"
 
 
@@ -69,13 +70,13 @@ class Column:
 
 def runs_cell(rows: pd.DataFrame) -> Cell:
     """How many runs are done, diverged, and failed or interrupted."""
-    lost = stats.count(rows, "failed") + stats.count(rows, "interrupted")
+    lost = sum(stats.count(rows, status) for status in LOST)
     return Cell(f"{stats.count(rows, 'done')} / {stats.count(rows, 'diverged')} / {lost}")
 
 
 def counts(rows: pd.DataFrame) -> dict[str, int]:
     """The same as data."""
-    lost = stats.count(rows, "failed") + stats.count(rows, "interrupted")
+    lost = sum(stats.count(rows, status) for status in LOST)
     return {"done": stats.count(rows, "done"), "diverged": stats.count(rows, "diverged"), "failed": lost}
 
 

@@ -37,6 +37,7 @@ PHASES = {
     "compare": "choice of the child that lives on",
     "choose": "choice of the architecture at the end",
 }
+CHAPTER = "cost"
 READ = "Each line is a method or, below it, a phase of its search: means over runs; phases add up to the total."
 DEFINITIONS = (
     "Means over the runs that are done. A phase pays for what happens while it is the innermost open one, so phases "

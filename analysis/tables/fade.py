@@ -39,6 +39,7 @@ COLUMNS = (
     Column("backward_images", "images backward (thousands)", "thousands", 1, 1e-3),
     Column("device_s", "seconds", "s", 1),
 )
+CHAPTER = "parts"
 READ = "Each line is a form of FaDE: how its ranks order the cells that were trained together, against their truth."
 DEFINITIONS = (
     "Each round trains one hyper-architecture of d rows with k cells in each, the same cells in all rows; the "

@@ -24,6 +24,7 @@ COLUMNS = (
     Column("range_used", "range used", "", 3, interval=True),
 )
 RANGE, CHANCE = COLUMNS[1], pairing.CHANCE
+CHAPTER = "choice"
 READ = (
     "Each line is a method: RI is what its choice gains over a random architecture; range used is 0 for the mean "
     "random architecture and 1 for the best."

@@ -18,6 +18,7 @@ from analysis.tables.grid import Cell, Grid, show
 from analysis.tables.sheet import Sheet, describe
 from bench.store.record import Results
 
+CHAPTER = "choice"
 READ = "Each line is a method: means over seeds, with their intervals in brackets."
 DEFINITIONS = (
     "n counts runs. Choice is the architecture that the method itself picked, by its own estimates; valid and test "

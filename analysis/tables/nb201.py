@@ -37,6 +37,7 @@ SOURCES = (
     "single run log in repository history",
 )
 """The published tables whose methods are reference rows."""
+CHAPTER = "choice"
 READ = (
     "Each cell is the accuracy (%) of the method's own choice, trained alone: mean ± standard deviation over seeds, "
     "the interval of the mean, and behind it what a paper prints, with a verdict."
@@ -68,7 +69,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
     for one, _ in parts:
         heads += [f"{one.target} {column.head} (%)" for column in ACCURACIES]
     heads += [column.head for column in COSTS]
-    body, data = list(_reference(setting, [one.target for one, _ in parts])), []
+    body, data = list(_reference([one.target for one, _ in parts], set(rows["label"]))), []
     for label, of_label in by_label(rows):
         cells = [Cell(printed(label)), runs_cell(once_per_run(of_label))]
         for one, part in targets_of(setting, of_label):
@@ -91,12 +92,12 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
     return Sheet("nb201", setting, (grid,), words, pd.DataFrame(data))
 
 
-def _reference(setting: Setting, targets: list[str]) -> Iterator[tuple[Cell, ...]]:
-    """Rows of methods that we do not run, as published: nothing where no paper knows the targets."""
+def _reference(targets: list[str], run: set[str]) -> Iterator[tuple[Cell, ...]]:
+    """Rows of methods that were not run here, as published: nothing where no paper knows the targets."""
     names: dict[tuple[str, str], None] = {}
     for where in SOURCES:
         for p in published.of_space(SPACE):
-            if p.where == where and not p.label and p.target in targets and p.quantity in ("valid", "test"):
+            if p.where == where and p.label not in run and p.target in targets and p.quantity in ("valid", "test"):
                 names.setdefault((p.name, where))
     for name, where in names:
         known = {(p.target, p.quantity): p for p in published.of_space(SPACE) if (p.name, p.where) == (name, where)}

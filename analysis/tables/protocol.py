@@ -27,6 +27,7 @@ COLUMNS = (
     Column("tau", "tau", "", 3, interval=True),
     Column("images", "images (thousands)", "thousands", 1, 1e-3),
 )
+CHAPTER = "protocols"
 READ = "Each line is a search: at the epochs of its paper, and at the images of its base on one supernet (fair)."
 DEFINITIONS = (
     "Paper: the epochs that the paper gives, scaled, however much that is in all. Fair: all phases and the batches of "

@@ -3,31 +3,37 @@ inside the true top 0.2 to 100 %; then the metrics that say what tau does not.""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from analysis import published, stats
+from analysis import additive, published, stats
 from analysis.load import RESCORE, Setting, settings, targets_of
 from analysis.missing import lines
 from analysis.output import Drawn
-from analysis.pairs import Sides, read_ranking, sides
+from analysis.pairs import Sides, joined, read_ranking, sides
 from analysis.runs import config, leaves, record_of
 from analysis.style import printed
 from analysis.tables.beside import beside, legend
 from analysis.tables.columns import RUNS, Column, by_label, runs_cell, shared
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.sheet import Sheet, describe
-from bench import metrics
+from bench import metrics, spaces
 from bench.errors import counted
+from bench.runs.probe import genotypes_of
 from bench.scoring import panel
+from bench.scoring.panel import Ranking
 from bench.store.record import Results
 
 TOPS = ("0.2", "0.5", "1", "5", "10")
 SIZES = {"parameters": "parameters", "multiply-adds": "multiply_adds"}
 """Methods that cost nothing, and the column of the pairs that is their estimate."""
+ADDITIVE = "additive"
+"""What is no method: a fit of the truth itself."""
 ORDER = "\N{DAGGER}"
 
 
@@ -49,6 +55,7 @@ OTHERS = (
     Column("probe_n", "probe n", ""),
     Column("ceiling", "ceiling", "", 3),
 )
+CHAPTER = "ranking"
 READ = (
     f"Each line is a method: how its estimates rank the probe, inside the true top and as a whole; {ORDER} marks "
     "estimates that are an order and no accuracies."
@@ -60,7 +67,10 @@ DEFINITIONS = (
     f"Criterion is how operations are grouped into children, split the number of edges cut, supernets those that the "
     f"estimates come from. {ORDER} marks estimates that are an order (a size, a regression) and no "
     "measured accuracies: ranks mean the same, accuracies nothing. Parameter count and multiply-adds train nothing; "
-    "where they were not run as methods they are computed from the probe itself. Sparse tau rounds the truth; "
+    "where they were not run as methods they are computed from the probe itself. So is the additive model, one number "
+    "for each edge and operation, fitted on the true accuracies of the probe: it knows what no search does, and tells "
+    "how much of the truth is preferences edge by edge; a probe of few architectures has no such row. Sparse tau "
+    "rounds the truth; "
     f"tau of cross-entropy: {panel.DEFINITIONS['tau_cross_entropy']}; tau, equal cells once: "
     f"{panel.DEFINITIONS['tau_unique']}; tau given parameters: "
     f"{panel.DEFINITIONS['partial_tau_parameters']}; P@x %: the share of the estimated top x % that lies in the true "
@@ -207,14 +217,12 @@ def _sizes(
     words: int,
     data: list[dict[str, Any]],
 ) -> Iterator[tuple[Cell, ...]]:
-    """A row for each size that was not run as a method, computed from the probe of any run: the same for all seeds.
-    words: how many columns of words stand before the numbers; -1: neither these nor the runs."""
+    """A row for each size that was not run as a method, and one for the additive model, computed from the probe of any
+    run: the same for all seeds. words: how many columns of words stand before the numbers; -1: neither these nor the
+    runs."""
     some = rows[rows["coverage"] == 1]
     pairs = [of for of in pairs_of(setting, some, results) if not of.absent]
-    for label, column_of_pairs in SIZES.items():
-        if label in set(rows["label"]) or not pairs:
-            continue
-        ranking = read_ranking(pairs[0], column_of_pairs)
+    for label, ranking in _computed(setting, set(rows["label"]), pairs[:1]):
         values = {
             **panel.ranked(ranking),
             "tau": metrics.tau_b(ranking.estimate, ranking.truth),
@@ -237,6 +245,20 @@ def _sizes(
             }
             for c in columns
         ]
+
+
+def _computed(setting: Setting, run: Set[str], pairs: Sequence[Sides]) -> Iterator[tuple[str, Ranking]]:
+    """Labels and rankings of what the probe itself gives, but for what was run as a method."""
+    for of in pairs:
+        for label, column_of_pairs in SIZES.items():
+            if label not in run:
+                yield label, read_ranking(of, column_of_pairs)
+        space, known = spaces.get(setting.space).population.space, joined(of).dropna(subset=["test"])
+        genotypes = genotypes_of(space, known["architecture"].to_numpy())
+        model = additive.fitted(space, genotypes, known["test"].to_numpy(np.float64))
+        if model is not None:
+            ranking = read_ranking(of, SIZES["parameters"])
+            yield ADDITIVE, replace(ranking, estimate=model)
 
 
 def _not_found(setting: Setting, columns: tuple[Column, ...]) -> Iterator[tuple[Cell, ...]]:

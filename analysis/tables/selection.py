@@ -63,6 +63,7 @@ COLUMNS = (
     Column("n_candidates", "finalists", "", 1),
     Column("n_candidates_known", "known", "", 1),
 )
+CHAPTER = "oracle"
 READ = (
     "Each line is a search: the test accuracy (%) of one of its finalists, chosen in different ways; an oracle looks "
     "the answers up, so it is no result of a search."

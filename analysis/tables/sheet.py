@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import caption, links
+from analysis import caption, findings, links
 from analysis.load import Setting
 from analysis.output import csv_text, write_text
 from analysis.tables.grid import Grid, latex, latex_escaped, markdown
@@ -19,7 +19,7 @@ PAGE = 22
 
 @dataclass(frozen=True)
 class Sheet:
-    """What one table file says. `data` is the same as numbers, one row per cell."""
+    """What one table file says: grids, a caption with its notes. `data` is the same as numbers, one row per cell."""
 
     name: str
     setting: Setting
@@ -43,7 +43,7 @@ class Sheet:
         lines = [f"% {caption.command(root)}", r"% needs \usepackage{booktabs,graphicx}"]
         for at, grid in enumerate(part for whole in self.grids for part in pages(whole)):
             words = (
-                latex_escaped(links.without_links(self.words))
+                latex_escaped(links.without_links(caption.unfolded(self.words)[0].strip()))
                 if not at
                 else rf"{latex_escaped(grid.title)}; words as in Table~\ref{{{label}}}."
             )
@@ -66,11 +66,13 @@ def describe(
     texts: Iterable[str] = (),
     methods: Sequence[str] = (),
 ) -> str:
-    """A caption: how the table is read, what was searched and scored, seeds, what is missing, what is special about
-    these rows, where quantities are defined, and the command. methods: those that it is about, all by default."""
+    """A caption: what is found, how the table is read, what it holds for. In its notes: the setting in full, seeds,
+    what is missing, what is special about these rows, where quantities are defined, and the command. methods: those
+    that it is about, all by default."""
     said = (caption.setting_of(setting, rows), caption.seeds(rows), caption.progress(setting, rows, methods), *texts)
     ends = (f"Definitions: {links.link(links.TABLES, name, root)}.", f"Made by: {caption.command(root)}.")
-    return " ".join(filter(None, (read, *said, *ends)))
+    told = " ".join(filter(None, (findings.found(name, setting, rows), read, caption.brief(setting, rows))))
+    return caption.folded(told, " ".join(filter(None, (*said, *ends))))
 
 
 def pages(grid: Grid) -> list[Grid]:

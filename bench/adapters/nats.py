@@ -27,7 +27,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BadGenotype, NoSuchEntry, UnknownName
+from bench.errors import BadGenotype, BadTable, NoSuchEntry, UnknownName
+from bench.spaces.dag import in_edges
 from bench.spaces.nb201 import SPACE
 from bench.truth.column import MEAN, RUN, Column
 from bench.truth.official import counts
@@ -51,7 +52,7 @@ _COMMENT = {
 
 
 def create(
-    file_path_or_dict: str | Path | Table,
+    file_path_or_dict: str | Path | Table | None,
     search_space: str = "tss",
     fast_mode: bool = True,
     verbose: bool = False,
@@ -63,6 +64,8 @@ def create(
 
     Raises UnknownName for the size space, which the tables do not hold, and BadTable.
     """
+    if file_path_or_dict is None:
+        raise BadTable("create(None) looks for the official files; give the path of a table that `import` made of them")
     if search_space not in ("tss", "topology"):
         raise UnknownName("search space", search_space, ("tss", "topology"))
     table = file_path_or_dict if isinstance(file_path_or_dict, Table) else Table.load(file_path_or_dict)
@@ -110,6 +113,42 @@ class NATSTopology:
     def random(self) -> int:
         """A random index, from this object's own generator."""
         return self._random.randint(0, SPACE.size - 1)
+
+    @property
+    def search_space_name(self) -> str:
+        """The name of the space, as the package calls it."""
+        return "topology"
+
+    @property
+    def full_train_epochs(self) -> int:
+        """The epochs of a full training."""
+        return 200
+
+    @property
+    def evaluated_indexes(self) -> tuple[int, ...]:
+        """The official indices: a table says of each what it knows."""
+        return tuple(range(SPACE.size))
+
+    def get_unique_str(self, arch: str | int) -> str:
+        """The string that cells have in common which the release takes for one."""
+        return str(SPACE.published_class(SPACE.parse(self.arch(self.query_index_by_arch(arch)))))
+
+    @staticmethod
+    def str2lists(arch_str: str) -> list[tuple[tuple[str, int], ...]]:
+        """Per node, operation and input of its edges. Raises BadGenotype."""
+        names = [SPACE.ops[op] for op in SPACE.parse(arch_str)]
+        return [
+            tuple((names[edge], SPACE.edges[edge].source) for edge in in_edges(SPACE.edges, node))
+            for node in range(1, SPACE.output + 1)
+        ]
+
+    @staticmethod
+    def str2matrix(arch_str: str) -> NDArray[np.float64]:
+        """`[4, 4]`: row a node, column its input, the number of the operation in the release's order; 0 elsewhere."""
+        matrix = np.zeros((SPACE.output + 1, SPACE.output + 1))
+        for edge, op in zip(SPACE.edges, SPACE.parse(arch_str), strict=True):
+            matrix[edge.target, edge.source] = _NUMBERED.index(SPACE.ops[op])
+        return matrix
 
     def reset_time(self) -> None:
         """Set the simulated time to zero."""
@@ -285,6 +324,9 @@ class NATSTopology:
         metric, dataset, split, epochs = column.quantity
         return self.table.column(metric=metric, dataset=dataset, split=split, epochs=epochs, seeds=column.seed)
 
+
+_NUMBERED = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+"""The operations as `str2matrix` of the package numbers them."""
 
 _COUNTS = ("parameters", "multiply_adds")
 _PLACE = {"accuracy": 0, "cross_entropy": 1, "train_seconds": 2, "eval_seconds": 2}

@@ -20,7 +20,7 @@ class Aside(Common):
     """Files of a results folder, as messages name them."""
 
     def __call__(self) -> int:
-        from bench.store.asides import FOLDERS, root_of, set_aside
+        from bench.store.asides import FOLDERS, root_of, run_of, set_aside
         from bench.store.record import Results
 
         if not self.files:
@@ -30,9 +30,8 @@ class Aside(Common):
             root = root_of(path)
             if root is None:
                 raise BadSpec(f"{path} lies in no results folder; its files are in {', '.join(FOLDERS)}")
-            results, key = Results(root), path.name.split(".")[0]
-            whole = path.parent.name in ("runs", "estimates") and path.name in (f"{key}.json", f"{key}.parquet")
-            with results.claim(key) if whole else nullcontext():
+            results, key = Results(root), run_of(path)
+            with results.claim(key) if key else nullcontext():
                 moved += set_aside(results, path)
         print(json_.dumps([str(path) for path in moved]) if self.json else "\n".join(map(str, moved)))
         return 0

@@ -17,8 +17,10 @@ from rich.text import Text
 
 from bench.cli.outcome import ended
 from bench.errors import BadRecord, counted
+from bench.store import index
 from bench.store.names import printable
 from bench.store.record import Record, Results, read_record, to_json
+from bench.store.sources import code_digest
 from bench.store.spec import SCALES
 
 Line = Mapping[str, Any]
@@ -34,6 +36,10 @@ _DECIMALS = {
     **dict.fromkeys(("tau", "tau_top10", "ceiling", "coverage"), 4),  # shares
     **dict.fromkeys(("gmacs", "wall_s", "device_s"), 2),
 }
+
+
+MANY = 1_000
+"""Rows beyond which a table on a terminal is plain too: one that is drawn takes a second for each thousand."""
 
 
 def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> int:
@@ -53,24 +59,12 @@ def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> int:
 def rows(what: What, results: Results) -> list[Line]:
     """The rows of one list, as JSON has them. Raises BadRecord where runs are asked for and there is no such folder."""
     if what == "runs":
-        from bench.runs.run import code_digest
-
-        return [_run_row(r, code_digest()) for r in _all(results)]
+        results.check_there()
+        return [{**row, "code": _age(row["code"])} for row in index.rows(results, _run_row)]
     if what == "methods":
-        import methods
-        from bench.spaces import SPACES
+        from bench.cli import known
 
-        return [
-            {
-                "method": label,
-                "file": v.file,
-                "settings for": [space for space in SPACES if v.has_settings_for(space)],
-                "about": _first_sentence(v.module),
-                "settings": dict(_settings(v.method)),
-                "elsewhere": {space: _changes(v.method, method) for space, method in v.elsewhere.items()},
-            }
-            for label, v in methods.offered().items()
-        ]
+        return known.rows(methods_offered)
     if what == "studies":
         from bench.runs.study import STUDIES
 
@@ -105,6 +99,24 @@ def rows(what: What, results: Results) -> list[Line]:
     ]
 
 
+def methods_offered() -> list[Line]:
+    """A row for every method. Imports them all. Raises BadMethod."""
+    import methods
+    from bench.spaces import SPACES
+
+    return [
+        {
+            "method": label,
+            "file": v.file,
+            "settings for": [space for space in SPACES if v.has_settings_for(space)],
+            "about": _first_sentence(v.module),
+            "settings": dict(settings(v.method)),
+            "elsewhere": {space: changes(v.method, method) for space, method in v.elsewhere.items()},
+        }
+        for label, v in methods.offered().items()
+    ]
+
+
 def _readable(row: Line, everything: bool) -> Line:
     """A row as a person reads it."""
     if "probe" in row:
@@ -113,36 +125,36 @@ def _readable(row: Line, everything: bool) -> Line:
         return row
     shown = {name: value for name, value in row.items() if name not in ("settings", "elsewhere")}
     shown["settings for"] = ", ".join(row["settings for"])
-    elsewhere = (f"; on {space}: {_typed(changes)}" for space, changes in row["elsewhere"].items())
-    return {**shown, "settings": _typed(row["settings"]) + "".join(elsewhere)} if everything else shown
+    elsewhere = (f"; on {space}: {typed(changes)}" for space, changes in row["elsewhere"].items())
+    return {**shown, "settings": typed(row["settings"]) + "".join(elsewhere)} if everything else shown
 
 
-def _settings(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+def settings(part: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     """What can be set in a method, by dotted name, with its value; a part without fields by the name of its kind."""
     for field in dataclasses.fields(part):
         name, value = f"{path}{field.name}", getattr(part, field.name)
         if not dataclasses.is_dataclass(value):
             yield name, value
         elif dataclasses.fields(value):
-            yield from _settings(value, f"{name}.")
+            yield from settings(value, f"{name}.")
         else:
             yield name, type(value).__name__
 
 
-def _changes(usual: Any, other: Any) -> dict[str, Any]:
+def changes(usual: Any, other: Any) -> dict[str, Any]:
     """What can be set in `other` and is not as in `usual`."""
-    known = dict(_settings(usual))
-    return {name: value for name, value in _settings(other) if name not in known or known[name] != value}
+    known = dict(settings(usual))
+    return {name: value for name, value in settings(other) if name not in known or known[name] != value}
 
 
-def _typed(settings: Mapping[str, Any]) -> str:
-    return " ".join(f"{name}={_as_typed(value)}" for name, value in settings.items())
+def typed(settings: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={as_typed(value)}" for name, value in settings.items())
 
 
-def _as_typed(value: Any) -> str:
+def as_typed(value: Any) -> str:
     """A value as `--set` takes it."""
     if isinstance(value, tuple):
-        return ",".join(map(_as_typed, value))
+        return ",".join(map(as_typed, value))
     return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
@@ -151,16 +163,15 @@ def _first_sentence(module: ModuleType) -> str:
     return re.split(r"(?<=\.) ", text, maxsplit=1)[0]
 
 
-def _all(results: Results) -> list[Record]:
-    results.check_there()
-    return [*results.records(), *results.failures()]
-
-
 def _none(results: Results) -> str:
     return f"{results.root} holds no runs; make some with {results.command('run')}"
 
 
-def _run_row(record: Record, digest: str) -> Line:
+def _age(code: str) -> str:
+    return "this" if code == code_digest() else "older"
+
+
+def _run_row(record: Record) -> Line:
     identity = record.identity
     return {
         "key": record.key,
@@ -172,7 +183,7 @@ def _run_row(record: Record, digest: str) -> Line:
         "status": record.status,
         "seconds": round(record.cost["wall_s"], 1),
         "architecture": record.architecture or "",
-        "code": "this" if record.place["code"] == digest else "older",
+        "code": record.place["code"],
         "seal": "yes" if record.sealed else "without",
     }
 
@@ -180,7 +191,7 @@ def _run_row(record: Record, digest: str) -> Line:
 def show(table: Sequence[Line]) -> None:
     """Print rows, one at least, that share their columns."""
     names = list(table[0])
-    if not sys.stdout.isatty():
+    if not sys.stdout.isatty() or len(table) > MANY:
         texts = [names, *([printable(str(row[n])) for n in names] for row in table)]
         widths = [max(len(t[i]) for t in texts) for i in range(len(names))]
         for text in texts:
@@ -220,7 +231,7 @@ def show_run(beginning: str, folder: Path, as_json: bool) -> int:
         print(json.dumps({"record": to_json(record), "scores": to_json(scores)}))
         return ended(results, 0)
     place = record.place["code"]
-    about = {"label": record.label, **_run_row(record, place), **record.identity, "code": place}
+    about = {"label": record.label, **_run_row(record), **record.identity, "code": place}
     show([{"field": name, "value": value} for name, value in _flat(about)])
     phases = {"total": {k: v for k, v in record.cost.items() if k != "phases"}, **record.cost["phases"]}
     print()

@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from bench.errors import counted
+from bench.errors import BadSpec, counted
 
 _EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 
@@ -26,6 +26,10 @@ class Import:
     """Open a pickle that no known hash vouches for: you know where it came from."""
     partial: bool = False
     """Accept files that lack architectures, which stay missing."""
+    dataset: str = ""
+    """For CSV with a heading, or JSON, of accuracies by architecture: the data set that they are of."""
+    column: tuple[str, ...] = ()
+    """What their columns are: NAME=test or NAME=valid; `accuracy=test` by default."""
     workers: int | None = None
     """Processes that read; all cores by default."""
     json: bool = False
@@ -37,6 +41,15 @@ class Import:
         from bench.truth.official.importing import import_official
 
         progress = Ticker("architectures", 1)
+        if self.dataset:
+            from bench.truth.official.plain import convert_plain
+
+            table = convert_plain(self.source, self.dataset, self.column)
+            table.save(self.out)
+            print(json_.dumps({"table": str(self.out), "name": table.header.name, "content": table.checksum}))
+            return 0
+        if self.column:
+            raise BadSpec("--column says what columns are; --dataset NAME says of which data set")
         table = import_official(
             self.source,
             self.out,

@@ -6,6 +6,7 @@ form `{"train": ["int", ["0", "5", ...]], "valid": ["int", [...]]}`.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadData
-from bench.images.files import arrays, read, read_checked
+from bench.images.files import arrays, check, read
 from bench.streams import numpy_stream
 
 JPEG_FILE = "cifar10_jpeg.npz"
@@ -71,11 +72,21 @@ class IndexFile:
     md5: str
     keys: tuple[str, str]  # of the first and the second part
 
+    def _checked(self, path: Path) -> bytes:
+        """The content, whose line ends another system may have changed. Raises BadData where it is another."""
+        found = read(path)
+        lines = found.replace(b"\r\n", b"\n")
+        for content in (lines, lines.rstrip(b"\n"), lines.rstrip(b"\n") + b"\n"):
+            if hashlib.md5(content, usedforsecurity=False).hexdigest() == self.md5:
+                return content
+        check(str(path), found, self.md5)
+        return found
+
     def split(self, root: Path, count: int) -> Split | None:
         """The split in that file, or None where `root` has none. Raises BadData where the file is another."""
         path = root / self.name
         if not path.is_file():
             return None
-        content = json.loads(read_checked(path, self.md5))
+        content = json.loads(self._checked(path))
         first, second = (np.array([int(index) for index in content[key][1]]) for key in self.keys)
         return official(first, second, count, path)

@@ -25,10 +25,14 @@ class DartsNetwork(Supernet):
 
     def __init__(self, *made: Any, **how: Any) -> None:
         super().__init__(*made, **how)
-        self.stem = nn.Parameter(self.drawn("stem"))
-        self.stem_norm = self.skeleton_norm(self.fixed["stem"].outputs)
+        self.make_stem()
         self.stages = nn.ModuleList(self.stretch(stage) for stage in range(self.inner.layout.stages))
         self.head = self.linear_head()
+
+    def make_stem(self) -> None:
+        """A convolution with normalisation."""
+        self.stem = nn.Parameter(self.drawn("stem"))
+        self.stem_norm = self.skeleton_norm(self.fixed["stem"].outputs)
 
     def made(self, place: Place, region: Region | None = None) -> Cell:
         """Lean, where the lean form knows the space and the normalisation."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from torch import nn
 
 from bench.nets.cell import Cell, State
@@ -17,8 +19,10 @@ INPUT = "input"
 class DartsCell(Cell):
     """A cell with what brings its inputs to its width and side."""
 
+    pools_normalised: ClassVar[bool] = True  # as DARTS searches
+
     def __init__(self, net: Supernet, place: Place, region: Region | None = None) -> None:
-        super().__init__(net.inner, place, net.norm, net.draw, region, pools_normalised=True)
+        super().__init__(net.inner, place, net.norm, net.draw, region, self.pools_normalised)
         self.inputs = nn.ModuleList(_brought(net, place, f"{INPUT}{k}") for k in range(self.kind.inputs))
         bringing = [kernel for name, kernel in net.fixed.items() if name.startswith(f"{place.name}/{INPUT}")]
         self._bringing = sum(kernel.multiply_adds for kernel in bringing)

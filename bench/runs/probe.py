@@ -30,6 +30,9 @@ BLOCK = 1024
 SEAL = "supernet-bench.seal"
 """The key of the seal in the metadata of Parquet files."""
 
+UNREADABLE = (OSError, ValueError, LookupError, TypeError, ArithmeticError, MemoryError, NotImplementedError)
+"""What reading a damaged Parquet file raises beside pyarrow's own errors."""
+
 Keys = NDArray[np.int32] | NDArray[np.str_]
 """`[n]` architectures: their lexicographic ranks, where a space's population is all of it, else their notations."""
 
@@ -193,6 +196,18 @@ def digest(estimates: Estimates) -> str:
     return hashed.hexdigest()
 
 
+def note(path: Path, estimates: Estimates, images: int) -> dict[str, Any]:
+    """What a record says of its estimates, which lie in that file. images: validation images of one."""
+    keys, values = estimates
+    return {
+        "file": path.name,
+        "blake2b": digest(estimates),
+        "probe": len(keys),
+        "opinions": int(np.isfinite(values[:, 0]).sum()),
+        "images": images,
+    }
+
+
 def read(path: Path) -> Estimates:
     """What such a file holds; where it has a seal, that holds. Raises BadRecord."""
     import pyarrow as pa
@@ -204,7 +219,7 @@ def read(path: Path) -> Estimates:
         columns = {name: table[name].to_numpy() for name in ("accuracy", "cross_entropy")}
         require_sealed(table, {column_of(keys): keys, **columns})
         return keys, np.stack(list(columns.values()), axis=1).astype(np.float64)
-    except (OSError, ValueError, KeyError, TypeError, MemoryError) as error:  # pyarrow's own are ValueErrors
+    except (pa.ArrowException, *UNREADABLE) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadRecord(
             f"cannot read the estimates {path} ({reason}); {hints.aside(path)}, run it again then"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from bench.store.files import opened, write_through
 
 
 @dataclass
@@ -66,13 +70,43 @@ def duration(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-class Report:
-    """Shows a batch of jobs while it runs. `names` are printed, `labels` group jobs that take alike."""
+EVERY = 30.0  # seconds between two lines of progress
 
-    def __init__(self, names: Sequence[str], labels: Sequence[str], workers: int, console: Console) -> None:
-        self.names, self.console = names, console
-        self.forecast = Forecast(labels, workers)
+
+class Pulse:
+    """A line of progress at most every `EVERY` seconds, on standard error: `drawn 12 of 26, now cuts`."""
+
+    def __init__(self, verb: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self.verb, self.clock = verb, clock
+        self.last = clock()
+
+    def __call__(self, done: int, whole: int, now: str) -> None:
+        """So many of so many are done, and what comes next."""
+        if self.clock() - self.last >= EVERY:
+            self.last = self.clock()
+            print(f"{self.verb} {done} of {whole}, now {now}", file=sys.stderr, flush=True)
+
+
+class Report:
+    """Shows a batch of jobs while it runs. `names` are printed, `labels` group jobs that take alike.
+
+    Every `EVERY` seconds a line says what runs and how far it is: into the log, and where there is no terminal for bars
+    also to the console. The log has the outcomes too; a log that cannot be written is done without.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        labels: Sequence[str],
+        workers: int,
+        console: Console,
+        log: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.names, self.console, self.log = names, console, log
+        self.forecast = Forecast(labels, workers, clock)
         self.done = 0
+        self._told = clock()
         self._bars: Progress | None = None
         self._tasks: dict[int, TaskID] = {}
         if console.is_terminal:
@@ -99,6 +133,9 @@ class Report:
                 self._tasks[index] = self._bars.add_task(self.names[index], total=1.0, left="")
             self._bars.update(self._tasks[index], completed=share)
             self._update_total()
+        if self.forecast.clock() - self._told >= EVERY:
+            self._told = self.forecast.clock()
+            self._say(self._running(), quiet=self._bars is not None)
 
     def finish(self, index: int, outcome: str) -> None:
         """Job `index` is done; `outcome` is one short text."""
@@ -108,11 +145,34 @@ class Report:
         left = self.forecast.left()
         if self.done < len(self.names) and left is not None:
             line += f"; about {duration(left)} left"
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        self._say(line)
         if self._bars:
             if index in self._tasks:
                 self._bars.remove_task(self._tasks.pop(index))
             self._update_total()
+
+    def _running(self) -> str:
+        """`12 of 27 done; running: rsps seed 1 45 %, snas seed 0 80 %; about 3 min left`."""
+        shares = {at: share for at, share in self.forecast.shares.items() if at not in self.forecast.took}
+        running = ", ".join(f"{self.names[at]} {share:.0%}".replace("%", " %") for at, share in shares.items())
+        left = self.forecast.left()
+        ends = "" if left is None else f"; about {duration(left)} left"
+        return f"{self.done} of {len(self.names)} done; running: {running or 'nothing'}{ends}"
+
+    def _say(self, line: str, quiet: bool = False) -> None:
+        """Into the log, with the time, and to the console unless `quiet`."""
+        if not quiet:
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        if self.log is None:
+            return
+        try:
+            with opened(self.log) as file:
+                write_through(file, f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n".encode())
+        except OSError as error:
+            self.console.print(
+                f"no log from here on: {self.log}: {error.strerror}", highlight=False, markup=False, soft_wrap=True
+            )
+            self.log = None
 
     def _update_total(self) -> None:
         assert self._bars is not None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
+import re
 import subprocess
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Mapping, Sequence
@@ -24,14 +25,19 @@ from bench.errors import BadRecord, BadSpec, BenchError, Busy, Diverged
 from bench.images import ImageSet
 from bench.nets.supernet import network_of
 from bench.runs import probe
+from bench.runs.limits import TimedOut, limited
+from bench.search import kept
 from bench.search.checkpoints import Checkpoints
 from bench.search.meter import Meter
+from bench.search.pulse import Pulse
 from bench.search.shared import Shared
 from bench.search.steps import Steps
 from bench.search.task import Found, SearchImages, Task
 from bench.spaces.space import Genotype, Space
+from bench.store.files import write_atomically
 from bench.store.record import Candidate, Record, Results
 from bench.store.schema import Status
+from bench.store.sources import code_digest
 from bench.store.spec import SCALES, RunSpec, Scale, key_of
 
 SEARCHED = 0.8
@@ -39,6 +45,8 @@ SEARCHED = 0.8
 
 ROOM = "end other programs, take fewer --workers, or choose a smaller --scale"
 """What to do where memory is short."""
+
+_SHORT_OF_MEMORY = ("DefaultCPUAllocator", "not enough memory", "unable to mmap", "Cannot allocate memory")
 
 OUTERMOST = "search"
 """The phase of whatever a method does outside its own phases."""
@@ -54,7 +62,10 @@ class Settings:
     data: Path | None = None  # folder of the image files
     steps: Steps = "ordinary"  # see bench.search.steps: results differ by rounding at most
     share: bool = False  # training that runs have in common is done once: see bench.search.shared
+    time_limit: float | None = None  # seconds of one run, by this process
     workers: int = 1  # runs at a time; seconds of a GPU that others use too are longer than a run's own
+    keep: bool = False  # the trained supernets, in a file beside the record: see bench.search.kept
+    made_by: Mapping[str, Any] | None = None  # the sender's `provenance`, where sources were sent to another machine
 
 
 def device_named(name: str) -> torch.device:
@@ -77,13 +88,17 @@ def device_named(name: str) -> torch.device:
 
 
 def execute(
-    spec: RunSpec, settings: Settings, progress: Callable[[float], None] = lambda share: None, debug: bool = False
+    spec: RunSpec,
+    settings: Settings,
+    progress: Callable[[float], None] = lambda share: None,
+    debug: bool = False,
+    loaded: ImageSet | None = None,
 ) -> Record:
     """The finished record of `spec`, made now unless it is there already.
 
     A search whose loss is no longer finite gives a record with status `diverged`; another failure is recorded under
     `failed/` and returned with status `failed` (raised when `debug`). An interruption is recorded and raised.
-    Raises Busy where another process is making it.
+    Raises Busy where another process is making it. loaded: the images, where they are at hand.
     """
     results = Results(settings.results)
     known = finished(spec, results)
@@ -92,16 +107,12 @@ def execute(
     results.check_writable()
     with results.claim(spec.key):
         known = results.find(spec.key)  # another process may have ended it just now
-        return _executed(spec, settings, results, progress, debug) if known is None else known
-
-
-def _executed(
-    spec: RunSpec, settings: Settings, results: Results, progress: Callable[[float], None], debug: bool
-) -> Record:
-    provenance()
-    torch.set_num_threads(settings.threads)
-    run = _Run(spec, settings, results, progress)
-    return run.kept(run.outcome(debug))
+        if known is not None:
+            return known
+        provenance()
+        torch.set_num_threads(settings.threads)
+        run = _Run(spec, settings, results, progress, loaded)
+        return run.kept(run.outcome(debug))
 
 
 @dataclass(frozen=True)
@@ -117,22 +128,32 @@ class _Outcome:
 class _Run:
     """One run while it is made: its task, and what is kept of it."""
 
-    def __init__(self, spec: RunSpec, settings: Settings, results: Results, progress: Callable[[float], None]) -> None:
+    def __init__(
+        self,
+        spec: RunSpec,
+        settings: Settings,
+        results: Results,
+        progress: Callable[[float], None],
+        loaded: ImageSet | None = None,
+    ) -> None:
         self.spec, self.settings, self.results, self.progress = spec, settings, results, progress
         self.partial = results.partial_path(spec.key)
         self.unfinished = probe.read(self.partial) if self.partial.exists() else None
         device = device_named(settings.device)
-        self.space, self.images = spaces.get(spec.space), images.load(spec.dataset, settings.data)
-        self.visible = _visible(self.images, spec.scale)
+        self.space = spaces.get(spec.space)
+        self.images = images.load(spec.dataset, settings.data) if loaded is None else loaded
+        self.visible = visible(self.images, spec.scale)
 
         def search_progress(share: float) -> None:
             progress(SEARCHED * share)
 
-        where = device, Meter(device), search_progress
+        self.pulse = Pulse()
+        where = device, Meter(device, self.pulse), search_progress
         self.task = Task(self.space, self.visible, spec.scale, spec.seed, *where, steps=settings.steps)
-        self.started = datetime.now(UTC)
+        self.started, self._began, self._cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
         self.same = _sameness(device, settings, self.images)
         self.checkpoints = Checkpoints(_kept_in(results, spec, self.same), self.task)
+        self.supernets: dict[str, Any] | None = None  # what the record says of those that are kept
         self.shared = Shared(results.shared_path, self.same, self.task, self.checkpoints)
         self.task.keeper = self.shared if settings.share else self.checkpoints
 
@@ -141,10 +162,15 @@ class _Run:
         alone."""
         found = None
         try:
-            _require_network(self.space)
-            asked = probe.probe_set(self.space, self.spec.scale.probe)
-            found = self._searched()
-            return _Outcome("done", "", found, self._estimated(found, asked))
+            with self.pulse, limited(self.settings.time_limit):
+                _require_network(self.space)
+                asked = probe.probe_set(self.space, self.spec.scale.probe)
+                found = self._searched()
+                return _Outcome("done", "", found, self._estimated(found, asked))
+        except TimedOut:
+            why = f"its time limit of {self.settings.time_limit:g} s is over; run it with a longer --time-limit"
+            if found is None:
+                return _Outcome("timeout", why)
         except Diverged as error:
             if found is None:
                 return _Outcome("diverged", str(error))
@@ -174,12 +200,14 @@ class _Run:
         return probe.estimated(estimate, self.space, asked, each, self.partial, known, told)
 
     def _said(self, error: Exception, searching: bool) -> str:
-        if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
-            return _out_of_memory(self.task) if searching else f"out of memory on {self.task.device}"
+        if _is_of_memory(error):
+            return _out_of_memory(self.task, str(error)) if searching else f"out of memory on {self.task.device}"
         return str(error) if isinstance(error, BenchError) else traceback.format_exc()
 
     def kept(self, outcome: _Outcome) -> Record:
         """The record of an outcome, written; what was kept of a run on its way goes."""
+        if self.settings.keep and outcome.found is not None:
+            self._keep(outcome.found)
         try:
             record = self._record(outcome)
             self.results.check(record)
@@ -192,6 +220,21 @@ class _Run:
             self.partial.unlink(missing_ok=True)
             self.results.drop_checkpoints(self.spec.key)
         return record
+
+    def _keep(self, found: Found) -> None:
+        """Write the supernets that the search estimates by; says so where there are none."""
+        if not found.supernets:
+            warnings.warn(
+                f"{self.spec.label} seed {self.spec.seed} leaves no supernet that could be kept", stacklevel=2
+            )
+            return
+        path, content = self.results.supernets_path(self.spec.key), kept.written(self.spec.key, found.supernets)
+        try:
+            write_atomically(path, content)
+        except BadRecord as error:
+            warnings.warn(f"{error}; the run goes on and keeps no supernet", stacklevel=2)
+        else:
+            self.supernets = kept.said(path, found.supernets, content)
 
     def _record(self, outcome: _Outcome) -> Record:
         spec, task, found = self.spec, self.task, outcome.found
@@ -208,25 +251,20 @@ class _Run:
             trace=tuple(task.trace),
             details={} if found is None else found.details,
             cost={**vars(task.meter.total()), "phases": phases},
-            estimates=None if outcome.estimates is None else self._note(outcome.estimates),
+            estimates=None
+            if outcome.estimates is None
+            else probe.note(
+                self.results.estimates_path(spec.key),
+                outcome.estimates,
+                spec.scale.estimated_on or len(self.visible.valid),
+            ),
             place=self._place(),
         )
-
-    def _note(self, estimates: probe.Estimates) -> dict[str, Any]:
-        """What a record says of its estimates, which lie beside it."""
-        keys, values = estimates
-        return {
-            "file": self.results.estimates_path(self.spec.key).name,
-            "blake2b": probe.digest(estimates),
-            "probe": len(keys),
-            "opinions": int(np.isfinite(values[:, 0]).sum()),
-            "images": self.spec.scale.estimated_on or len(self.visible.valid),
-        }
 
     def _place(self) -> dict[str, Any]:
         """Where and with what a run was made; none of it identifies a machine."""
         return {
-            **provenance(),
+            **(self.settings.made_by or provenance()),
             "python": platform.python_version(),
             **self.same,
             "workers": self.settings.workers,
@@ -234,8 +272,13 @@ class _Run:
             "split": self.images.split,
             "searched_images": [len(self.visible.train), len(self.visible.valid)],
             "started": self.started.isoformat(timespec="seconds"),  # by the process that ended it
+            "took_s": time.perf_counter() - self._began,  # by that process, estimates and all
+            "cpu_s": time.process_time() - self._cpu,
+            "stood_still_s": round(self.pulse.lost(), 3),  # stopped from outside; in no other number of seconds
+            "slept_s": round(self.pulse.slept(), 3),  # of the machine; the same
             "stops": self.checkpoints.stops,  # how often it was stopped before and taken up again
             "shared": self.shared.taken,  # fits that were taken over from other runs
+            **({} if self.supernets is None else {"supernets": self.supernets}),  # those that are kept
         }
 
 
@@ -259,13 +302,17 @@ def finished(spec: RunSpec, results: Results) -> Record | None:
 
 
 def make(
-    spec: RunSpec, settings: Settings, progress: Callable[[float], None], debug: bool
+    spec: RunSpec,
+    settings: Settings,
+    progress: Callable[[float], None],
+    debug: bool,
+    loaded: ImageSet | None = None,
 ) -> tuple[Record | BenchError, bool]:
     """The record of `spec` and whether it was made now, or why there is none: a job for a pool, which sends it to
     another process."""
     made = not Results(settings.results).run_path(spec.key).exists()
     try:
-        return execute(spec, settings, progress, debug), made
+        return execute(spec, settings, progress, debug, loaded), made
     except BenchError as why:  # a damaged file, a full disk: it costs this run alone
         if debug and not isinstance(why, Busy):
             raise
@@ -289,7 +336,7 @@ def _kept_in(results: Results, spec: RunSpec, sameness: Mapping[str, Any]) -> Pa
     return folder
 
 
-def _visible(loaded: ImageSet, scale: Scale) -> SearchImages:
+def visible(loaded: ImageSet, scale: Scale) -> SearchImages:
     """The part of an image set that a search may see: the first images of its training and validation parts.
 
     A preset takes what there is of them, and the record says how many. Raises BadSpec where a scale of one's own asks
@@ -323,11 +370,23 @@ def _shown(progress: Callable[[float], None], whole: int) -> Callable[[float], N
     return estimated
 
 
-def _out_of_memory(task: Task) -> str:
+def _is_of_memory(error: Exception) -> bool:
+    """Whether memory was short, on a GPU or, as torch tells it, on the CPU, or memory that processes share."""
+    told = isinstance(error, RuntimeError) and any(word in str(error) for word in _SHORT_OF_MEMORY)
+    return told or isinstance(error, (torch.OutOfMemoryError, MemoryError))
+
+
+def _asked(message: str) -> str:
+    """How much was asked for when memory was short, where the message tells it."""
+    found = re.search(r"allocate ([\d.]+ ?[KMGT]?i?B|\d+ bytes)", message)
+    return f" when {found[1]} more were asked for" if found else ""
+
+
+def _out_of_memory(task: Task, message: str) -> str:
     peak = max((cost["peak_bytes"] for cost in task.meter.state().values()), default=0)
     return (
-        f"out of memory on {task.device} after a peak of {peak / 2**30:.1f} GiB; choose a smaller scale, or a smaller "
-        "batch (--set training.batch=N), which is another run with another result"
+        f"out of memory on {task.device}{_asked(message)}, after a peak of {peak / 2**30:.1f} GiB; choose a smaller "
+        "scale, or a smaller batch (--set training.batch=N), which is another run with another result"
     )
 
 
@@ -349,7 +408,7 @@ def _sameness(device: torch.device, settings: Settings, loaded: ImageSet) -> dic
 def processor() -> str:
     """The model name of the processor."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
         return platform.processor() or platform.machine()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.machine())
@@ -358,17 +417,6 @@ def processor() -> str:
 def provenance() -> dict[str, Any]:
     """The digest of the sources and the state of the checkout, as they were when this was first asked for."""
     return {"code": code_digest(), **git_state()}
-
-
-@lru_cache
-def code_digest() -> str:
-    """A hash of the sources of `bench` and `methods`: tells records of other code apart."""
-    root = Path(bench.__file__).parent.parent
-    digest = hashlib.blake2b(digest_size=8)
-    for package in ("bench", "methods"):
-        for path in sorted((root / package).rglob("*.py")):
-            digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 @lru_cache

@@ -18,6 +18,35 @@ PARTITION = tuple(BASES)
 FAIR = tuple(f"{label}(protocol=fair)" for label in PARTITION)
 RANKING = ("fade", "bayes")
 FREE = ("parameters", "multiply-adds")
+PASSES = 200  # over the training images, forward and back: DARTS's 50 epochs of four
+ALONE = {
+    "rsps": 100,
+    "spos": 100,
+    "fairnas": 20,
+    "darts": 50,
+    "darts-2nd": 20,
+    "beta-darts": 50,
+    "sdarts": 50,
+    "oles": 50,
+    "fairdarts": 50,
+    "pc-darts": 59,
+    "drnas": 50,
+    "snas": 50,
+    "gdas": 50,
+    "reinmax": 50,
+}
+"""One-shot searches with the epochs that cost `PASSES`, to within one epoch."""
+OPINIONS = tuple(
+    f"{label}(opinion={opinion}, training.epochs={ALONE[label]})"
+    for label in ("darts", "snas", "gdas", "drnas", "pc-darts", "fairdarts")
+    for opinion in ("paths", "alpha", "perturbation")
+)
+"""Each of these trained once, and asked in three ways."""
+FIRST = (
+    *(*BASELINES, *FREE, "rsps", "darts", "snas"),
+    *("fewshot-rsps(protocol=fair)", "gm-rsps(protocol=fair)", "hep(protocol=fair)", "fade(rounds=3)"),
+)
+"""The first run: one-shot searches and a search of each of the five papers at about the images of one supernet."""
 AT_EQUAL_IMAGES = BASELINES + FREE + ONE_SHOT + FAIR
 """One-shot searches, and partition searches at the images of their base."""
 RIVALS = (*FREE, "rsps-longer", "darts-2nd-longer", "snas-longer")
@@ -31,6 +60,13 @@ SWITCHES = ("gm-darts(edges.by=random)",)
 CONTINUATIONS = ("then-whole", "then-few-shot", "then-gm", "then-random-groups", "then-random", "then-gm-afresh")
 DRAWS = ("then-random-groups(grouping.draw=1)", "then-random(edges.draw=1, grouping.draw=1)")
 """A second draw of what is random."""
+CHAIN = (
+    *BASELINES,
+    *FREE,
+    *("darts", "snas", "rsps", "spos", "proxyless", "proxyless-all", "shrink"),
+    *("fewshot-rsps", "fewshot-proxyless", "gm-darts", "gm-proxyless", "gm-proxyless-random", "gm-shrink", "hep"),
+)
+"""What is compared on a chain of blocks."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -90,7 +126,7 @@ STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
         Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", (), seeds=(0,)),
-        Study("nb201", "the quick comparison on the embedded images", "patches", "quick"),
+        Study("nb201", "the first run: each paper's search at equal images (minutes)", "patches", "quick", FIRST),
         Study(
             "nb201-partition",
             "the five papers' methods, their rivals and ablations, both protocols (some ten hours of one core)",
@@ -110,6 +146,25 @@ STUDIES: dict[str, Study] = {
             shares=True,
         ),
         Study(
+            "nb201-bases",
+            "one supernet under every relaxation, at the images of DARTS's 50 epochs (a day of one core)",
+            "patches",
+            "decisive",
+            (*BASELINES, *FREE, *(f"{label}(training.epochs={epochs})" for label, epochs in ALONE.items())),
+            seeds=tuple(range(10)),
+            resized=(("channels", "16"), ("probe", "500")),
+        ),
+        Study(
+            "nb201-opinions",
+            "supernets asked in several ways: by paths, by alpha, by perturbation (hours of one core)",
+            "patches",
+            "decisive",
+            OPINIONS,
+            seeds=tuple(range(8)),
+            resized=(("channels", "16"), ("probe", "500")),
+            shares=True,
+        ),
+        Study(
             "toy-darts",
             "each kind of method on a DARTS space of two small cells (minutes)",
             "patches",
@@ -117,6 +172,34 @@ STUDIES: dict[str, Study] = {
             (*BASELINES, *FREE, *ONE_SHOT, *PARTITION, "fade", "bayes"),
             seeds=(0, 1),
             space="toy-darts",
+        ),
+        Study(
+            "macro",
+            "all bases on the chain of NAS-Bench-Macro, Few-Shot, GM-NAS, random cuts and HEP-NAS on them",
+            "patches",
+            "quick",
+            CHAIN,
+            seeds=(0, 1, 2, 3, 4),
+            space="macro",
+        ),
+        Study(
+            "macro-cifar10-jpeg",
+            "the same on CIFAR-10 (JPEG), to be scored against the converted NAS-Bench-Macro (hours)",
+            "cifar10-jpeg",
+            "mini",
+            CHAIN,
+            seeds=(0, 1),
+            space="macro",
+            truth="FILE",
+        ),
+        Study(
+            "darts-quick",
+            "the papers' searches on the DARTS space, HEP-NAS at the images of its base; `retrain` judges them (hours)",
+            "patches",
+            "quick",
+            ("random", "rsps", "darts", "snas", "fewshot", "gm-darts", "hep(protocol=fair)"),
+            space="darts",
+            resized=(("probe", "100"),),
         ),
         Study(
             "nb201-cifar10-jpeg",

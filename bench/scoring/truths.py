@@ -64,7 +64,7 @@ def read(path: Path) -> Truths:
         keys = probe.keys_in(table)
         probe.require_sealed(table, {probe.column_of(keys): keys, **columns}, checksum)
         return Truths(checksum, keys, columns)
-    except (OSError, ValueError, KeyError, TypeError, MemoryError) as error:  # pyarrow's own errors are ValueErrors
+    except (pa.ArrowException, *probe.UNREADABLE) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BadRecord(
             f"{path} holds no truths ({reason}); {hints.aside(path)}, `python -m bench score` makes it again then"

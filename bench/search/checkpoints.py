@@ -20,10 +20,12 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from bench.errors import BadRecord
 from bench.search.learner import Fit, Keeper, Learner
+from bench.store import hints, seals
 from bench.store.files import write_atomically
 
 SHARE = 0.02
@@ -123,21 +125,35 @@ def _identity(learner: Learner) -> dict[str, Any]:
 def to_bytes(note: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> bytes:
     """A NumPy archive of arrays alone: the tensors by name, and the note as UTF-8 text."""
     arrays = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
-    text = np.frombuffer(json.dumps(note).encode(), np.uint8)
+    plain = json.loads(json.dumps(note))  # as it is read: tuples are lists
+    text = np.frombuffer(json.dumps({**plain, seals.NAME: _seal(arrays, plain)}).encode(), np.uint8)
     stream = io.BytesIO()
     np.savez(stream, allow_pickle=False, **{NOTE: text}, **arrays)
     return stream.getvalue()
 
 
-def read(path: Path, parts: Set[str] = frozenset(PARTS)) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    """The note, of these parts, and the tensors of such a file, on the CPU. Raises BadRecord."""
+def read(
+    path: Path,
+    parts: Set[str] = frozenset(PARTS),
+    again: str = "run it again",
+    what: str = "checkpoint",
+) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """The note, of these parts, and the tensors of such a file, on the CPU. Raises BadRecord, with what it is and how
+    it is made again."""
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
         note: dict[str, Any] = json.loads(arrays.pop(NOTE).tobytes())
+        if seals.NAME in note:
+            seals.require(note.pop(seals.NAME), _seal(arrays, note))
         if note.keys() != parts:
             raise ValueError(f"its note holds {sorted(note)}")
     except Exception as error:  # a damaged archive raises whatever its bytes happen to say
         why = str(error).split("\n")[0]
-        raise BadRecord(f"cannot read the checkpoint {path} ({why}); move its folder aside and run again") from None
+        remedy = f"{hints.aside(path)}, {again} then"
+        raise BadRecord(f"cannot read the {what} {path} ({why}); {remedy}") from None
     return note, {name: torch.from_numpy(array) for name, array in arrays.items()}
+
+
+def _seal(arrays: Mapping[str, NDArray[Any]], note: Mapping[str, Any]) -> str:
+    return seals.of_arrays(arrays, json.dumps(note, sort_keys=True))  # a note may hold a loss that is not finite

@@ -11,7 +11,7 @@ import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -26,8 +26,8 @@ from bench.nets.operations import Norm
 from bench.nets.precision import arithmetic
 from bench.nets.streams import torch_stream
 from bench.nets.supernet import Precision, Supernet
-from bench.nets.sweep import scores
 from bench.search.meter import Meter
+from bench.search.trained import estimated
 from bench.spaces.space import Genotype, Region, Space
 from bench.store.spec import added, require_range
 from bench.streams import numpy_stream
@@ -103,6 +103,11 @@ class Relaxation(ABC):
         return 1
 
     @property
+    def capture(self) -> Static:
+        """`static`, as this relaxation is set."""
+        return self.static
+
+    @property
     def single_level(self) -> bool:
         """Whether alpha follows the training loss, in the same pass as the weights, and not `step`."""
         return False
@@ -118,6 +123,19 @@ class Relaxation(ABC):
     def descents(self, learner: Learner) -> Sequence[Pass]:
         """What a step of the weights computes: one pass, or several whose gradients add up."""
         return [self.theta(learner)]
+
+    def remembers(self, learner: Learner) -> Mapping[str, Tensor]:
+        """What is kept beside parameters from step to step, by name, as it starts."""
+        return {}
+
+    def watched(self, supernet: Supernet) -> Sequence[Tensor]:
+        """Weights whose gradient at alpha's loss is left in `Learner.seen`."""
+        return []
+
+    def before_update(self, learner: Learner) -> None:
+        """What is done between the backward pass of the weights and their update; nothing by default. A relaxation that
+        does something is not `static`."""
+        return
 
     def prepare(self, learner: Learner) -> None:
         """What is done to a supernet before a step of its training; nothing, unless a relaxation says otherwise."""
@@ -251,6 +269,8 @@ class Learner:
         self.noise = torch_stream(seed, f"noise/{name}")
         self._visitors = numpy_stream(seed, f"aside/paths/{name}"), torch_stream(seed, f"aside/noise/{name}")
         self._valid_stream = self.valid.endless()
+        self.watched, self.seen = relaxation.watched(supernet), list[Tensor]()
+        self.memory = {name: start.to(device) for name, start in relaxation.remembers(self).items()}
         self.curve: list[dict[str, float]] = []
         # While a captured step is written down or run: what the host makes anew for it.
         self.feeds: Callable[[Callable[[], Tensor]], Tensor] | None = None
@@ -362,6 +382,7 @@ class Learner:
             more = [*([] if own is None else [own]), *([] if lesson is None else [lesson(self, batch, logits)])]
             sum(more, loss).backward()
             losses.append(loss.detach())
+        self.relaxation.before_update(self)
         if self.training.clip:
             torch.nn.utils.clip_grad_norm_(self.weights, self.training.clip)
         self.optimiser.step()
@@ -407,6 +428,8 @@ class Learner:
             self.alpha.copy_(parent.alpha)
             for name, parameter in self.more.items():
                 parameter.copy_(parent.more[name])
+            for name, kept in self.memory.items():
+                kept.copy_(parent.memory[name])
             for own, theirs in (
                 (self.optimiser, parent.optimiser),
                 (self.alpha_optimiser, parent.alpha_optimiser),
@@ -421,6 +444,7 @@ class Learner:
         tensors = {f"weights/{name}": value for name, value in self.supernet.state_dict().items()}
         tensors["alpha"] = self.alpha.detach()
         tensors.update({f"more/{name}": parameter.detach() for name, parameter in self.more.items()})
+        tensors.update({f"memory/{name}": kept for name, kept in self.memory.items()})
         for which, optimiser in self._optimisers().items():
             for index, values in optimiser.state_dict()["state"].items():
                 tensors.update({f"{which}/{index}/{name}": value for name, value in values.items()})
@@ -443,6 +467,8 @@ class Learner:
         self.alpha.copy_(tensors["alpha"])
         for name, value in under("more/").items():
             self.more[name].copy_(value)
+        for name, value in under("memory/").items():
+            self.memory[name].copy_(value)
         for which, optimiser in self._optimisers().items():
             values: dict[int, dict[str, Tensor]] = {}
             for place, value in under(f"{which}/").items():
@@ -459,6 +485,32 @@ class Learner:
         self._valid_stream.go_to(tensors["order/valid"], tensors["order/pass"], plain["taken"])
         self.steps, self.curve = plain["steps"], list(plain["curve"])
         self._set_rate(plain["rate"])
+        self.stepper.forget()
+
+    @contextmanager
+    def trial(self) -> Iterator[None]:
+        """Whatever is trained inside, on whatever region and at whatever rate, the learner is put back."""
+        tensors, plain = self.state()
+        kept = {name: value.clone() for name, value in tensors.items()}
+        plain = {**plain, "curve": list(plain["curve"])}
+        held = self.region, self.training, self.optimiser
+        try:
+            yield
+        finally:
+            region, self.training, self.optimiser = held
+            self.narrow(region)
+            self.restore(kept, plain)
+
+    def narrow(self, region: Region) -> None:
+        """Go on with another region of the same weights."""
+        self.region = region
+        self.allowed = torch.from_numpy(region.mask(len(self.space.ops))).to(self.alpha.device)
+        self.stepper.forget()
+
+    def tune(self, rate: float) -> None:
+        """Go on at this learning rate, without the momentum of what was."""
+        self.training = replace(self.training, learning_rate=rate, learning_rate_end=rate)
+        self.optimiser = self._descent()
         self.stepper.forget()
 
     def _draws(self) -> tuple[tuple[np.random.Generator, torch.Generator], ...]:
@@ -512,14 +564,17 @@ class Learner:
 
     def alpha_gradient(self, loss: Tensor) -> Tensor:
         """The gradient of alpha `[E, O]`; zero where a region connects no input with an output."""
-        (gradient,) = torch.autograd.grad(loss, self.alpha, materialize_grads=True)
-        return gradient
+        return self._gradients(loss, [self.alpha])[0]
 
     def architecture_gradients(self, loss: Tensor) -> dict[str, Tensor]:
         """The gradients of alpha, as `gradient`, and of the architecture's other parameters, for `update_alpha`."""
         wanted = {"gradient": self.alpha, **self.more}
-        found = torch.autograd.grad(loss, list(wanted.values()), materialize_grads=True)
-        return dict(zip(wanted, found, strict=True))
+        return dict(zip(wanted, self._gradients(loss, list(wanted.values())), strict=True))
+
+    def _gradients(self, loss: Tensor, wanted: Sequence[Tensor]) -> Sequence[Tensor]:
+        found = torch.autograd.grad(loss, [*wanted, *self.watched], materialize_grads=True)
+        self.seen = list(found[len(wanted) :])
+        return found[: len(wanted)]
 
     @torch.no_grad()
     def estimate(self, genotype: Genotype, images: int | None = None) -> tuple[float, float]:
@@ -542,15 +597,6 @@ class Learner:
     def estimates(self, genotypes: Sequence[Genotype], images: int | None = None) -> NDArray[np.float64]:
         """`[n, 2]` accuracy and cross-entropy of each, as `estimate` gives them but to rounding; architectures that are
         one function on shared weights are computed, and paid for, once (`bench.nets.sweep`)."""
-        self.supernet.eval()
-        batches = self.valid.in_order(self.evaluation_batch, images)
-        passes = -(-self.valid.count(images) // self.evaluation_batch)
         checked = [self.space.check(g) for g in genotypes]
-        with arithmetic(self.alpha.device, "fp32"):
-            return scores(
-                self.supernet,
-                batches,
-                checked,
-                self.meter.charge_forward,
-                tell=lambda share: self.estimated(share * len(checked) / passes),
-            )
+        charge, told = self.meter.charge_forward, lambda count: self.estimated(count)
+        return estimated(self.supernet, self.valid, self.evaluation_batch, checked, images, charge, told)

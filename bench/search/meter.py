@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 from bench.nets.supernet import Supernet
+from bench.search.pulse import Pulse
 
 AROUND = ""
 """In a written account: the phase that was open around it."""
@@ -49,8 +50,8 @@ class Cost:
 class Meter:
     """Charges everything between `start` and `stop` to the innermost open phase."""
 
-    def __init__(self, device: torch.device) -> None:
-        self.device = device
+    def __init__(self, device: torch.device, pulse: Pulse | None = None) -> None:
+        self.device, self.pulse = device, pulse
         self.phases: dict[str, Cost] = {}
         self._stack: list[str] = []
         self._since: Any = None  # a reading of the clock
@@ -157,7 +158,11 @@ class Meter:
             event = torch.cuda.Event(enable_timing=True)
             event.record(torch.cuda.current_stream(self.device))
             return event
-        return time.perf_counter(), time.process_time()
+        return self.clock(), time.process_time()
+
+    def clock(self) -> float:
+        """Seconds, without those that the process stood still, where that is watched."""
+        return time.perf_counter() - (0.0 if self.pulse is None else self.pulse.lost())
 
     def _charge_time(self) -> None:
         if not self._timed:
@@ -198,7 +203,7 @@ class Meter:
         if self.device.type == "cuda":
             return torch.cuda.max_memory_allocated(self.device)
         with contextlib.suppress(OSError, StopIteration):
-            lines = Path("/proc/self/status").read_text().splitlines()
+            lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
             return 1024 * int(next(line for line in lines if line.startswith("VmHWM")).split()[1])
         unit = 1 if sys.platform == "darwin" else 1024  # kilobytes everywhere else
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -40,7 +40,7 @@ class Captured(Stepper):
 
     def alpha(self, learner: Learner, train: Batch, valid: Batch) -> None:
         """The update of alpha."""
-        if learner.relaxation.static != "mixture":
+        if learner.relaxation.capture != "mixture":
             return super().alpha(learner, train, valid)
         if "alpha" not in self._bodies:
             run = lambda train, valid: learner.relaxation.step(learner, train, valid)  # noqa: E731
@@ -52,13 +52,13 @@ class Captured(Stepper):
         """The update of the weights; the loss of the batch."""
         if lesson is not None:
             return super().weights(learner, batch, lesson, alpha)
-        if learner.relaxation.static == "mixture":
+        if learner.relaxation.capture == "mixture":
             name = f"weights, alpha {'moves' if alpha else 'rests'}"
             if name not in self._bodies:
                 run = lambda batch: learner.update_weights(batch, None, alpha)  # noqa: E731
                 self._bodies[name] = _Body(learner, run, (batch,), self._shared(learner))
             return self._bodies[name].charged(batch)
-        if learner.relaxation.static == "path" and self.masks and maskable(learner):
+        if learner.relaxation.capture == "path" and self.masks and maskable(learner):
             if self._paths is None:
                 self._paths = _Paths(learner, batch)
             return self._paths(batch)

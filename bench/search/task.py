@@ -6,10 +6,10 @@ holds no ground truth and no test image, and there is no way from it to either.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -22,20 +22,21 @@ from bench.images.batches import Batches
 from bench.images.splits import stratified
 from bench.nets.operations import Norm
 from bench.nets.streams import torch_stream
-from bench.nets.supernet import Supernet, supernet_of
+from bench.nets.supernet import Precision, Supernet, supernet_of
+from bench.search.kept import Statistics, restored
 from bench.search.learner import Halves, Harness, Keeper, Learner, Relaxation, Schedule, Training
 from bench.search.meter import Meter
 from bench.search.shared import added
 from bench.search.steps import Steps, stepper_for
+from bench.search.trained import Estimator, Home
 from bench.spaces.cells import CellSpace
 from bench.spaces.layout import Shape
 from bench.spaces.space import Genotype, Region, Space
 from bench.store.spec import Scale
 from bench.streams import numpy_stream
 
-Estimator = Callable[[Sequence[Genotype], int | None], NDArray[np.float64]]
-"""Genotypes and a number of validation images to `[n, 2]` accuracy [0, 1] and cross-entropy (nats); NaN where the
-method has no opinion. The row of a genotype does not depend on what else is asked for."""
+SAMPLE = 1_000
+"""Architectures by which the cost of a path is known: to about a hundredth."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,38 @@ class Found:
     candidates: tuple[tuple[Genotype, float | None], ...]  # finalists with the method's estimates, accuracy [0, 1]
     estimate: Estimator | None = None
     details: Mapping[str, Any] = field(default_factory=dict)  # JSON values worth keeping
+    supernets: tuple[Home, ...] = ()  # those that `estimate` asks, as `deepest` asks them; none where it asks others
+
+
+@dataclass(frozen=True)
+class Foreseen:
+    """What a search will compute, as far as it is known before it: multiply-adds (1e9), a pass back as two forward."""
+
+    mixtures: float = 0.0  # in training steps of several operations an edge
+    paths: float = 0.0  # in training steps of one operation an edge
+    estimates: float = 0.0  # forward, of single architectures or of mixtures, to compare them
+
+    def __add__(self, other: Foreseen) -> Foreseen:
+        """Sums."""
+        return Foreseen(self.mixtures + other.mixtures, self.paths + other.paths, self.estimates + other.estimates)
+
+    def times(self, factor: float) -> Foreseen:
+        """So many times as much."""
+        return Foreseen(self.mixtures * factor, self.paths * factor, self.estimates * factor)
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.mixtures + self.paths + self.estimates
+
+
+@runtime_checkable
+class Foresees(Protocol):
+    """A method that can say what it will compute. Of others only their records tell."""
+
+    def foreseen(self, task: Task) -> Foreseen:
+        """Counted on paper: nothing is trained. Raises what `search` raises where it cannot be done."""
+        ...
 
 
 @runtime_checkable
@@ -96,9 +129,10 @@ class Task:
         self.keeper = Keeper()  # of what is trained
         self.trace: list[dict[str, Any]] = []
         self._supernets = 0
+        self._means: dict[tuple[Region, int, int], float] = {}
         self._measured: dict[int, Supernet] = {}  # on which costs are looked up
         self._on_device: dict[tuple[str, int], Batches] = {}
-        self._started = time.perf_counter()
+        self._started = self.meter.clock()
 
     def learner(
         self,
@@ -126,7 +160,7 @@ class Task:
         place = f"weights/{name}"
         supernet = supernet_of(
             self._shared(relaxation.channel_share, training.nested),
-            self._shape(),
+            self.shape,
             training.norm,
             self.seed,
             place,
@@ -143,6 +177,26 @@ class Task:
         schedule = Schedule(epochs, epochs if horizon is None else horizon)
         return Learner(supernet, region, relaxation, training, schedule, halves, self._harness(name))
 
+    def kept(self, path: Path, key: str, statistics: Statistics | None = None) -> list[Home]:
+        """The supernets of the run `key` in a file (`bench.search.kept`), to be estimated on the images of this task.
+        statistics: by which; as they were trained by default. Raises BadRecord, BadSpec."""
+
+        def made(norm: Norm, precision: Precision, share: int, nested: bool) -> Supernet:
+            space = self._shared(share, nested)
+            supernet = supernet_of(space, self.shape, norm, self.seed, "", precision, nested=nested)
+            supernet.to(self.device, memory_format=torch.channels_last)  # type: ignore[call-overload]  # as in learner
+            return supernet
+
+        each = self.scale.evaluation_batch
+        valid = self._batches("valid", min(each, len(self.images.valid)), "kept")
+        return restored(path, key, self.space, made, valid, each, statistics, lambda count: self.estimated(count))
+
+    def valid_images(self, rows: NDArray[np.intp]) -> Batches:
+        """These validation images alone, in order."""
+        images = self.images
+        part = Images(images.valid.pixels[rows], images.valid.labels[rows])
+        return Batches(part, images.mean, images.std, len(rows), self.device)
+
     def _shared(self, share: int, nested: bool = False) -> Space:
         """The space whose supernet computes so little of the channels."""
         if share == 1:
@@ -157,10 +211,21 @@ class Task:
         """Of one image's pass forward through a supernet of this task, as the operations of `region` cost; share: into
         how many parts channels fall of which operations see one."""
         if share not in self._measured:
-            self._measured[share] = supernet_of(self._shared(share), self._shape(), Norm(), 0, "")
+            self._measured[share] = supernet_of(self._shared(share), self.shape, Norm(), 0, "")
         return self._measured[share].multiply_adds(region)
 
-    def _shape(self) -> Shape:
+    def mean_multiply_adds(self, region: Region, share: int = 1, sample: int = SAMPLE) -> float:
+        """The same of one architecture of the region: the mean of all of them where they are at most so many, or of a
+        sample."""
+        which = region, share, sample
+        if which not in self._means:
+            drawn = self.space.some(region, sample, lambda: self.stream("cost of paths"))
+            self._means[which] = float(np.mean([self.multiply_adds(self.space.alone(g), share) for g in drawn]))
+        return self._means[which]
+
+    @property
+    def shape(self) -> Shape:
+        """Of the supernets of this task."""
         _, channels, size, _ = self.images.train.pixels.shape
         return Shape(self.scale.channels, self.scale.cells, self.images.classes, channels, size)
 
@@ -233,7 +298,7 @@ class Task:
             {
                 "forward_images": total.forward_images,
                 "backward_images": total.backward_images,
-                "wall_s": time.perf_counter() - self._started,
+                "wall_s": self.meter.clock() - self._started,
                 "genotype": list(genotype),
             }
         )
@@ -244,14 +309,14 @@ class Task:
 
     def spent(self) -> dict[str, Any]:
         """The account so far, as JSON values: phases, trace and seconds."""
-        wall_s = time.perf_counter() - self._started
+        wall_s = self.meter.clock() - self._started
         return {"phases": self.meter.state(), "trace": list(self.trace), "wall_s": wall_s}
 
     def resume(self, spent: Mapping[str, Any]) -> None:
         """Go on from an earlier account in place of this one."""
         self.meter.resume(spent["phases"])
         self.trace[:] = spent["trace"]
-        self._started = time.perf_counter() - spent["wall_s"]
+        self._started = self.meter.clock() - spent["wall_s"]
 
     def add(self, earned: Mapping[str, Any]) -> None:
         """Charge what another run spent on what this one takes over from it (`bench.search.shared`)."""

@@ -116,7 +116,7 @@ class TwoInputCells(Layout):
         """In all stages but the first a reduction cell comes first."""
         found = []
         for stage in range(self.stages):
-            width, side = shape.channels << stage, shape.image_size >> stage
+            width, side = shape.channels << stage, self.side(shape) >> stage
             if stage:
                 found.append(Place(f"stage{stage}/reduction", stage, self.reduction, width, 2 * side))
             found += [Place(f"stage{stage}/cell{n}", stage, self.normal, width, side) for n in range(shape.cells)]
@@ -124,15 +124,23 @@ class TwoInputCells(Layout):
 
     def fixed(self, shape: Shape) -> Mapping[str, Kernel]:
         """Stem, what brings the inputs of every cell to its width, head."""
-        wide = 3 * shape.channels
-        found = {"stem": Kernel(wide, shape.image_channels, 3, shape.image_size, affine=2 * wide)}
-        before = [(wide, shape.image_size)] * 2  # channels and side of the two outputs before a cell
+        found, before = self.stems(shape)
         for place in self.places(shape):
             for k, (inputs, side) in enumerate(before):
                 found |= self._brought(f"{place.name}/input{k}", inputs, side, place)
             smaller = 2 if place.cell == self.reduction else 1
             before = [before[1], (self.nodes * place.channels, place.side // smaller)]
         return {**found, "head": Kernel(shape.classes, before[1][0], 1, 1, affine=shape.classes)}
+
+    def side(self, shape: Shape) -> int:
+        """Pixels of a side of the first cell."""
+        return shape.image_size
+
+    def stems(self, shape: Shape) -> tuple[dict[str, Kernel], list[tuple[int, int]]]:
+        """The convolutions before the cells, and channels and side of the two outputs that the first cell takes."""
+        wide = 3 * shape.channels
+        stem = Kernel(wide, shape.image_channels, 3, shape.image_size, affine=2 * wide)
+        return {"stem": stem}, [(wide, shape.image_size)] * 2
 
     @staticmethod
     def _brought(name: str, inputs: int, side: int, place: Place) -> Mapping[str, Kernel]:
@@ -145,6 +153,31 @@ class TwoInputCells(Layout):
             for k, half in enumerate(halves)
             if half
         }
+
+
+@dataclass(frozen=True)
+class StridedStems(TwoInputCells):
+    """The networks that DARTS retrains on ImageNet (quark0/darts f276dd34, cnn/model.py): the same cells behind three
+    3x3 convolutions of stride 2. The first cell takes what leaves the second and the third."""
+
+    network: ClassVar[str] = "bench.nets.darts_alone:ImageNetAlone"
+
+    def side(self, shape: Shape) -> int:
+        """An eighth of the image's."""
+        return shape.image_size >> len(STEMS)
+
+    def stems(self, shape: Shape) -> tuple[dict[str, Kernel], list[tuple[int, int]]]:
+        """To C / 2, C and C channels."""
+        width, side, inputs, found = shape.channels, shape.image_size, shape.image_channels, {}
+        for name, outputs in zip(STEMS, (width // 2, width, width), strict=True):
+            side //= 2
+            found[name] = Kernel(outputs, inputs, 3, side, 2, affine=2 * outputs)
+            inputs = outputs
+        return found, [(width, 2 * side), (width, side)]
+
+
+STEMS = ("stem0/first", "stem0/second", "stem1")
+"""The convolutions of `StridedStems`."""
 
 
 RELEASED_MACRO = Shape(channels=32, cells=1, classes=10, image_channels=3, image_size=32)

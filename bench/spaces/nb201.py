@@ -146,16 +146,36 @@ class NB201(Dag):
             nodes.append("+".join(sorted(parts)))
         return nodes[-1]
 
-    def read(self, text: str) -> Genotype:
-        """The genotype of any textual notation: official string, nested form, index or six numbers."""
+    def read(self, text: str, notation: str = "") -> Genotype:
+        """The genotype of any textual notation: official string, nested form, index or six numbers.
+
+        notation: of six numbers, which are ours ("own") or NASLib's ("naslib", as nearly all in public files). Raises
+        BadGenotype, also where it is needed and not told.
+        """
+        if not isinstance(text, str):
+            raise BadGenotype(f"{text!r} is no text of an architecture")
         stripped = text.strip()
         if stripped.isdecimal():
             return self.from_index(int(stripped))
         if stripped.startswith("["):
             return self.from_nested(stripped)
         if re.fullmatch(r"\(?\d(\s*,\s*\d){5}\)?", stripped):
-            return self.check([int(c) for c in re.findall(r"\d", stripped)])
+            return self._six([int(c) for c in re.findall(r"\d", stripped)], notation)
         return self.parse(stripped)
+
+    def _six(self, codes: Sequence[int], notation: str) -> Genotype:
+        named = {"own": self.check, "naslib": self.from_naslib}
+        if notation in named:
+            return named[notation](codes)
+        if notation:
+            raise BadGenotype(f"there is no notation {notation!r} of six numbers; it is one of {', '.join(named)}")
+        own, theirs = self.check(codes), self.from_naslib(codes)
+        if own != theirs:
+            raise BadGenotype(
+                f"{tuple(codes)} is {self.show(own)} here and {self.show(theirs)} in NASLib; say which by the notation "
+                "'own' or 'naslib'"
+            )
+        return own
 
 
 CELL = CellType("cell", inputs=1, nodes=3, output="last")

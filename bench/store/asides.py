@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -10,8 +11,11 @@ from pathlib import Path
 from bench.errors import BadRecord
 from bench.store.record import Results
 
-FOLDERS = ("runs", "estimates", "scores", "truths", "truth", "failed", "checkpoints")
+FOLDERS = ("runs", "estimates", "scores", "truths", "truth", "failed", "checkpoints", "shared", "retrained", "blocks")
 """Of a results folder: those whose files can be set aside."""
+
+
+_OF_A_RUN = re.compile(r"runs/([0-9a-f]{16})\.json|estimates/([0-9a-f]{16})\.parquet")
 
 
 def root_of(path: Path) -> Path | None:
@@ -20,15 +24,24 @@ def root_of(path: Path) -> Path | None:
     return None if folder is None else folder.parent
 
 
+def run_of(path: Path) -> str:
+    """The key of the run that is worth nothing without the file; empty where there is none, as for a copy."""
+    found = _OF_A_RUN.fullmatch(f"{path.parent.name}/{path.name}")
+    return found[1] or found[2] if found else ""
+
+
 def belonging(results: Results, path: Path) -> Iterator[Path]:
     """The file, and what is worth nothing without it: of a record or its estimates all of that run."""
     yield path
-    key = path.name.split(".")[0]
-    if path.parent.name not in ("runs", "estimates") or path.name.endswith(".partial.parquet"):
+    key = run_of(path)
+    if not key:
         return
-    if path.name not in (f"{key}.json", f"{key}.parquet"):  # a copy under another name: it is by itself
-        return
-    of_run = (results.run_path(key), results.estimates_path(key), results.partial_path(key))
+    of_run = (
+        results.run_path(key),
+        results.estimates_path(key),
+        results.partial_path(key),
+        results.supernets_path(key),
+    )
     scores = sorted((results.root / "scores").glob(f"{key}.*.json"))
     yield from (other for other in (*of_run, results.checkpoints_path(key), *scores) if other.name != path.name)
 
@@ -38,12 +51,13 @@ def set_aside(results: Results, path: Path) -> list[Path]:
 
     Raises BadRecord where there is no such file, or where it cannot be moved, and Busy where the run is being made.
     """
-    if not os.path.lexists(path):
+    every = list(belonging(results, path))
+    if not any(map(os.path.lexists, every)):
         raise BadRecord(f"there is no file {path}; it may have been set aside already")
     target = _folder(results.root)
     moved = []
     try:
-        for one in belonging(results, path):
+        for one in every:
             if os.path.lexists(one):
                 place = target / one.absolute().relative_to(results.root.absolute())
                 place.parent.mkdir(parents=True, exist_ok=True)

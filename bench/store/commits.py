@@ -49,7 +49,7 @@ def text(found: Mapping[tuple[str, str], int]) -> str:
 def read(path: Path) -> dict[tuple[str, str], int]:
     """What `text` wrote. Raises BadRecord."""
     try:
-        lines = csv.DictReader(io.StringIO(path.read_text()))
+        lines = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8")))
         if tuple(lines.fieldnames or ()) != HEADS:
             raise ValueError(f"its columns are not {', '.join(HEADS)}")
         return {(row["code"], row["commit"]): int(row["records"]) for row in lines}

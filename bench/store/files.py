@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from bench.errors import BadRecord, BenchError
+from bench.store import hints
 
 LARGEST = 1 << 28
 """Bytes of a file of JSON that is read; records have some ten thousand."""
@@ -39,6 +40,8 @@ def whole(
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)
         os.replace(temporary, path)
+    except IsADirectoryError:
+        raise fault(f"{path} is a folder where a file belongs; {hints.aside(path)}") from None
     except OSError as error:
         raise fault(f"cannot write {path}: {error.strerror or error}; {kept}") from None
     finally:

@@ -51,6 +51,18 @@ def waiting(path: Path) -> Iterator[None]:
         stream.close()
 
 
+def is_held(path: Path) -> bool:
+    """Whether a process holds the lock file `path`. One that tries to take it at this very moment may find it held."""
+    try:
+        with path.open("rb") as stream:
+            fcntl.flock(stream, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
 def _held(path: Path, lock: Callable[[], IO[bytes]]) -> IO[bytes]:
     """The locked file. Raises BadRecord where it cannot be written."""
     try:
@@ -101,7 +113,7 @@ def _locked(path: Path, what: str) -> IO[bytes]:
     except BlockingIOError:
         owner = _owner(stream)
         stream.close()
-        raise Busy(f"{owner} is making {what}; it is left to that one") from None
+        raise Busy(f"{owner} is making {what}; it is waited for") from None
     except OSError:
         stream.close()
         raise

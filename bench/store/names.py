@@ -6,7 +6,9 @@ it comes in. Text that is only shown may be anything: it is made harmless where 
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from pathlib import Path
 
 from bench.errors import BadSpec, BenchError
@@ -64,6 +66,13 @@ def slug(*parts: str) -> str:
 def printable(text: str) -> str:
     """The text as one line that a terminal shows and does not obey: control characters as their escapes."""
     return _UNPRINTABLE.sub(lambda found: found[0].encode("unicode_escape", "surrogatepass").decode(), text)
+
+
+def plain_terminal() -> None:
+    """From now on, what standard output or error cannot show in its encoding is shown as its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def cell(text: str) -> str:

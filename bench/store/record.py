@@ -15,14 +15,17 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bench.errors import BadRecord
 from bench.store import hints, names, schema, seals, strict
 from bench.store.files import content_of, write_atomically
-from bench.store.locks import claimed
+from bench.store.locks import claimed, is_held
 from bench.store.schema import Kind, Status
 from bench.store.spec import key_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCHEMA = 1
 SCORES = 5
@@ -184,6 +187,14 @@ class Results:
         """Where the probe estimates of a run lie."""
         return names.within(self.root / "estimates", key, "parquet", fault=BadRecord)
 
+    def supernets_path(self, key: str) -> Path:
+        """Where the trained supernets of a run lie, if they were kept (`bench.search.kept`)."""
+        return self.root / "supernets" / f"{key}.npz"
+
+    def blocks_path(self, key: str) -> Path:
+        """Where the estimates of a run's supernets lie block of images by block, if they were made (`--blocks`)."""
+        return self.root / "blocks" / f"{key}.parquet"
+
     def partial_path(self, key: str) -> Path:
         """Where the estimates of a run lie while it makes more of them."""
         return names.within(self.root / "estimates", key, "partial", "parquet", fault=BadRecord)
@@ -215,8 +226,15 @@ class Results:
 
     def claim(self, key: str) -> AbstractContextManager[None]:
         """Inside, no other process makes the run of that key. Raises Busy where one does."""
+        return claimed(self._lock(key), f"run {key}")
+
+    def is_claimed(self, key: str) -> bool:
+        """Whether a process is making the run of that key at this moment."""
+        return is_held(self._lock(key))
+
+    def _lock(self, key: str) -> Path:
         lock = names.within(self.root / "runs", key, "lock", fault=BadRecord)
-        return claimed(lock.with_name(f".{lock.name}"), f"run {key}")
+        return lock.with_name(f".{lock.name}")
 
     def find(self, key: str) -> Record | None:
         """The finished record of that key, checked, or None."""
@@ -259,12 +277,12 @@ class Results:
 
     def records(self) -> Iterator[Record]:
         """All finished records that can be trusted, by key; the others are named in `damaged`."""
-        return self._each(self._files("runs", _KEY), read_record)
+        return self.each(self._files("runs", _KEY), read_record)
 
     def failures(self) -> Iterator[Record]:
         """All records of runs that did not finish, and have not finished since."""
         paths = (path for path in self._files("failed", _KEY) if not (self.root / "runs" / path.name).exists())
-        return self._each(paths, read_record)
+        return self.each(paths, read_record)
 
     def keys(self) -> dict[str, Path]:
         """The key of each run and where its record lies, finished ones first, none of them read."""
@@ -273,7 +291,7 @@ class Results:
 
     def scores(self) -> Iterator[Score]:
         """All score rows of files that can be trusted, by file; the others are named in `damaged`."""
-        for rows in self._each(self._files("scores", _SCORED), read_scores):
+        for rows in self.each(self._files("scores", _SCORED), read_scores):
             yield from rows
 
     def judged(self, records: Mapping[str, Record]) -> Iterator[Score]:
@@ -291,9 +309,16 @@ class Results:
             else:
                 yield score
 
+    def frame(self) -> pd.DataFrame:
+        """All scores that can be trusted as one table, a row each: the fields of `Score` but for its lists, the names
+        of its panel, and its cost by total; None where a number is not known. Nothing where nothing is scored."""
+        import pandas as pd
+
+        return pd.DataFrame([_flat(score) for score in self.scores()])
+
     def scores_of(self, key: str) -> Iterator[Score]:
         """The rows of one run, by every truth that scored it."""
-        for rows in self._each(sorted((self.root / "scores").glob(f"{key}.*.json")), read_scores):
+        for rows in self.each(sorted((self.root / "scores").glob(f"{key}.*.json")), read_scores):
             yield from rows
 
     def _files(self, folder: str, name: re.Pattern[str]) -> Iterator[Path]:
@@ -305,7 +330,8 @@ class Results:
             elif not path.name.startswith("."):
                 self.damaged[path] = f"{path} is none of the program's files: its name is no key; {hints.aside(path)}"
 
-    def _each(self, paths: Iterable[Path], read: Callable[[Path], _T]) -> Iterator[_T]:
+    def each(self, paths: Iterable[Path], read: Callable[[Path], _T]) -> Iterator[_T]:
+        """What `read` makes of those files that can be trusted; the others are named in `damaged`."""
         for path in paths:
             try:
                 yield read(path)
@@ -419,3 +445,10 @@ def _rows(loaded: Any) -> tuple[list[Any], bool]:
     if set(content) != {ROWS} or not isinstance(content[ROWS], list):
         raise ValueError("it holds no list of scores")
     return content[ROWS], whole
+
+
+def _flat(score: Score) -> dict[str, Any]:
+    """A score as one row: its lists are left out."""
+    lists = ("panel", "cost", "candidates", "visited", "curve")
+    plain = {name: value for name, value in vars(score).items() if name not in lists}
+    return {**plain, **score.panel, **{name: value for name, value in score.cost.items() if name != "phases"}}

@@ -13,7 +13,7 @@ from msgspec import Meta
 from bench.errors import BadGenotype
 from bench.store.names import LABEL, NAME
 
-Status = Literal["done", "diverged", "failed", "interrupted"]
+Status = Literal["done", "diverged", "failed", "interrupted", "timeout"]
 Kind = Literal["trained", "surrogate"]
 """Where a truth has its accuracies from: networks that were trained, or a model that predicts them."""
 
@@ -148,9 +148,13 @@ class Place(TypedDict):
     images_digest: NotRequired[Line]
     split: NotRequired[Line]
     started: NotRequired[Line]
+    took_s: NotRequired[Seconds]
+    cpu_s: NotRequired[Seconds]
     threads: NotRequired[Count]
     workers: NotRequired[Count]
     stops: NotRequired[Count]
+    stood_still_s: NotRequired[Seconds]
+    slept_s: NotRequired[Seconds]
     python: NotRequired[Line]
     torch: NotRequired[Line]
 

@@ -101,8 +101,21 @@ def scale_named(name: str, settings: Mapping[str, str] | None = None) -> Scale:
     if "name" in changes:
         raise BadSpec("the name of a scale says what was changed in it, and is not set")
     made: Scale = with_settings(SCALES[name], changes)
-    told = [f"{field}={getattr(made, field)}" for field in sorted(changes)]
-    return replace(made, name="+".join([name, *told]))
+    return _renamed(made, {field: getattr(made, field) for field in changes})
+
+
+def resized(scale: Scale, **fields: Any) -> Scale:
+    """The scale with fields replaced, named as if all that was changed in its preset had been changed at once."""
+    changes = {field: value for field, value in fields.items() if value != getattr(scale, field)}
+    made = replace(scale, **changes)
+    made.check()
+    return _renamed(made, changes)
+
+
+def _renamed(scale: Scale, changes: Mapping[str, Any]) -> Scale:
+    name, *before = scale.name.split("+")
+    told = {**{text.partition("=")[0]: text for text in before}, **{f: f"{f}={value}" for f, value in changes.items()}}
+    return replace(scale, name="+".join([name, *(told[field] for field in sorted(told))]))
 
 
 def scale_typed(name: str) -> str:

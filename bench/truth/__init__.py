@@ -23,6 +23,7 @@ _FOLDER = Path(__file__).parent / "tables"
 TABLES: Mapping[str, Path] = {
     "nb201": _FOLDER / "patches.parquet",
     "toy-darts": _FOLDER / "patches-toy-darts.parquet",
+    "macro": _FOLDER / "patches-macro.parquet",
 }
 """The tables that come with the program, by space."""
 
@@ -111,7 +112,8 @@ class GroundTruth(Protocol):
 
 
 def open_truth(name: str | Path, space: Space | None = None) -> GroundTruth:
-    """The table that comes with the program for a space ("embedded"), or the one in a file.
+    """The table that comes with the program for a space ("embedded"), the one in a file, or a surrogate fitted on a
+    list in a file of CSV (`bench.truth.surrogate`), by default of the space `darts`.
 
     space: what the truth is wanted for, of its whole population; by default whatever a file is of, and NAS-Bench-201
     where the table is the embedded one. Raises BadSpec where a space has no embedded table, NoSuchEntry where the
@@ -119,8 +121,20 @@ def open_truth(name: str | Path, space: Space | None = None) -> GroundTruth:
     """
     from bench.truth.tabular import TableTruth  # here, because that module imports this one
 
+    if name != EMBEDDED and str(name).endswith((".csv", ".csv.gz")):
+        return _surrogate(Path(name), space)
     path = _embedded(FIRST_SPACE if space is None else space.population.space.name) if name == EMBEDDED else name
     return TableTruth.load(path, None if space is None else space.population)
+
+
+def _surrogate(path: Path, space: Space | None) -> GroundTruth:
+    from bench.spaces import darts
+    from bench.truth.surrogate import Surrogate
+
+    judged = darts.SPACE if space is None else space.population.space
+    if not isinstance(judged, darts.DartsSpace):
+        raise BadSpec(f"a surrogate speaks of the space darts, not of {judged.name}; give a table's path")
+    return Surrogate.fitted(path, judged)
 
 
 def _embedded(space: str) -> Path:

@@ -32,6 +32,9 @@ SPLITS = {
 }
 """The official NAS-Bench-201 keys of what a network was trained on, and of the images it was scored on; and ours."""
 
+OWN = "own-"
+"""Before the name of any other data set, which has the splits of ours."""
+
 Quantity = tuple[str, str, str, int]
 """Metric, dataset, split, epochs: what the seeds of one number share."""
 
@@ -51,8 +54,11 @@ class Column:
 
     def __post_init__(self) -> None:
         _one_of("metric", self.metric, UNITS)
-        _one_of("dataset", self.dataset, SPLITS)
-        _one_of(f"split of {self.dataset}", self.split, SPLITS[self.dataset])
+        if not (type(self.dataset) is str and self.dataset.startswith(OWN)):
+            _one_of("dataset", self.dataset, SPLITS)
+        elif "|" in self.dataset:
+            raise BadTable(f"dataset is {self.dataset!r}; its name may have no |")
+        _one_of(f"split of {self.dataset}", self.split, SPLITS.get(self.dataset, SPLITS["patches"]))
         if type(self.epochs) is not int or self.epochs < 1:
             raise BadTable(f"epochs is {self.epochs!r}; it takes a whole number, 1 or more")
         if self.seed not in (MEAN, RUN) and not re.fullmatch(r"0|[1-9][0-9]*", str(self.seed)):

@@ -7,19 +7,20 @@ known for certain and what is inferred, and travels in the table as a note on th
 from __future__ import annotations
 
 import csv
-import gzip
 import math
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bench.errors import BadGenotype, BadTable, UnknownName
 from bench.spaces.nb201 import SPACE
+from bench.store import names
 from bench.truth import plausible
 from bench.truth.column import MEAN, RUN, Column
 from bench.truth.table import Header, Table
+from bench.truth.text import is_missing, text_of
 
 _KEYS = ("index", "arch")
 
@@ -83,54 +84,39 @@ def convert_csv(path: str | Path) -> Table:
     Raises BadTable with one line naming the file, and the line and column at fault where there is one.
     """
     try:
-        return _table(_rows(_text(Path(path))), Path(path).name)
+        return _table(_rows(text_of(Path(path), "CSV")), Path(path).name)
     except BadTable as error:
         raise BadTable(f"{path}: {error}") from None
     except csv.Error as error:
         raise BadTable(f"{path} is no CSV ({error}); it should be the extract, plain or gzipped") from None
 
 
-def _text(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-        if content.startswith(b"\x1f\x8b"):
-            content = gzip.decompress(content)
-    except FileNotFoundError:
-        raise BadTable("there is no such file") from None
-    except EOFError:
-        raise BadTable(f"is cut off after {path.stat().st_size:,} bytes; fetch it again") from None
-    except (OSError, zlib.error) as error:
-        raise BadTable(f"cannot be read ({error}); fetch it again") from None
-    if not content.strip():
-        raise BadTable("is empty; fetch it again")
-    if content.lstrip().startswith(b"<"):
-        raise BadTable("is a web page, not an extract; open it in a browser to see why the download failed")
-    try:
-        return content.decode()
-    except UnicodeDecodeError:
-        raise BadTable("is no text; it should be CSV, plain or gzipped") from None
-
-
 def _rows(text: str) -> Iterator[Row]:
     """Line number and fields of each row, once the heading is that of the extract."""
     reader = csv.reader(text.splitlines())
-    heading = next(reader)
+    heading = [name.strip() for name in next((row for row in reader if any(map(str.strip, row))), [])]
     wanted = [*_KEYS, *COLUMNS, *_COUNTS]
-    missing, extra = [n for n in wanted if n not in heading], [n for n in heading if n not in wanted]
+    extra = [n for n in heading if n not in wanted]
     if extra:
-        raise BadTable(str(UnknownName("column", extra[0], missing or wanted)))
-    if missing or len(set(heading)) != len(heading):
-        raise BadTable(f"column {missing[0]!r} is missing" if missing else "a column stands twice in the first line")
+        other = UnknownName("column", extra[0], [n for n in wanted if n not in heading] or wanted)
+        raise BadTable(f"{other}; or say what it is: --dataset NAME --column {names.printable(extra[0][:40])}=test")
+    if len(set(heading)) != len(heading):
+        raise BadTable("a column stands twice in the first line")
+    if "arch" not in heading or not set(COLUMNS) & set(heading):
+        raise BadTable("the first line names no column of architectures (arch), or none of accuracies")
     for fields in reader:
+        if not any(map(str.strip, fields)):
+            continue
         if len(fields) != len(heading):
             raise BadTable(f"line {reader.line_num} has {len(fields)} fields, not {len(heading)}")
-        yield reader.line_num, dict(zip(heading, fields, strict=True))
+        yield reader.line_num, {name: field.strip() for name, field in zip(heading, fields, strict=True)}
 
 
 def _table(rows: Iterator[Row], name: str) -> Table:
-    numbers = {column: np.full(SPACE.size, np.nan) for column in (*COLUMNS, *_COUNTS)}
+    numbers: dict[str, NDArray[np.float64]] = {}
     line_of: dict[int, int] = {}
     for line, row in rows:
+        numbers = numbers or {column: np.full(SPACE.size, np.nan) for column in (*COLUMNS, *_COUNTS) if column in row}
         position = _position(line, row)
         if position in line_of:
             raise BadTable(f"architecture {row['arch']} stands twice, in lines {line_of[position]} and {line}")
@@ -148,14 +134,16 @@ def _table(rows: Iterator[Row], name: str) -> Table:
         title="NAS-Bench-201, an extract of the official numbers",
         source=f"converted from {name}; all numbers derive from NATS-Bench (Dong et al., TPAMI 2021)",
         complete=not any(np.isnan(values).any() for values in numbers.values()),
-        notes={column.name: note for column, note in COLUMNS.values()},
+        notes={column.name: note for theirs, (column, note) in COLUMNS.items() if theirs in numbers},
     )
-    counts = {ours: np.rint(1e6 * numbers[theirs]) for theirs, ours in _COUNTS.items()}
-    table = Table(header, {column: numbers[theirs] for theirs, (column, _) in COLUMNS.items()}, counts)
-    for theirs, (what, _) in COLUMNS.items():
+    there = {theirs: COLUMNS[theirs][0] for theirs in COLUMNS if theirs in numbers}
+    counts = {ours: np.rint(1e6 * numbers[theirs]) for theirs, ours in _COUNTS.items() if theirs in numbers}
+    table = Table(header, {column: numbers[theirs] for theirs, column in there.items()}, counts)
+    for theirs, what in there.items():
         if what.metric == "accuracy":
             plausible.accuracies(what, numbers[theirs], SPACE.population)
-    plausible.sizes(counts)
+    if len(counts) == len(_COUNTS):
+        plausible.sizes(counts)
     return table
 
 
@@ -163,7 +151,7 @@ def _position(line: int, row: Mapping[str, str]) -> int:
     """The row's position, once its string and its official index name the same architecture."""
     try:
         genotype = SPACE.parse(row["arch"])
-        indexed = SPACE.from_index(int(row["index"]))
+        indexed = SPACE.from_index(int(row["index"])) if "index" in row else genotype
     except BadGenotype as error:
         raise BadTable(f"line {line}: {error}") from None
     except ValueError:
@@ -175,7 +163,7 @@ def _position(line: int, row: Mapping[str, str]) -> int:
 
 def _number(line: int, column: str, text: str) -> float:
     """A field as a number; an empty one is missing, which counts cannot be."""
-    if not text and column not in _COUNTS:
+    if is_missing(text) and column not in _COUNTS:
         return math.nan
     try:
         value = float(text)

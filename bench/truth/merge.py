@@ -24,10 +24,11 @@ DATASET = "patches"
 _OWN = ("seeds", "order", "block")  # what may differ between the passes of one table
 
 
-def merge(plan: Plan, passes: Sequence[Series], name: str, title: str) -> Table:
+def merge(plan: Plan, passes: Sequence[Series], name: str, title: str, version: int = 1) -> Table:
     """The table of all finished shards; cells that are one function get the same numbers. plan: of any pass.
 
-    A table of unfinished passes is marked as incomplete and holds NaN. Raises BadData where passes differ in
+    A table of unfinished passes, or of passes for some classes alone, is marked as incomplete and holds NaN: a mean is
+    of the seeds that an architecture has. Raises BadData where passes differ in
     settings, where they hold one training twice, and where nothing is finished.
     """
     begun = [one for one in passes if one.finished()]
@@ -41,7 +42,7 @@ def merge(plan: Plan, passes: Sequence[Series], name: str, title: str) -> Table:
     columns = _columns(pa.concat_tables(one.read(block) for one in begun for block in one.finished()), plan, space)
     header = Header(
         name=name,
-        version="1",
+        version=str(version),
         space=space.name,
         title=title,
         source="python -m bench.truth.generate",

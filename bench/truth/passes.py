@@ -19,12 +19,19 @@ SHARDS = Path(__file__).parent / "shards"
 FIRST = "a"
 
 
+DISAGREE = 5.0
+"""Points: seeds of a class with a larger standard deviation of validation accuracy disagree."""
+TOP = 0.1
+"""The share of all architectures that is told apart worst: the upper end."""
+
+
 @dataclass(frozen=True)
 class Pass:
-    """One series of shards: a plan, for all classes or for one half by the first pass's validation accuracy."""
+    """One series of shards: a plan, and the classes that it is for, by the first pass's validation accuracy: all, the
+    upper or the lower half, or the weak: those whose seeds disagree, and those of the upper tenth of architectures."""
 
     plan: Plan
-    half: Literal["upper", "lower"] | None = None
+    classes: Literal["all", "upper", "lower", "weak"] = "all"
 
 
 @dataclass(frozen=True)
@@ -35,6 +42,11 @@ class Embedded:
     title: str
     shards: Path  # the folder of the series
     passes: Mapping[str, Pass]
+    versions: tuple[tuple[str, ...], ...] = ((FIRST,),)  # the series that each version of the table is merged of
+
+    def named(self, version: int) -> str:
+        """What that version of the table is called: by the name of the first, `patches-v1`."""
+        return self.name if version == 1 else f"{self.name.removesuffix('-v1')}-v{version}"
 
     @property
     def plan(self) -> Plan:
@@ -48,9 +60,9 @@ NB201 = Embedded(
     SHARDS,
     {
         FIRST: Pass(Plan(Recipe(), seeds=(0, 1, 2))),
-        "b": Pass(Plan(Recipe(), seeds=(3, 4, 5)), half="upper"),
-        "c": Pass(Plan(Recipe(), seeds=(3, 4, 5)), half="lower"),
+        "b": Pass(Plan(Recipe(), seeds=(3, 4, 5, 6)), classes="weak"),
     },
+    versions=((FIRST,), (FIRST, "b")),
 )
 
 TOY_DARTS = Embedded(
@@ -76,7 +88,7 @@ MACRO = Embedded(
     {FIRST: Pass(Plan(Recipe(channels=8, learning_rate=0.1), seeds=(0, 1, 2), space="macro"))},
 )
 
-MADE: Mapping[str, Embedded] = {"nb201": NB201, "toy-darts": TOY_DARTS}
+MADE: Mapping[str, Embedded] = {"nb201": NB201, "toy-darts": TOY_DARTS, "macro": MACRO}
 
 
 def made(space: str) -> Embedded:

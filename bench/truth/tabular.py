@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from bench.errors import NoSuchEntry
 from bench.spaces.space import Genotype, Population
 from bench.truth import Kind, Reference, Target
-from bench.truth.column import MEAN
+from bench.truth.column import MEAN, OWN
 from bench.truth.reliability import split_tau, stepped_up
 from bench.truth.table import Table
 
@@ -115,12 +115,18 @@ def _targets(table: Table) -> Iterator[Target]:
     """The targets that the table can score, without a validation part that lacks what the test part has."""
     own = [c.epochs for c in table.columns if c.quantity[:3] == ("accuracy", "patches", "test")]
     patches = [Target("patches", ("patches", "valid"), ("patches", "test"), max(own), MEAN)] if own else []
-    for target in [*OFFICIAL.values(), MACRO, *patches]:
+    for target in [*OFFICIAL.values(), MACRO, *patches, *_of_others(table)]:
         tested = _present(table, target.test, target.epochs)
         if not tested.any():
             continue
         validated = tested & _present(table, target.valid, target.epochs)
         yield target if (validated == tested).all() else replace(target, valid=None)
+
+
+def _of_others(table: Table) -> Iterator[Target]:
+    """One for each data set that somebody else named."""
+    for dataset, epochs in sorted({(c.dataset, c.epochs) for c in table.columns if c.dataset.startswith(OWN)}):
+        yield Target(dataset.removeprefix(OWN), (dataset, "valid"), (dataset, "test"), epochs, MEAN)
 
 
 def _present(table: Table, key: tuple[str, str] | None, epochs: int) -> NDArray[np.bool_]:

@@ -27,11 +27,14 @@ SMALL = {
     "population": "3",
     "generations": "2",
     "share": "2",
+    "images": "16",
 }
 """Numbers that are set to less wherever a method has them, at any depth."""
 
 LABELS = sorted(methods.variants())
-KINDS = list({type(methods.get(label)): label for label in reversed(LABELS)}.values())
+SELDOM = ("blank-pt", "snas-pt", "beta-darts", "sdarts", "reinmax", "nwot", "jacov")
+"""What differs little from what is tried under another label: by default they are not."""
+KINDS = list({type(methods.get(label)): label for label in reversed(LABELS) if label not in SELDOM}.values())
 """One label for every class of methods."""
 
 SPACES = sorted(spaces.SPACES)

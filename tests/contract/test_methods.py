@@ -48,7 +48,8 @@ def _cases() -> Iterator[Any]:
     """Every method on every space; on the larger ones one of each class of methods, and the others slow."""
     for space in contract.SPACES:
         for label in contract.LABELS:
-            often = space == SMALLEST or label in contract.FEWER.get(space, contract.KINDS)
+            often = space == SMALLEST and label not in contract.SELDOM
+            often = often or label in contract.FEWER.get(space, contract.KINDS)
             yield pytest.param(label, space, marks=() if often else pytest.mark.slow)
 
 

@@ -1,6 +1,6 @@
 "use strict";
 /* A chart from columns: supernetChart(place, content, looks) gives a function that draws the series it is told to.
-   content: x and y (column, title, scale, start), marks [kind, shape], series, run, panel, low, high, tell, columns. */
+   content: x and y (column, title, scale, start), marks [kind, shape], series, run, panel, head, low, high, tell, columns. */
 function supernetChart(place, content, looks) {
   const SVG = "http://www.w3.org/2000/svg";
   const column = (name) => {
@@ -18,6 +18,7 @@ function supernetChart(place, content, looks) {
   });
   const runs = content.run ? column(content.run) : null;
   const panels = content.panel ? column(content.panel) : null;
+  const heads = content.head ? column(content.head) : null;
   const lows = content.low ? column(content.low) : null;
   const highs = content.high ? column(content.high) : null;
   const shapes = new Map(content.marks);
@@ -148,6 +149,12 @@ function supernetChart(place, content, looks) {
       const title = document.createElement("p");
       title.textContent = lookOf(name).name;
       box.append(title);
+      const told = heads && rows.map((row) => heads[row]).find((words) => words !== null && words !== "");
+      if (told) {
+        const small = document.createElement("small");
+        small.textContent = told;
+        title.append(" ", small);
+      }
     }
     parent.append(box);
     const svg = make("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", tabindex: 0 }, box);

@@ -1,13 +1,17 @@
 "use strict";
 /* What the page can do beyond being read: sort, filter, show one run. The address after # holds all of it:
-   #section or #run/KEY, then ?setting=…&target=…&protocol=…&methods=a,b&sort=… so that a view can be sent on. */
+   #section, then ?view=…&setting=…&target=…&protocol=…&methods=a;b&find=…&sort=… so that it can be sent on. A view is one
+   setting and protocol: its answer on the first screen, and its tables, figures and runs below. */
 (() => {
   const root = document.documentElement;
   const looks = JSON.parse(document.getElementById("looks").textContent);
   const labels = Object.keys(looks);
   const byId = (id) => document.getElementById(id);
   const all = (selector, within = document) => [...within.querySelectorAll(selector)];
-  const state = { setting: "", target: "", protocol: "", methods: new Set(labels) };
+  const state = { view: "", setting: "", target: "", protocol: "", find: "", methods: new Set(labels) };
+  const views = all("#views a[data-view]");
+  const ownOf = (link) => ({ setting: link ? link.dataset.slug : "", protocol: link ? link.dataset.protocol : "", target: "", find: "" });
+  const viewOf = (id) => views.find((link) => link.dataset.view === id);
 
   /* Sorting */
 
@@ -52,46 +56,57 @@
 
   /* Filters */
 
-  const chosen = (label) => {
+  const chosen = (label, protocol = state.protocol) => {
     const look = looks[label];
     if (!look) return true;
-    return state.methods.has(label) && (!state.protocol || look[4] === "both" || look[4] === state.protocol);
+    return state.methods.has(label) && (!protocol || look[4] === "both" || look[4] === protocol);
   };
   const fits = (element) => {
     const { setting, target } = element.dataset;
     if (state.setting && setting !== undefined && !setting.split(" ").includes(state.setting)) return false;
     return !(state.target && target && target !== state.target);
   };
-  const filtered = () => Boolean(state.setting || state.target || state.protocol || state.methods.size < labels.length);
+  const holds = (element) => !state.find || element.textContent.toLowerCase().includes(state.find.toLowerCase());
+  const both = (element) => Boolean(element.closest("#chapter-protocols, #chapter-claims, #chapter-parts"));
+  const protocolOf = (element) => (both(element) ? "" : state.protocol);  // these compare the two
   function apply() {
-    all("[data-setting], [data-target]").forEach((element) => {
-      if (!element.classList.contains("run")) element.hidden = !fits(element);
+    all("[data-setting], [data-target]").forEach((element) => { element.hidden = !fits(element); });
+    all("#chapters tr[data-m], #runs tr[data-m]").forEach((row) => {
+      row.hidden = !chosen(row.dataset.m, protocolOf(row)) || !fits(row);
     });
-    all("tr[data-m]").forEach((row) => {
-      row.hidden = !chosen(row.dataset.m) || !fits(row);
+    all("#runs tbody tr").forEach((row) => { if (!row.hidden) row.hidden = !holds(row); });
+    if (state.find) all(".item").forEach((item) => { if (!item.hidden) item.hidden = !holds(item.closest(".group").querySelector("h3")) && !holds(item); });
+    const empty = (part, inner) => !all(inner, part).some((one) => !one.hidden);
+    all(".item .scroll").forEach((part) => {
+      if (fits(part)) part.hidden = all("tbody tr", part).length > 0 && empty(part, "tbody tr");
     });
-    all(".group").forEach((group) => {
-      group.hidden = !all(".item", group).some((item) => !item.hidden);
+    all(".group").forEach((group) => { group.hidden = empty(group, ".item"); });
+    all(".chapter").forEach((chapter) => {
+      chapter.hidden = empty(chapter, ".group");
+      all(`li[data-chapter="${chapter.id.replace("chapter-", "")}"]`).forEach((entry) => { entry.hidden = chapter.hidden; });
     });
-    const partial = state.protocol || state.methods.size < labels.length;
-    root.classList.toggle("filtered", Boolean(partial));
-    const shown = labels.filter(chosen).length;
+    all(".answer").forEach((answer) => { answer.hidden = Boolean(state.view) && answer.dataset.view !== state.view; });
+    views.forEach((link) => {
+      if (link.dataset.view === state.view) link.setAttribute("aria-current", "true");
+      else link.removeAttribute("aria-current");
+    });
     byId("methods-said").textContent = state.methods.size === labels.length ? "all" : `${state.methods.size} of ${labels.length}`;
-    byId("filter-said").textContent = filtered()
-      ? `Shown: ${shown} of ${labels.length} methods. Pictures and captions are of all methods; tables and drawn charts follow the filters.`
-      : "";
-    byId("filter-setting").value = state.setting;
-    byId("filter-target").value = state.target;
-    byId("filter-protocol").value = state.protocol;
+    const said = [];
+    if (state.find) said.push(`that hold \u201c${state.find}\u201d`);
+    if (state.methods.size < labels.length) said.push(`of ${state.methods.size} of ${labels.length} methods`);
+    if (state.target) said.push(`scored on ${state.target}`);
+    byId("filter-said").textContent = said.length ? `Shown below: tables, figures and runs ${said.join(", ")}. Captions speak of all.` : "";
+    for (const name of ["setting", "target", "protocol"]) byId(`filter-${name}`).value = state[name];
+    if (document.activeElement !== byId("filter-text")) byId("filter-text").value = state.find;
     all("#filter-methods input").forEach((box) => { box.checked = state.methods.has(box.value); });
-    charts.forEach((chart) => chart.update(chosen));
+    charts.forEach((chart) => chart.update(accepted(chart)));
   }
 
   /* Charts: drawn when they come near the window, at once where that cannot be told or paper is near. */
 
+  const accepted = (chart) => (label) => chosen(label, protocolOf(chart.place));
   const charts = all(".chart").map((place) => {
     const figure = place.closest("figure");
-    const picture = figure.querySelector("img");
     const note = figure.querySelector(".chart-note");
     const content = JSON.parse(byId(place.dataset.plot).textContent);
     const chart = { drawn: false, update: (accepts) => { if (chart.drawn) chart.redraw(accepts); } };
@@ -99,21 +114,9 @@
       if (chart.drawn) return;
       chart.drawn = true;
       chart.redraw = supernetChart(place, content, looks);
-      const bar = document.createElement("div");
-      bar.className = "bar";
-      const toggle = document.createElement("button");
-      toggle.type = "button";
-      const show = (interactive) => {
-        place.hidden = !interactive;
-        picture.hidden = interactive;
-        if (note) note.hidden = !interactive;
-        toggle.textContent = interactive ? "Show the picture as printed" : "Show the chart with values";
-      };
-      toggle.addEventListener("click", () => show(place.hidden));
-      bar.append(toggle);
-      figure.prepend(bar);
-      show(true);
-      chart.redraw(chosen);
+      place.hidden = false;
+      if (note) note.hidden = false;
+      chart.redraw(accepted(chart));
     };
     return Object.assign(chart, { place: figure });
   });
@@ -131,9 +134,9 @@
   window.addEventListener("resize", () => {  // turned round, or made narrow: the letters keep their size
     if (Math.abs(window.innerWidth - wide) < 40) return;
     wide = window.innerWidth;
-    charts.forEach((chart) => chart.update(chosen));
+    charts.forEach((chart) => chart.update(accepted(chart)));
   });
-  window.addEventListener("beforeprint", () => { if (root.classList.contains("filtered")) drawAll(); });
+  window.addEventListener("beforeprint", () => charts.filter((chart) => chart.place.closest(".item:not([hidden])")).forEach((chart) => chart.draw()));
 
   /* The address */
 
@@ -143,9 +146,12 @@
     const cut = hash.indexOf("?");
     const path = cut < 0 ? hash : hash.slice(0, cut);
     const asked = new URLSearchParams(cut < 0 ? "" : hash.slice(cut + 1));
-    state.setting = asked.get("setting") || "";
-    state.target = asked.get("target") || "";
-    state.protocol = asked.get("protocol") || "";
+    const plain = !asked.has("setting");
+    const first = plain && views.length ? views[0].dataset.view : "";
+    view(viewOf(asked.get("view")) ? asked.get("view") : first);
+    for (const name of ["setting", "target", "protocol", "find"]) if (asked.has(name)) state[name] = asked.get(name);
+    if (!asked.has("target")) state.target = "";
+    if (!asked.has("find")) state.find = "";
     state.methods = new Set(asked.has("methods") ? asked.get("methods").split(";").filter((label) => label in looks) : labels);
     apply();
     if (asked.has("draw")) drawAll();
@@ -154,37 +160,38 @@
       const table = byId(id) && byId(id).querySelector("table.sortable");
       if (table) sort(table, Number(column), way === "down" ? -1 : 1);
     }
-    route(path);
-  }
-  function route(path) {
     const target = path && byId(path);
-    const run = target && target.classList.contains("run") ? target : null;
-    root.classList.toggle("routed", Boolean(run));
-    all(".run.shown").forEach((page) => page.classList.remove("shown"));
-    if (run) {
-      run.classList.add("shown");
-      document.title = `${run.querySelector("h3").textContent}: supernet-bench`;
-      window.scrollTo(0, 0);
-      const heading = run.querySelector("h3");
-      heading.tabIndex = -1;
-      heading.focus({ preventScroll: true });
-      return;
+    if (target) {
+      const folded = target.closest("details");
+      if (folded) folded.open = true;
+      target.scrollIntoView();
     }
-    document.title = "supernet-bench: report";
-    if (target) target.scrollIntoView();
+  }
+  function view(id) {  // its setting and protocol; none: all of them
+    const link = viewOf(id);
+    state.view = link ? id : "";
+    Object.assign(state, { setting: ownOf(link).setting, protocol: ownOf(link).protocol });
   }
   function write() {
     const asked = new URLSearchParams();
-    for (const name of ["setting", "target", "protocol"]) if (state[name]) asked.set(name, state[name]);
+    const link = viewOf(state.view);
+    if (link && link !== views[0]) asked.set("view", state.view);
+    for (const name of ["setting", "target", "protocol", "find"]) if (state[name] !== ownOf(link)[name]) asked.set(name, state[name]);
+    if (!link && views.length) asked.set("setting", state.setting);
     if (state.methods.size < labels.length) asked.set("methods", [...state.methods].join(";"));
     const path = location.hash.slice(1).split("?")[0];
     const text = asked.toString();
-    history.replaceState(null, "", `#${path}${text ? `?${text}` : ""}`);
+    history.replaceState(null, "", text || path ? `#${path}${text ? `?${text}` : ""}` : location.pathname);
     apply();
   }
   for (const name of ["setting", "target", "protocol"]) {
-    byId(`filter-${name}`).addEventListener("change", (event) => { state[name] = event.target.value; write(); });
+    byId(`filter-${name}`).addEventListener("change", (event) => {
+      state[name] = event.target.value;
+      if (name === "setting") state.view = (views.find((link) => link.dataset.slug === state.setting) || { dataset: {} }).dataset.view || "";
+      write();
+    });
   }
+  byId("filter-text").addEventListener("input", (event) => { state.find = event.target.value.trim(); write(); });
   const only = (wanted) => { state.methods = new Set(wanted); write(); };
   byId("filter-methods").addEventListener("change", () => {
     only(all("#filter-methods input").filter((box) => box.checked).map((box) => box.value));
@@ -192,13 +199,20 @@
   byId("methods-all").addEventListener("click", () => only(labels));
   byId("methods-none").addEventListener("click", () => only([]));
   byId("filter-reset").addEventListener("click", () => {
-    Object.assign(state, { setting: "", target: "", protocol: "" });
+    view("");
+    Object.assign(state, { target: "", find: "" });
     only(labels);
   });
   document.addEventListener("click", (event) => {
-    if (!event.target.closest("#filter-methods")) byId("filter-methods").open = false;
+    if (!event.target.closest("#filter-more")) byId("filter-more").open = false;
     const link = event.target.closest("a[href^='#']");
     if (!link) return;
+    if (link.dataset.view && link.closest("#views")) {  // another setting, at the place where one is
+      event.preventDefault();
+      view(link.dataset.view);
+      write();
+      return;
+    }
     const query = location.hash.split("?")[1];  // filters stay while one walks through the page
     if (query && !link.hash.includes("?")) {
       event.preventDefault();
@@ -206,7 +220,11 @@
     }
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") byId("filter-methods").open = false;
+    if (event.key === "Escape") byId("filter-more").open = false;
+    if (event.key === "/" && !/INPUT|SELECT|TEXTAREA/.test(document.activeElement.tagName)) {
+      event.preventDefault();
+      byId("filter-text").focus();
+    }
   });
   window.addEventListener("hashchange", read);
   root.classList.add("ready");

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import tarfile
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from bench.errors import BadTable
 from bench.truth.official.children import Job
+from bench.truth.text import start_of
 
 Kind = Literal["nats-folder", "nats-archive", "nats", "pth", "naslib", "csv", "macro"]
 
@@ -70,6 +72,14 @@ def recognise(path: Path) -> Source:
 
 
 def _kind_of_file(path: Path, start: bytes) -> Kind:
+    if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
+        inside = start_of(path)
+        if inside[257:262] == b"ustar":
+            raise BadTable(f"{path} is a packed tar archive; unpack it and give the folder or file that it holds")
+        if not start.startswith(b"BZh") or (b"," in inside.split(b"\n")[0] and not inside.startswith(b"\x80")):
+            return "csv"
+    if start.startswith(b"PK\x03\x04") and not _is_torch(path):
+        raise BadTable(f"{path} is a zip archive; unpack it and give the file that it holds")
     if start.startswith(b"BZh"):
         if _MEMBER.fullmatch(path.name) or path.name.startswith("meta."):
             raise BadTable(f"{path} is one architecture of a folder; give the folder")
@@ -83,6 +93,15 @@ def _kind_of_file(path: Path, start: bytes) -> Kind:
     if start.startswith(b"\x1f\x8b") or b"," in start.split(b"\n")[0]:
         return "csv"
     raise BadTable(f"{path} is no file that can be imported (it starts with {start[:8]!r}); known: " + _known())
+
+
+def _is_torch(path: Path) -> bool:
+    """Whether a zip archive is one that torch wrote."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("data.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return True  # damaged: whoever reads it says so
 
 
 def _known() -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.errors import BadTable
-from bench.store.files import opened, write_through
+from bench.store.files import is_at, opened, write_through
 from bench.truth.official.measurements import Row
 
 _FORMAT = 1
@@ -21,7 +21,7 @@ class Journal:
     import, or another process, has the file."""
 
     def __init__(self, path: Path, about: Mapping[str, Any]) -> None:
-        self.path = path
+        self.path, self.holds = path, False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream = opened(path)
@@ -51,9 +51,12 @@ class Journal:
     def append(self, size: int, row: Row) -> None:
         """Keep a row; size: of the file that it was read from, bytes."""
         self._write({"size": size, "row": row})
+        self.holds = True
 
     def close(self) -> None:
-        """Let go of the file; it stays."""
+        """Let go of the file; it stays, unless it holds nothing: an import that was refused is in nobody's way."""
+        if not self.holds and is_at(self._stream, self.path):
+            self.path.unlink()
         self._stream.close()
 
     def remove(self) -> None:
@@ -68,6 +71,7 @@ class Journal:
         for number, line in enumerate(self._stream):
             if line.endswith(b"\n"):
                 end += len(line)
+                self.holds = self.holds or number > 0
                 if not number and self._parsed(line) != about:
                     raise BadTable(f"{self.path} is of an import from elsewhere; finish that one, or move it away")
         os.ftruncate(self._stream.fileno(), end)

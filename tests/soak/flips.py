@@ -1,0 +1,132 @@
+"""Flips: one bit of a file of ours is turned, and the file is read. It is refused, or says what it said before."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from bench.errors import BadRecord, BenchError
+from bench.runs import probe
+from bench.scoring import truths
+from bench.search import checkpoints
+from bench.spaces.toy_darts import SPACE as TOY_DARTS
+from bench.store import locks
+from bench.store.files import opened
+from bench.store.record import Results, read_record, read_scores, to_json
+from bench.truth.table import Table
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of file: a good one, and what a reader makes of it, in a form that can be compared."""
+
+    path: Path
+    read: Callable[[Path], Any]
+
+
+@dataclass
+class Count:
+    """What became of the flips of one kind."""
+
+    flips: int = 0
+    refused: int = 0
+    same: int = 0  # read, and saying what it said: a space of JSON, a time stamp in an archive
+    different: int = 0  # read as good and different
+    crashed: int = 0  # another error than the one line
+
+
+def kinds(results: Results, folder: Path) -> Mapping[str, Kind]:
+    """A file of each kind; those of runs are from `results`, which has runs with estimates and scores."""
+    record = next(record for record in results.records() if record.estimates is not None)
+    score = next((results.root / "scores").glob(f"{record.key}.*.json"))
+    row = read_scores(score)[0]
+    partial = results.partial_path("0" * 16)
+    names = np.array([TOY_DARTS.show(TOY_DARTS.population.at(k)) for k in range(40)], dtype=np.str_)
+    partial.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_bytes(probe.to_bytes((names, np.random.default_rng(0).random((40, 2))), "f8"))
+    checkpoint = folder / "00000.npz"
+    note = {name: {"a": [1, 2.5], "b": "text"} for name in sorted(checkpoints.PARTS)}
+    checkpoint.write_bytes(checkpoints.to_bytes(note, {"weights": torch.arange(64.0), "steps": torch.tensor(7)}))
+    claim = folder / ".claim.lock"
+    with opened(claim) as stream:
+        locks._sign(stream, claim)
+    table = folder / "table.parquet"
+    small_table().save(table)
+    return {
+        "record": Kind(results.run_path(record.key), lambda p: to_json(_sealed(read_record(p)))),
+        "score": Kind(score, lambda p: to_json([_sealed(one) for one in read_scores(p)])),
+        "estimates": Kind(results.estimates_path(record.key), lambda p: _arrays(probe.read(p))),
+        "partial estimates": Kind(partial, lambda p: _arrays(probe.read(p))),
+        "truths (the other side of pairs)": Kind(
+            results.truths_path(row.truth, row.target), lambda p: _truths(truths.read(p))
+        ),
+        "checkpoint": Kind(checkpoint, lambda p: _checkpoint(checkpoints.read(p))),
+        "claim": Kind(claim, _claim),
+        "table": Kind(table, lambda p: Table.load(p).checksum),
+    }
+
+
+def small_table() -> Table:
+    """A table of ground truth of few numbers."""
+    from tests.test_score import small_table as made
+
+    return made()
+
+
+def flipped(kind: Kind, count: int, seed: int) -> Count:
+    """What becomes of `count` flips, each of a bit drawn at random."""
+    good, whole = kind.read(kind.path), kind.path.read_bytes()
+    rng, found = random.Random(seed), Count()
+    try:
+        for _ in range(count):
+            spoilt = bytearray(whole)
+            spoilt[rng.randrange(len(whole))] ^= 1 << rng.randrange(8)
+            kind.path.write_bytes(spoilt)
+            found.flips += 1
+            try:
+                same = kind.read(kind.path) == good
+            except BenchError:
+                found.refused += 1
+            except Exception:
+                found.crashed += 1
+            else:
+                found.same += same
+                found.different += not same
+    finally:
+        kind.path.write_bytes(whole)
+    return found
+
+
+def _sealed(one: Any) -> Any:
+    """What was read, once it had a seal: taking the seal off is not possible by one bit."""
+    if not one.sealed:
+        raise BadRecord("it has no seal")
+    return one
+
+
+def _arrays(estimates: probe.Estimates) -> Any:
+    return [estimates[0].tolist(), estimates[1].tobytes()]
+
+
+def _truths(found: truths.Truths) -> Any:
+    columns = {name: values.tobytes() for name, values in found.columns.items()}
+    return [found.checksum, found.keys.tolist(), columns]
+
+
+def _checkpoint(found: tuple[dict[str, Any], dict[str, Any]]) -> Any:
+    note, tensors = found
+    return [note, {name: (tensor.dtype, tensor.tolist()) for name, tensor in tensors.items()}]
+
+
+def _claim(path: Path) -> str:
+    with path.open("rb") as stream:
+        owner = locks._owner(stream)
+    if owner == "another process":
+        raise BadRecord("nobody is believed to hold it")
+    return owner
