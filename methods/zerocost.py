@@ -61,8 +61,9 @@ class _Codes(TorchFunctionMode):
 
 
 def synflow(learner: Learner, region: Region, theta: Tensor | None, batch: Batch) -> float:
-    """The logarithm of the sum, over all weights."""
+    """The logarithm of the sum, over all kernels and the head's weights."""
     weights, network = learner.weights, learner.supernet
+    dtype = weights[0].dtype
     kept = [w.detach().clone() for w in weights]
     network.double()  # products of many layers overflow single precision
     try:
@@ -73,10 +74,11 @@ def synflow(learner: Learner, region: Region, theta: Tensor | None, batch: Batch
         with _Linear():
             total = network(torch.ones_like(batch.images[:1]).double(), gates, region).sum()
         slopes = torch.autograd.grad(total, weights, materialize_grads=True)
-        products = [float((w.detach() * slope).sum()) for w, slope in zip(weights, slopes, strict=True)]
+        pairs = zip(weights, slopes, strict=True)
+        products = [float((w.detach() * slope).sum()) for w, slope in pairs if w.ndim > 1]
         return float(np.log(max(sum(products), 1e-300)))
     finally:
-        network.float()
+        network.to(dtype)
         with torch.no_grad():
             for w, value in zip(weights, kept, strict=True):
                 w.copy_(value)

@@ -17,6 +17,10 @@ fingerprints are of what it leaves.
   `pt_project` compares, of `TinyNetworkDartsProj` with operation 3 projected on edge 1;
 - github.com/automl/ConfigurableOptimizer, commit 13bde40eb05bb2027d049b76bf1cffa9b55604fc:
   `update_gradient_matching_scores` on an operation of two kernels, whose gradients are draws 20 to 23;
+- github.com/xiaomi-automl/FairDARTS, commit 270cfc94ef4bf851f359ab5caf741f23316ea7c9, fairdarts: `Network` with both
+  separating losses at weight 10, five cells of 2 channels, on `tests/golden_darts.py` without `none`;
+- github.com/SamsungLabs/zero-cost-nas, commit a43bfbc90c1a02a81fb4397a5e096759e93fbe50: `compute_synflow_per_weight`,
+  summed, and `compute_jacob_cov`, on two architectures; biases of its convolutions, which ours lack, are 0;
 - the package reinmax 0.1.0 of PyPI: `reinmax`;
 - github.com/Sunshine-Ye/Beta-DARTS, commit f3077048c8cf1fef977496f8e46869cb07e73e30: `Architect._backward_step` at
   epoch 30 of 100.
@@ -36,10 +40,11 @@ from torch import Tensor
 
 from bench.images.batches import Batch
 from bench.search.learner import Learner, Schedule
-from bench.spaces.darts import WITH_NONE
-from methods import darts
+from bench.spaces.darts import SPACE, WITH_NONE
+from methods import darts, zerocost
 from methods.darts import Darts
 from methods.drnas import Drnas
+from methods.fairdarts import FairDarts
 from methods.gdas import Gdas
 from methods.gumbel import Heated
 from methods.oles import similarity
@@ -47,6 +52,7 @@ from methods.oneshot import OneShot
 from methods.pcdarts import EDGES, PcDarts
 from methods.perturbed import Perturbation
 from methods.reinmax import second_order
+from methods.rsps import Rsps
 from methods.smoothing import projected
 from tests import golden_darts, golden_net
 from tests.golden_net import fingerprint
@@ -287,3 +293,46 @@ def test_the_similarity_of_oles() -> None:
     own, other = ([golden_net.draw(seed + k, *shape) for k, shape in enumerate(shapes)] for seed in (20, 22))
     alike = [similarity(a, b) for a, b in zip(own, other, strict=True)]
     assert float(torch.stack(alike).mean()) == pytest.approx(-0.009857865, abs=1e-8)
+
+
+GATES = """
+-3.603523109 -1.711997830 -22.112397041 -7.231688383 32.497663430 14.416012205 -0.494628264
+3.249724692 3.604346246 3.265499811 10.850343103 -7.371573364 0.560500525 -0.537813110
+-1.315596059 -0.463751933 -29.542874977 4.554861928 -0.231140827 2.715907832 0.777078283
+-18.724448051 -23.886728207 18.202780187 -0.907069433 -10.050383301 6.551619501 -14.044252216
+-2.432406553 -0.431311371 2.590853497 2.092700719 -2.741893004 -2.979236803 -4.382784845
+6.804358796 3.786187337 21.648916556 0.554650071 -0.392218269 0.224680033 1.412299621
+"""
+
+
+@pytest.mark.parametrize(
+    ("distance", "penalty", "fingerprinted"),
+    [("squared", -0.027700221, -27.807547349), ("absolute", -0.150621698, -27.774581151)],
+)
+def test_fairdarts(distance: Any, penalty: float, fingerprinted: float) -> None:
+    """The loss of alpha and its gradient; six of 28 edges by number, all by their fingerprint."""
+    search = FairDarts(distance=distance)
+    learner: Any = SimpleNamespace(alpha=golden_darts.alpha(), region=SPACE.region)
+    learner.allowed = torch.from_numpy(SPACE.region.mask(8))
+    learner.masked_alpha = lambda: learner.alpha.masked_fill(~learner.allowed, -torch.inf)
+    network = golden_darts.net()
+    learner.loss = lambda batch, theta, region: F.cross_entropy(network(batch.images, theta, region), batch.labels)
+    loss = search.alpha_loss(learner, Batch(golden_darts.images(), golden_darts.LABELS))
+    assert float(loss.detach()) == pytest.approx(5.704864602 + 10 * penalty, abs=1e-7)
+    loss.backward()
+    gradient = learner.alpha.grad[:, 1:].contiguous()
+    assert fingerprint([gradient]) == pytest.approx(fingerprinted, abs=1e-6)
+    if distance == "squared":
+        assert gradient[[0, 5, 13, 14, 20, 27]].numpy() == pytest.approx(_read(GATES), abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("path", "jacov", "synflow"),
+    [((1, 2, 4, 3, 4, 1), -18.830521793, 16.036453286), ((3, 0, 1, 0, 2, 3), -17.799252691, 18.642586037)],
+)
+def test_zero_cost_scores(path: tuple[int, ...], jacov: float, synflow: float) -> None:
+    learner = golden_net.learner(Rsps())
+    batch, alone = Batch(*golden_net.batch()), learner.space.alone(path)
+    assert zerocost.jacov(learner, alone, None, batch) == pytest.approx(jacov, abs=1e-6)
+    assert zerocost.synflow(learner, alone, None, batch) == pytest.approx(synflow, abs=1e-8)
+    assert zerocost.jacov(learner, alone, None, batch) == pytest.approx(jacov, abs=1e-6)  # weights are put back

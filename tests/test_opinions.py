@@ -143,7 +143,7 @@ def test_synflow_is_the_slope_of_scaling_all_weights(monkeypatch: pytest.MonkeyP
         for t in (1 + 1e-6, 1 - 1e-6):
             with torch.no_grad():
                 for w, old in zip(learner.weights, kept, strict=True):
-                    w.copy_(t * old.abs().double())
+                    w.copy_((t if w.ndim > 1 else 1) * old.abs().double())
                 sums.append(float(learner.supernet(ones, None, NB201.alone(genotype)).sum()))
         assert score == pytest.approx(np.log((sums[0] - sums[1]) / 2e-6), abs=1e-5)
 

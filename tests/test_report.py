@@ -385,6 +385,23 @@ def test_verdicts_are_found_in_cells(cell: str, verdict: str) -> None:
     assert markup.verdict_of(cell) == verdict
 
 
+@pytest.mark.parametrize(
+    ("heads", "shown"),
+    [
+        ("Paper | First | Second | n | p | verdict | why", ["Paper", "First", "Second", "verdict", "n", "p", "why"]),
+        ("Method | n | verdict", ["Method", "verdict", "n"]),
+        ("Method | verdict", ["Method", "verdict"]),
+        ("Method | n", ["Method", "n"]),
+    ],
+)
+def test_a_verdict_stands_behind_what_is_compared(heads: str, shown: list[str]) -> None:
+    count = len(heads.split(" | "))
+    rule = "|".join([":--"] * count)
+    (table,) = markup.read(f"| {heads} |\n|{rule}|\n| {heads} |\n", lambda text: "")
+    assert isinstance(table, markup.Table)
+    assert list(table.heads) == list(table.rows[0].cells) == shown
+
+
 def test_columns_are_set_by_what_is_in_them() -> None:
     rows = [
         ("a", "1.0", "2 of 3", "word", "x" * 40, "|nor_conv_3x3~0|+|none~0|none~1|", "–"),
@@ -585,7 +602,8 @@ def test_a_browser_filters_tables_and_charts(study: Results, tmp_path: Path) -> 
     assert [entry.text for entry in chart.classed("legend")[0].all("li")] == ["Largest", "DARTS"]
     assert len(chart.all("svg")) == 3  # the chart and two keys
     panels = next(node for node in items_ if "estimate_vs_truth" in node.attrs["id"]).classed("panel")
-    assert [panel.all("p")[0].text for panel in panels] == ["DARTS"]
+    (title,) = [panel.all("p")[0] for panel in panels]
+    assert re.fullmatch(r"DARTS . 0\.60 \[0\.50, 0\.70\]  n = 3", title.text)  # a panel carries its tau
     assert "2 of" in root.by_id("filter-said").text
     assert not [node for node in visible(root.classed("group")) if not visible(node.classed("item"))]
     assert not [node for node in visible(root.classed("chapter")) if not visible(node.classed("group"))]

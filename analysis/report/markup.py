@@ -188,8 +188,17 @@ def _table(block: Sequence[Token], title: str, method_of: Callable[[str], str]) 
             lines.append([])
         elif token.type == "inline":
             lines[-1].append(_plain(token))
-    heads, *rows = lines
+    heads, *rows = _verdict_first(lines)
     return Table(title, tuple(heads), tuple(_row(cells, method_of) for cells in rows))
+
+
+def _verdict_first(lines: list[list[str]]) -> list[list[str]]:
+    """The lines with their verdict right behind what is compared, so that no one scrolls for it."""
+    heads = lines[0]
+    if "verdict" not in heads:
+        return lines
+    old, new = heads.index("verdict"), heads.index("Second") + 1 if "Second" in heads else 1
+    return [[*cells[:new], cells[old], *cells[new:old], *cells[old + 1 :]] for cells in lines] if new < old else lines
 
 
 def _row(cells: Sequence[str], method_of: Callable[[str], str]) -> Row:

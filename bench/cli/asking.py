@@ -63,6 +63,10 @@ class StudyOptions(Common):
         """The study and its runs, those of all its parts. Raises UnknownName, BadSpec."""
         from bench.runs.study import changed, study_named
 
+        if self.methods:
+            from bench.cli import known, listing
+
+            known.require(self.methods, listing.methods_offered)
         study = changed(
             study_named(self.study),
             methods=self.methods,

@@ -67,11 +67,11 @@ class RunCommand(ClusterOptions):
     Each is charged as if it had trained alone."""
 
     def __call__(self) -> int:
+        study, specs = self.asked()  # first: what it refuses needs no torch
         from bench.runs import agreed, limits
         from bench.runs.run import provenance
         from bench.store.record import Results
 
-        study, specs = self.asked()
         if self.pin:
             print(f"{agreed.agree(self.results, study.name, specs)}: {counted(len(specs), 'run')} of {study.name}")
             return 0
@@ -381,8 +381,6 @@ class Diff(Common):
 
 COMMANDS: dict[str, type[Callable[[], int]]] = {
     "run": RunCommand,
-    "plan": Plan,
-    "collect": Collect,
     "estimate": Estimate,
     "score": ScoreCommand,
     "retrain": Retrain,
@@ -396,6 +394,8 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "naslib": Naslib,
     "seal": Seal,
     "aside": Aside,
+    "plan": Plan,
+    "collect": Collect,
 }
 
 

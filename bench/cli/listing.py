@@ -62,20 +62,9 @@ def rows(what: What, results: Results) -> list[Line]:
         results.check_there()
         return [{**row, "code": _age(row["code"])} for row in index.rows(results, _run_row)]
     if what == "methods":
-        import methods
-        from bench.spaces import SPACES
+        from bench.cli import known
 
-        return [
-            {
-                "method": label,
-                "file": v.file,
-                "settings for": [space for space in SPACES if v.has_settings_for(space)],
-                "about": _first_sentence(v.module),
-                "settings": dict(settings(v.method)),
-                "elsewhere": {space: changes(v.method, method) for space, method in v.elsewhere.items()},
-            }
-            for label, v in methods.offered().items()
-        ]
+        return known.rows(methods_offered)
     if what == "studies":
         from bench.runs.study import STUDIES
 
@@ -107,6 +96,24 @@ def rows(what: What, results: Results) -> list[Line]:
             "operations": ", ".join(s.ops),
         }
         for s in SPACES.values()
+    ]
+
+
+def methods_offered() -> list[Line]:
+    """A row for every method. Imports them all. Raises BadMethod."""
+    import methods
+    from bench.spaces import SPACES
+
+    return [
+        {
+            "method": label,
+            "file": v.file,
+            "settings for": [space for space in SPACES if v.has_settings_for(space)],
+            "about": _first_sentence(v.module),
+            "settings": dict(settings(v.method)),
+            "elsewhere": {space: changes(v.method, method) for space, method in v.elsewhere.items()},
+        }
+        for label, v in methods.offered().items()
     ]
 
 

@@ -26,12 +26,12 @@ class Plan(StudyOptions):
     """More results folders whose records say what runs take."""
 
     def __call__(self) -> int:
+        specs = self.here(*self.asked())  # first: what it refuses needs no torch
         import torch
 
         from bench.runs.expected import Estimator, planned_on
         from bench.store.record import Results
 
-        specs = self.here(*self.asked())
         device = planned_on(self.device)
         torch.set_num_threads(self.threads)
         results = Results(self.results)

@@ -4,7 +4,7 @@ From the nearest of these that there is:
 
 1. records of the same settings from other seeds: what they took;
 2. records of the same method class at the same scale: what they took, times the ratio of what both compute;
-3. what the method will compute (`bench.search.task.Foreseen`), at the pace of passes that are made now, for a second
+3. what the method will compute (`bench.search.task.Foreseen`), at the pace of steps that are made now, for a second
    or two, on this device.
 
 Where records do not say how long a run took in all, the estimates of the probe set are added by pace. A process that
@@ -205,7 +205,7 @@ def planned_on(name: str) -> torch.device:
 
 
 def measured(task: Task, device: torch.device) -> Pace:
-    """The pace of passes that are made now, on weights and images at random; nothing is trained."""
+    """The pace of steps that are made now, on weights and images at random, which go again."""
     shape, space = task.shape, task.space
     supernet = supernet_of(space, shape, Norm(), 0, "pace").to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     generator, rng = torch.Generator().manual_seed(0), task.stream("pace")
@@ -217,10 +217,16 @@ def measured(task: Task, device: torch.device) -> Pace:
     def paths(count: int) -> list[Genotype]:
         return [space.sample(task.region, rng) for _ in range(count)]
 
+    parameters = list(supernet.parameters())
+    descent = torch.optim.SGD(parameters, lr=1e-6, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=True)
+
     def trained(region: Region, weights: torch.Tensor | None) -> float:
         loss = torch.nn.functional.cross_entropy(supernet(batch.images, weights, region), batch.labels)
         if loss.requires_grad:
             loss.backward()
+            torch.nn.utils.clip_grad_norm_(parameters, 5.0)
+            descent.step()
+            descent.zero_grad()
         return 3 * BATCH * task.multiply_adds(region) / 1e9
 
     def scored(count: int) -> float:

@@ -1,0 +1,82 @@
+"""The list of methods, kept so that naming them need not import them, and torch with them.
+
+The file lies in the user's cache folder and can always be made again. It counts only for the very sources that it was
+made from: every file of `bench` and `methods`, by content. Damaged, foreign or absent it is done without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import methods
+from bench import spaces
+from bench.errors import BadRecord, UnknownName
+from bench.images.cache import cache_folder
+from bench.store import seals, strict
+from bench.store.files import content_of, write_atomically
+from bench.store.labels import parsed
+from bench.store.record import to_json
+from bench.store.sources import code_digest
+
+Row = Mapping[str, Any]
+
+NAME = "methods.json"
+
+SETTINGS = ("settings", "elsewhere")
+"""Of a row: what holds tuples, which JSON does not."""
+
+
+def rows(make: Callable[[], list[Row]]) -> list[Row]:
+    """What `make` gives, from the file where that is of these sources. Where methods are imported already, or there are
+    spaces of others, it is made."""
+    folder = cache_folder()
+    imported = any(name.startswith(f"{methods.__name__}.") for name in sys.modules)
+    if folder is None or imported or set(spaces.SPACES) != set(spaces.HOUSE):
+        return make()
+    path, sources = folder / NAME, _digest()
+    kept = _read(path, sources)
+    if kept is not None:
+        return kept
+    made = make()
+    with suppress(BadRecord):  # a cache that cannot be written saves no time, and that is all
+        write_atomically(path, json.dumps(seals.sealed({"sources": sources, "rows": to_json(made)})).encode())
+    return made
+
+
+def require(labels: Iterable[str], make: Callable[[], list[Row]]) -> None:
+    """Raises UnknownName, as `methods.get` does, where one of the labels names no method."""
+    names = [str(row["method"]) for row in rows(make)]
+    for label in labels:
+        if (name := parsed(label)[0]) not in names:
+            raise UnknownName("method", name, names)
+
+
+def _digest() -> str:
+    """Of all sources. Methods are read now, whatever was read of them before."""
+    digest = hashlib.blake2b(f"{sys.version}\0{code_digest()}".encode(), digest_size=16)
+    for path in sorted(file for folder in methods.__path__ for file in Path(folder).glob("*.py")):
+        digest.update(str(path).encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def _read(path: Path, sources: str) -> list[Row] | None:
+    try:
+        content, whole = seals.opened(strict.parsed(content_of(path)))
+        if not whole or content["sources"] != sources:
+            return None
+        return [{k: _as_made(v) if k in SETTINGS else v for k, v in row.items()} for row in content["rows"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _as_made(value: Any) -> Any:
+    """Lists are tuples again."""
+    if isinstance(value, dict):
+        return {name: _as_made(one) for name, one in value.items()}
+    return tuple(map(_as_made, value)) if isinstance(value, list) else value
