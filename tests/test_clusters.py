@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,9 @@ import pytest
 
 from bench import images
 from bench.cli.commands import main
-from bench.errors import BadSpec, Busy, Died
+from bench.errors import BadData, BadSpec, Busy, Died
 from bench.runs.errands import Errand, Needs, packed, sent, unpacked
-from bench.runs.run import Settings, execute, provenance
+from bench.runs.run import Settings, execute, make, provenance
 from bench.runs.slurm_pool import Queue, Resumed, Slurm
 from bench.store.record import Results
 from methods.baselines import RandomArchitecture
@@ -76,6 +77,18 @@ def test_what_comes_back_damaged_is_not_written(tmp_path: Path) -> None:
 def test_other_sources_on_a_node_are_told(tmp_path: Path) -> None:
     parcel = packed(SPECS[0], Settings(tmp_path, made_by={"code": "0" * 16}), False, lambda share: None)
     assert "other sources" in str(parcel.why)
+
+
+def test_a_node_without_the_images_costs_its_run_and_says_so(tmp_path: Path) -> None:
+    spec = replace(SPECS[1], dataset="cifar10")
+    why, made = make(spec, Settings(tmp_path / "results", data=tmp_path), _unheard, False)
+    assert not made
+    assert isinstance(why, BadData)
+    assert "\n" not in str(why)
+
+
+def _unheard(share: float) -> None:
+    return
 
 
 @pytest.mark.parametrize(("pool", "module"), [("ray", "ray"), ("slurm", "submitit")])
@@ -151,8 +164,6 @@ def test_slurm_jobs_that_are_pre_empted_go_on_and_one_that_dies_costs_itself(tmp
 @pytest.mark.slow
 def test_a_study_through_submitit_is_the_serial_one(tmp_path: Path) -> None:
     pytest.importorskip("submitit", reason="submitit is an extra")
-    from bench.runs.run import make
-
     results = Results(tmp_path / "queued")
     jobs: list[Any] = [partial(make, spec, Settings(results.root), debug=False) for spec in SPECS]
     pool = Slurm(results.root, Queue(cluster="local"), look=0.5)

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import methods
+from bench.cli import known, listing
+from bench.errors import UnknownName
 
 ROOT = Path(methods.__file__).parents[1]
 
@@ -33,6 +35,7 @@ def _asked(root: Path, cache: Path, *words: str) -> tuple[str, list[str]]:
     return done.stdout, done.stderr.splitlines()
 
 
+@pytest.mark.slow
 def test_what_is_kept_is_what_is_said_and_goes_with_the_sources(tmp_path: Path) -> None:
     root, cache = tmp_path / "copy", tmp_path / "cache"
     for package in ("bench", "methods"):
@@ -58,9 +61,35 @@ def test_what_is_kept_is_what_is_said_and_goes_with_the_sources(tmp_path: Path) 
     assert told[-1] == "0 True"
 
 
-def test_methods_that_are_imported_are_asked_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from bench.cli import known, listing
+def test_a_list_is_kept_for_its_sources_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    row = {"method": "one", "settings": {"levels": (1, 2)}, "settings for": ["nb201"]}
 
+    def make() -> list[known.Row]:
+        made.append(1)
+        return [row]
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("SUPERNET_BENCH_CACHE", raising=False)
+    monkeypatch.setattr(known, "_imported", lambda: False)
+    assert known.rows(make) == known.rows(make) == [row]
+    assert len(made) == 1
+    with pytest.raises(UnknownName, match="'one'"):
+        known.require(["on"], make)
+    (tmp_path / "own.py").write_text("")
+    monkeypatch.setattr(methods, "__path__", [*methods.__path__, str(tmp_path)])
+    assert known.rows(make) == [row]
+    assert len(made) == 2
+    (tmp_path / "own.py").write_text("VARIANTS = {}")
+    assert known.rows(make) == known.rows(make) == [row]
+    assert len(made) == 3
+    (kept,) = tmp_path.rglob("methods.json")
+    kept.write_text(kept.read_text().replace('"one"', '"two"'))
+    assert known.rows(make) == [row]
+    assert len(made) == 4
+
+
+def test_methods_that_are_imported_are_asked_themselves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     methods.get("darts")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert known.rows(listing.methods_offered) == listing.methods_offered()

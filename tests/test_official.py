@@ -162,7 +162,7 @@ def test_a_naslib_file_says_run_or_mean_by_its_resolution(
 def test_plain_csv_goes_to_its_own_converter(tmp_path: Path) -> None:
     path = tmp_path / "extract.csv"
     path.write_text("index,arch\n0,x\n")
-    with pytest.raises(BadTable, match=r"extract\.csv: column .* is missing"):
+    with pytest.raises(BadTable, match=r"extract\.csv: the first line names no column of architectures"):
         import_official(path, tmp_path / "out.parquet")
 
 
@@ -533,7 +533,8 @@ def test_a_file_under_another_number_is_refused(files: dict[str, Path], tmp_path
     (folder / "000000.pickle.pbz2").rename(folder / "000005.pickle.pbz2")
     for _ in range(2):  # the second time it is read again: a row that is wrong is not kept
         assert "it has index 5, but is number 0" in refusal(folder, tmp_path / "out.parquet")
-    kept = (tmp_path / "out.parquet.partial").read_text().splitlines()[1:]
+    journal = tmp_path / "out.parquet.partial"
+    kept = journal.read_text().splitlines()[1:] if journal.exists() else []
     assert not any(json.loads(line)["row"]["index"] == 5 for line in kept)
 
 

@@ -101,7 +101,11 @@ def test_what_is_no_results_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "label", ["darts", "darts-2nd", "fewshot", "random-best-of-10", "fade-random", "largest", "rsps"]
+    "label",
+    [
+        *("darts", "darts-2nd", "fewshot", "largest", "rsps"),
+        *(pytest.param(label, marks=pytest.mark.slow) for label in ("fade-random", "random-best-of-10")),
+    ],
 )
 def test_what_is_foreseen_is_what_the_meter_counts(label: str) -> None:
     """What is drawn at random has a size that is known on average alone."""

@@ -36,8 +36,7 @@ def rows(make: Callable[[], list[Row]]) -> list[Row]:
     """What `make` gives, from the file where that is of these sources. Where methods are imported already, or there are
     spaces of others, it is made."""
     folder = cache_folder()
-    imported = any(name.startswith(f"{methods.__name__}.") for name in sys.modules)
-    if folder is None or imported or set(spaces.SPACES) != set(spaces.HOUSE):
+    if folder is None or _imported() or set(spaces.SPACES) != set(spaces.HOUSE):
         return make()
     path, sources = folder / NAME, _digest()
     kept = _read(path, sources)
@@ -55,6 +54,10 @@ def require(labels: Iterable[str], make: Callable[[], list[Row]]) -> None:
     for label in labels:
         if (name := parsed(label)[0]) not in names:
             raise UnknownName("method", name, names)
+
+
+def _imported() -> bool:
+    return any(name.startswith(f"{methods.__name__}.") for name in sys.modules)
 
 
 def _digest() -> str:

@@ -73,7 +73,7 @@ def recognise(path: Path) -> Source:
 
 def _kind_of_file(path: Path, start: bytes) -> Kind:
     if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
-        inside = start_of(path)
+        inside = _inside(path)
         if inside[257:262] == b"ustar":
             raise BadTable(f"{path} is a packed tar archive; unpack it and give the folder or file that it holds")
         if not start.startswith(b"BZh") or (b"," in inside.split(b"\n")[0] and not inside.startswith(b"\x80")):
@@ -93,6 +93,14 @@ def _kind_of_file(path: Path, start: bytes) -> Kind:
     if start.startswith(b"\x1f\x8b") or b"," in start.split(b"\n")[0]:
         return "csv"
     raise BadTable(f"{path} is no file that can be imported (it starts with {start[:8]!r}); known: " + _known())
+
+
+def _inside(path: Path) -> bytes:
+    """The first bytes of what is packed; none of a damaged file, of which whoever reads it says so."""
+    try:
+        return start_of(path)
+    except BadTable:
+        return b""
 
 
 def _is_torch(path: Path) -> bool:
