@@ -20,7 +20,7 @@ from bench.nets import nb201
 from bench.nets.mixture import Gates
 from bench.nets.operations import Norm
 from bench.nets.rows import Rowed
-from bench.nets.supernet import supernet_of
+from bench.nets.supernet import network_of, supernet_of
 from bench.search.learner import Learner, Training
 from bench.search.task import Task
 from bench.spaces.layout import Shape
@@ -430,13 +430,13 @@ def test_bayes_refuses(fields: dict[str, Any], words: str) -> None:
 
 
 def test_every_stack_of_a_row_of_two_input_cells_pays_for_its_inputs() -> None:
-    """Against torch's counter: k stacks bring their inputs to width k times."""
+    """Against torch's counter, of the plain form: k stacks bring their inputs to width k times."""
     from torch.utils.flop_counter import FlopCounterMode
 
     from bench.spaces.toy_darts import SPACE as DARTS
 
     space = rows_of(DARTS, [list(DARTS.population)[:3]] * 3)
-    net = supernet_of(space, Shape(4, 1, 10, 3, 16), Norm(), 3, "weights/0")
+    net = network_of(space)(space, Shape(4, 1, 10, 3, 16), Norm(), 3, "weights/0", lean=False)
     for region in (space.region, Region.of([{0}, {1, 2}, {2}])):
         with FlopCounterMode(display=False) as counter, torch.no_grad():
             net(torch.zeros(2, 3, 16, 16), None, region)

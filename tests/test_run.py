@@ -238,7 +238,7 @@ def test_a_failed_run_is_recorded_apart_and_tried_again(results: Path) -> None:
     assert [r.key for r in Results(results).failures()] == [spec.key]
     large = execute(tiny.spec(Broken("memory")), _settings(results))
     assert large.status == "failed"
-    assert re.fullmatch(r"out of memory on cpu after a peak of \d+\.\d GiB; choose a smaller scale, .*", large.message)
+    assert re.fullmatch(r"out of memory on cpu, after a peak of \d+\.\d GiB; choose a smaller scale, .*", large.message)
     outside = execute(tiny.spec(Broken("outside")), _settings(results))
     assert outside.status == "failed"
     assert "is no architecture of toy" in outside.message

@@ -119,7 +119,7 @@ class Slurm:
 
     def _tell(self, index: int, tick: Tick) -> None:
         try:
-            tick(index, float(self._share(index).read_text()))
+            tick(index, float(self._share(index).read_text(encoding="utf-8")))
         except (OSError, ValueError):
             return  # not begun
 

@@ -81,6 +81,7 @@ SCALES: dict[str, Scale] = {
     for scale in (
         Scale("smoke", 4, 1, 512, 256, 0.02, 40, 128),
         Scale("quick", 8, 1, 4_000, 2_000, 0.2, 3_000, 250),
+        Scale("first", 8, 1, 24_000, 6_000, 0.08, 250, 0, "stratified", parts=True, least_steps=10),
         Scale("decisive", 8, 1, 24_000, 6_000, 0.1, 1_000, 0, "stratified", parts=True, least_steps=100),
         Scale("small", 8, 1, 12_000, 6_000, 0.4, 0, 500),
         Scale("mini", 8, 1, 10_000, 5_000, 0.1, 2_000, 200),
