@@ -57,7 +57,7 @@ def progress(setting: Setting, rows: pd.DataFrame, methods: Collection[str] = ()
     Of several studies the smallest that holds all runs of `rows`, and all of `methods` that any does, is meant; else
     the largest. A run that diverged is made; one that failed is not.
     """
-    studies = [s for s in STUDIES.values() if (s.space, s.dataset, s.scale) == _kind(setting)]
+    studies = [s for s in STUDIES.values() if (s.space, s.dataset, s.sized) == _kind(setting)]
     known = [s for s in studies if set(methods) & set(s.labels) or not methods]
     if not known:
         return None

@@ -34,6 +34,7 @@ from analysis.tables import main as main_table
 from analysis.tables.grid import Cell, Grid, latex_escaped, markdown, show
 from bench import spaces
 from bench.errors import BadRecord
+from bench.runs.study import Study
 from bench.scoring.panel import DEFINITIONS
 from bench.spaces.space import Genotype, Population
 from bench.store.files import write_atomically
@@ -906,7 +907,10 @@ def test_protocols_and_base_names_come_from_the_record(results: Results) -> None
     assert loading.base_of("gm-darts(epochs=9)") == "gm-darts(epochs=9)"
 
 
-def test_missing_runs_are_named_with_the_study_that_makes_them(results: Results) -> None:
+def test_missing_runs_are_named_with_the_study_that_makes_them(
+    results: Results, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(missing.STUDIES, "small", Study("small", "of three seeds", "patches", "quick"))
     for seed in (0, 1, 2):
         made_up_run(results, "random", seed, scale=SCALES["quick"])
     made_up_run(results, "gm-darts(protocol=fair)", 0, scale=SCALES["quick"])
@@ -922,13 +926,13 @@ def test_missing_runs_are_named_with_the_study_that_makes_them(results: Results)
     )
     only = missing.progress(setting, rows[rows["label"] == "random"], ("random",))
     assert only is not None
-    assert (only.study.name, only.mark, only.commands) == ("nb201", "", ())  # the smaller study is whole
+    assert (only.study.name, only.mark, only.commands) == ("small", "", ())  # the smaller study is whole
     assert missing.progress(setting, rows, ("of no study",)) is None
     beside = missing.progress(setting, rows[rows["label"] == "random"], ("random", "of no study", "another"))
     assert beside is not None  # those that no study makes are not counted among the study's runs
     assert (beside.made, beside.wanted, beside.mark) == (3, 3, "")
     assert beside.further == "2 further methods that it could show belong to no study of this image set"
-    assert beside.commands == ("python -m bench run nb201 --methods 'of no study' another --seeds 0 1 2",)
+    assert beside.commands == ("python -m bench run small --methods 'of no study' another --seeds 0 1 2",)
 
 
 def test_nothing_is_imported_that_searches_or_knows_the_truth() -> None:

@@ -54,7 +54,7 @@ def test_precision_is_part_of_the_key_where_it_is_not_single() -> None:
 
 def test_a_key_is_what_it_was() -> None:
     """The key of the first committed kind of run, as it was written before any field was added."""
-    (spec,) = changed(STUDIES["nb201"], methods=("darts",), seeds=(0,)).specs()
+    (spec,) = changed(STUDIES["nb201"], methods=("darts",), seeds=(0,), scale="quick").specs()
     assert spec.key == key_of(spec.identity)
     assert COMMITTED.find(spec.key) is not None
 

@@ -69,7 +69,9 @@ def test_sizes_from_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert record.estimates is not None
     assert (record.estimates["probe"], record.estimates["images"]) == (5, 256)
     capsys.readouterr()
-    assert main([*words, "--scale.valid-images", "6001"]) == 1  # a run that cannot be made costs itself alone
+    assert (
+        main([*words, "--scale", "quick", "--scale.valid-images", "6001"]) == 1
+    )  # a run that cannot be made costs itself alone
     assert "not made: scale quick+valid_images=6001 asks for 6,001 valid_images" in capsys.readouterr().out
 
 

@@ -74,7 +74,7 @@ def rows(what: What, results: Results) -> list[Line]:
                 "about": s.about,
                 "runs": len(s.labels) * len(s.seeds),
                 "dataset": s.dataset,
-                "scale": s.scale,
+                "scale": s.sized,
             }
             for s in STUDIES.values()
         ]

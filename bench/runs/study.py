@@ -92,6 +92,11 @@ class Study:
 
         return self.methods or tuple(methods.offered())
 
+    @property
+    def sized(self) -> str:
+        """The name of its scale, with what it changes in it."""
+        return scale_named(self.scale, dict(self.resized)).name
+
     def specs(
         self, settings: Mapping[str, str] | None = None, resized: Mapping[str, str] | None = None
     ) -> list[RunSpec]:
@@ -126,7 +131,14 @@ STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
         Study("smoke", "every method once, in seconds: does it run?", "patches", "smoke", (), seeds=(0,)),
-        Study("nb201", "the first run: each paper's search at equal images (minutes)", "patches", "quick", FIRST),
+        Study(
+            "nb201",
+            "the first run: each paper's search at equal images (ten minutes of two cores)",
+            "patches",
+            "first",
+            FIRST,
+            seeds=(0, 1),
+        ),
         Study(
             "nb201-partition",
             "the five papers' methods, their rivals and ablations, both protocols (some ten hours of one core)",
