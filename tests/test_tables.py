@@ -559,9 +559,7 @@ def test_a_table_of_a_study_that_is_not_whole_says_so(results: Results) -> None:
     sheet = the_sheet(nb201, results)
     assert re.search(r"Partial: 2 of \d+ runs of study nb201 are in it\.", sheet.words)
     drawn = nb201.draw(load(results).frame, results)
-    assert any(
-        re.search(r"`python -m bench run nb201 --methods .*rsps.* --seeds 0 1`", said) for said in drawn.missing
-    )
+    assert any(re.search(r"`python -m bench run nb201 --methods .*rsps.* --seeds 0 1`", said) for said in drawn.missing)
 
 
 def test_a_long_grid_goes_on_in_another_table() -> None:
