@@ -24,8 +24,7 @@ def agree(folder: Path, study: str, specs: Sequence[RunSpec]) -> Path:
     if path.exists():
         check(folder, study, specs, whole=True)
     else:
-        runs = {spec.key: f"{spec.label} seed {spec.seed}" for spec in specs}
-        write_atomically(path, (json.dumps({"study": study, "runs": runs}, indent=1) + "\n").encode())
+        write_atomically(path, (json.dumps({"study": study, "runs": _told(specs)}, indent=1) + "\n").encode())
     return path
 
 
@@ -42,12 +41,17 @@ def check(folder: Path, study: str, specs: Sequence[RunSpec], whole: bool) -> No
         raise BadRecord(f"cannot read the plan {path} ({error}); put back the file that was committed") from None
     if named != study:
         return
-    asked = {spec.key: f"{spec.label} seed {spec.seed}" for spec in specs}
+    asked = _told(specs)
     more = [name for key, name in asked.items() if key not in planned]
     missing = [name for key, name in planned.items() if whole and key not in asked]
     if more or missing:
         said = [f"{counted(len(names), 'run')} {what}, {names[0]} first" for names, what in _named(more, missing)]
         raise BadSpec(f"{path} plans {study} otherwise: {'; '.join(said)}; run what is planned, or in another folder")
+
+
+def _told(specs: Sequence[RunSpec]) -> dict[str, str]:
+    """What a person calls each run, by key."""
+    return {spec.key: f"{spec.label} seed {spec.seed}" for spec in specs}
 
 
 def _named(more: list[str], missing: list[str]) -> list[tuple[list[str], str]]:

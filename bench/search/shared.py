@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Protocol, Self
 
@@ -20,6 +21,7 @@ from torch import Tensor
 
 from bench.search.checkpoints import Account, read, to_bytes
 from bench.search.learner import Fit, Keeper, Learner
+from bench.search.meter import Cost
 from bench.store.files import write_atomically
 from bench.store.locks import waiting
 from bench.store.spec import canonical, described, plain
@@ -27,7 +29,7 @@ from bench.store.spec import canonical, described, plain
 PARTS = {"learner", "earned"}
 """Of the note of a file."""
 
-SUMS = ("forward_images", "backward_images", "gmacs", "supernets", "parameters", "wall_s", "device_s")
+SUMS = tuple(field.name for field in fields(Cost) if field.name != "peak_bytes")
 """What adds up in an account of a phase; its peak of memory does not."""
 
 STAMPS = ("forward_images", "backward_images", "wall_s")
@@ -140,9 +142,7 @@ def added(before: Mapping[str, Any], earned: Mapping[str, Any]) -> dict[str, Any
     """The account after `before` and what was `earned` elsewhere (`between`)."""
     phases = dict(before["phases"])
     for name, more in earned["phases"].items():
-        own = phases.get(name, {**dict.fromkeys(SUMS, 0), "peak_bytes": 0})
-        peak = max(own["peak_bytes"], more["peak_bytes"])
-        phases[name] = {**own, **{field: own[field] + more[field] for field in SUMS}, "peak_bytes": peak}
+        phases[name] = vars(Cost(**phases.get(name, {})) + Cost(**more))
     start = _stamp(before)
     trace = [{**entry, **{field: entry[field] + start[field] for field in STAMPS}} for entry in earned["trace"]]
     return {"phases": phases, "trace": [*before["trace"], *trace], "wall_s": before["wall_s"] + earned["wall_s"]}
