@@ -199,7 +199,8 @@ class ScoreCommand(Common):
     that is there already."""
 
     truth: str = "embedded"
-    """The embedded table, the path of a converted one, or a CSV list of cells of DARTS to fit a surrogate on."""
+    """The embedded table, the path of a converted one, or what a surrogate is fitted on: a CSV list of cells of DARTS,
+    or surrogate:PATH of a table of Accel-NASBench."""
     dataset: str | None = None
     """Only runs that searched this image set; all by default."""
     train_missing: bool = True
