@@ -22,7 +22,7 @@ from bench.cli.clusters import ClusterOptions
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
-from bench.cli.official_commands import Fetch, Import, Naslib
+from bench.cli.official_commands import Fetch, Import, Latency, Naslib
 from bench.cli.outcome import Common, ended, said
 from bench.cli.retraining import Retrain
 from bench.cli.sharing import Collect, Plan
@@ -391,6 +391,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "verify": Verify,
     "diff": Diff,
     "import": Import,
+    "latency": Latency,
     "fetch": Fetch,
     "naslib": Naslib,
     "seal": Seal,

@@ -66,6 +66,37 @@ class Import:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Fit how long every option of a block takes on a device that an imported table of Accel-NASBench measured. The
+    file is a setting of ProxylessNAS: `run --space accel --methods proxyless --set latency=FILE`."""
+
+    table: Path = field(kw_only=False)
+    """The imported table."""
+    device: str = field(kw_only=False)
+    """What was measured: latency_zcu102, latency_vck190, throughput_a100, throughput_3090, …"""
+    out: Path = field(kw_only=False)
+    """The file, which ends in .json."""
+    target: float | None = None
+    """Milliseconds that a search aims at; the median of the measured networks by default."""
+    json: bool = False
+    """Machine-readable output on standard output."""
+    debug: bool = False
+    """Tracebacks instead of one-line errors."""
+
+    def __call__(self) -> int:
+        from bench.spaces import accel
+        from bench.truth.latency import fitted, written
+        from bench.truth.table import Table
+
+        if self.out.suffix != ".json":
+            raise BadSpec(f"{self.out} does not end in .json, as a file of settings does")
+        times = fitted(Table.load(self.table, accel.SPACE.population), self.device)
+        written(times, self.out, self.target)
+        print(json_.dumps({"file": str(self.out), "about": times.about}) if self.json else f"{self.out}: {times.about}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fetch:
     """Fetch files that the program can use but does not bring along, or say where to put them."""
 
