@@ -24,6 +24,7 @@ from bench.retraining.recipes import RECIPES, recipe_named
 from bench.retraining.retrain import Job
 from bench.retraining.training import Share, Training
 from bench.runs import batch as batches
+from bench.runs import room
 from bench.runs.pool import Serial
 from bench.spaces.darts import SPACE
 from bench.spaces.layout import Shape
@@ -220,8 +221,12 @@ def test_memory_is_that_of_weights_and_of_what_the_way_back_needs() -> None:
 
 @ONCE
 def test_what_would_not_fit_is_said_before_it_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(memory, "free", lambda device: 1000)
-    with pytest.raises(BadSpec, match=r"a step of 32 images takes about .* of memory, and cpu has 0 MiB free: choose"):
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "of_device", lambda device: 1000)
+        with pytest.raises(BadSpec, match=r"a step of 32 images takes about .* of memory, and cpu has 0 MiB free: "):
+            retrain.looked_at(_job(tmp_path))
+    monkeypatch.setattr(room, "disk", lambda folder: 1000)
+    with pytest.raises(BadSpec, match=r"a training takes up to .* of disk, and .* has 0 MiB free: make room"):
         retrain.looked_at(_job(tmp_path))
 
 
