@@ -8,6 +8,7 @@ import shlex
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -338,7 +339,7 @@ def test_one_that_another_process_makes_is_waited_for(
     job, claims = _job(tmp_path, recipe=dataclasses.replace(QUICK, epochs=1)), ExitStack()
     results = Results(tmp_path)
     claims.enter_context(results.claim(job.key))
-    monkeypatch.setattr(batches.time, "sleep", lambda seconds: claims.close())
+    monkeypatch.setattr(batches, "time", SimpleNamespace(sleep=lambda seconds: claims.close()))
     told: list[str] = []
     jobs = [partial(retrain.attempted, job)]
     ((_, record, made),) = batches.settled(jobs, [job.key], Serial(), results, lambda at, share: None, told.append)
