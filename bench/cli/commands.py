@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from bench.cli.card import Card
 from bench.cli.clusters import ClusterOptions
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
@@ -387,6 +388,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "list": List,
     "show": Show,
     "describe": Describe,
+    "card": Card,
     "verify": Verify,
     "diff": Diff,
     "import": Import,
