@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.cli.card import Card
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
 from bench.cli.halving import Halve
@@ -228,6 +229,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "list": List,
     "show": Show,
     "describe": Describe,
+    "card": Card,
     "verify": Verify,
     "diff": Diff,
     "import": Import,
