@@ -19,6 +19,7 @@ from typing import Any, Literal
 from bench.cli.card import Card
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
+from bench.cli.evolving import Evolve
 from bench.cli.halving import Halve
 from bench.cli.keeping import Aside, Seal
 from bench.cli.official_commands import Fetch, Import, Latency, Naslib
@@ -225,6 +226,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "halve": Halve,
     "estimate": Estimate,
     "score": ScoreCommand,
+    "evolve": Evolve,
     "retrain": Retrain,
     "list": List,
     "show": Show,
