@@ -198,6 +198,17 @@ def fair(search: L, task: Task, price: Price | None = None) -> tuple[L, Epochs]:
     budget = images * search.base.passes(task.space) * price.pair
     budget += search.base.choices * len(task.images.valid) * price.path(task.region)
     budget += search.base.choosing(task) * price.image(task.region)
+    return fitted(search, task, plan, budget, price)
+
+
+def fitted(
+    search: L, task: Task, plan: Epochs, budget: float, price: Price, of: str = "the passes of its base"
+) -> tuple[L, Epochs]:
+    """The search and the epochs of `plan` so that it costs `budget`, in the unit of `price`; `of` says whose it is.
+
+    Raises BadSpec where no whole steps come near it.
+    """
+    steps = len(task.images.train) // search.base.training.batch
     whole = counted(search, task, plan, price)
     grouping, base = search.grouping.times(budget / whole.total), search.base.shared_out(whole.leaves)
     shrunk = replace(search, grouping=grouping, base=base)
@@ -205,7 +216,7 @@ def fair(search: L, task: Task, price: Price | None = None) -> tuple[L, Epochs]:
     plan = plan.times(max(0.0, (budget - count.cuts - count.choosing) / count.training), steps, task.scale.least_steps)
     cost = counted(shrunk, task, plan, price).total
     if abs(cost / budget - 1) > TOLERANCE:
-        raise BadSpec(_missed(round(cost), round(budget), task.scale.least_steps))
+        raise BadSpec(_missed(of, round(cost), round(budget), task.scale.least_steps))
     return shrunk, plan
 
 
@@ -219,11 +230,8 @@ def foreseen(search: Loop, task: Task, plan: Epochs) -> Foreseen:
     return Foreseen(**by, estimates=count.choosing * gmacs)
 
 
-def _missed(cost: int, budget: int, least_steps: int) -> str:
+def _missed(of: str, cost: int, budget: int, least_steps: int) -> str:
     phases = f", with phases of {least_steps} steps or more" if least_steps > 1 else ""
     least = f"do not buy this search: at the shortest{phases} it takes {cost}"
     nearest = f"are not met by whole steps of this search: at the nearest it takes {cost}"
-    return (
-        f"the passes of its base, {budget}, {least if cost > budget else nearest}; choose a larger scale or "
-        "protocol=paper"
-    )
+    return f"{of}, {budget}, {least if cost > budget else nearest}; choose a larger scale or protocol=paper"
