@@ -181,6 +181,16 @@ def sentences(study: Study) -> list[tuple[str, str]]:
     return [(head, text) for head, text in told if text]
 
 
+def in_short(study: Study) -> str:
+    """How many comparisons are decided, the clearest of them, and what counting gives."""
+    of, decided = study.comparisons, [one for one in study.comparisons if one.verdict in DECIDED]
+    text = f"Of {counted(len(of), 'comparison')} {_word(len(decided))} {_is(decided)} decided"
+    if decided:
+        clearest = min(decided, key=lambda one: one.p)
+        text += f"; the clearest: {clearest.told} ({UNITS[clearest.measure.source]}, {counted(clearest.n, 'pair')})"
+    return " ".join(filter(None, [f"{text}.", _beside_size(study)]))
+
+
 def _verdicts(of: Sequence[Comparison], what: str) -> str:
     """How many are decided, which, and what the others could have shown."""
     if not of:

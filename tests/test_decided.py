@@ -97,6 +97,12 @@ def test_sentences_hold_every_verdict_and_what_the_open_ones_could_have_shown(st
     assert "0.510" in told["Size"]
 
 
+def test_in_short_the_clearest_stands_for_the_decided(study: decided.Study) -> None:
+    told = decided.in_short(study)
+    assert study.comparisons[0].told in told  # of the least p
+    assert study.comparisons[3].told not in told
+
+
 def test_arms_stand_by_cost_with_multiples_of_the_first(study: decided.Study) -> None:
     first, second, size = cells(decided.arms(study))
     assert (first[0], second[0]) == ("Gumbel mixture", "Gumbel, then GM-NAS")

@@ -16,11 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from bench.cli.card import Card
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
 from bench.cli.halving import Halve
 from bench.cli.keeping import Aside, Seal
-from bench.cli.official_commands import Fetch, Import, Naslib
+from bench.cli.official_commands import Fetch, Import, Latency, Naslib
 from bench.cli.outcome import Common, ended, said
 from bench.cli.retraining import Retrain
 from bench.cli.running import RunCommand
@@ -38,7 +39,8 @@ class ScoreCommand(Common):
     that is there already."""
 
     truth: str = "embedded"
-    """The embedded table, the path of a converted one, or a CSV list of cells of DARTS to fit a surrogate on."""
+    """The embedded table, the path of a converted one, or what a surrogate is fitted on: a CSV list of cells of DARTS,
+    or surrogate:PATH of a table of Accel-NASBench."""
     dataset: str | None = None
     """Only runs that searched this image set; all by default."""
     train_missing: bool = True
@@ -227,9 +229,11 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "list": List,
     "show": Show,
     "describe": Describe,
+    "card": Card,
     "verify": Verify,
     "diff": Diff,
     "import": Import,
+    "latency": Latency,
     "fetch": Fetch,
     "naslib": Naslib,
     "seal": Seal,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench.cli.clusters import ClusterOptions
 from bench.cli.outcome import said
-from bench.errors import BadRecord, BenchError, Died, counted
+from bench.errors import BadData, BadRecord, BenchError, Died, counted
 from bench.store import hints
 from bench.store.names import printable
 
@@ -127,7 +127,9 @@ class RunCommand(ClusterOptions):
             except BadRecord as error:  # a record that cannot be trusted costs its own run
                 known[index] = error
         left = [index for index in range(len(specs)) if index not in known]  # no process starts for the others
-        jobs: list[Any] = [partial(make, specs[index], settings, debug=self.debug) for index in left]
+        seen = [one for one in known.values() if not isinstance(one, BenchError)]
+        loaded = self._foretold([specs[index] for index in left], seen, share, workers, console) if left else None
+        jobs: list[Any] = [partial(make, specs[index], settings, debug=self.debug, loaded=loaded) for index in left]
         if self.pool in CLUSTERS:
             todo = [specs[index] for index in left]
             jobs = list(self.errands(self.pool, todo, settings, results, self.debug)) if todo else []
@@ -149,6 +151,33 @@ class RunCommand(ClusterOptions):
         if self.json:
             print(json.dumps([{"key": r.key, "label": r.label, "status": r.status} for r in records]))
         return 0 if len(records) == len(specs) and all(r.status == "done" for r in records) else 1
+
+    def _foretold(self, specs: Sequence[RunSpec], known: Sequence[Any], share: bool, workers: int, console: Any) -> Any:
+        """Say what runs will take, before they start. known: records of the same study. Returns the images that were
+        loaded for that, where this process makes the runs too. Raises BadSpec where they cannot fit."""
+        import torch
+
+        from bench.runs.beforehand import Batch
+        from bench.runs.expected import Estimator, planned_on
+
+        def line(text: str) -> None:
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+        torch.set_num_threads(self.threads)
+        device = planned_on(self.device)
+        estimator = Estimator(known, device, self.data, self.keep_supernet, share, briefly=True)
+        try:
+            each = [estimator.of(spec) for spec in specs]
+            loaded = estimator.images(specs[0].dataset)
+        except BadData as error:  # each run will say so
+            line(f"nothing is known of what this takes: {error}")
+            return None
+        names = [f"{spec.label} seed {spec.seed}" for spec in specs]
+        batch = Batch(names, each, workers, None if self.pool in CLUSTERS else device, self.results)
+        line(batch.check())
+        if late := batch.beyond(self.time_limit):
+            line(late)
+        return loaded if self.pool == "serial" and len({spec.dataset for spec in specs}) == 1 else None
 
 
 def _supernets_of(records: Sequence[Any], results: Any) -> str:
