@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import BadMethod, UnknownName
+from bench.errors import BadMethod, BadSpec, UnknownName
 from bench.spaces import SPACES
 
 STATED = "nb201"
@@ -78,6 +78,19 @@ def get(label: str, space: str = STATED) -> Any:
     if label not in known:
         raise UnknownName("method", label, known)
     return known[label].on(space)
+
+
+def part(name: str) -> Any:
+    """The class that an identity names so, of a method or of a part that methods are put together from: `darts.Darts`
+    is `Darts` of `methods/darts.py`. Raises BadSpec where there is none, BadMethod where its file cannot be imported.
+    """
+    file, _, within = name.partition(".")
+    found = _imported(file) if file in modules() else None
+    for word in within.split("."):
+        found = getattr(found, word, None)
+    if not isinstance(found, type) or not hasattr(found, "version"):
+        raise BadSpec(f"there is no {name!r} among the methods")
+    return found
 
 
 def _offered_by(name: str, module: ModuleType) -> Iterator[tuple[str, Variant]]:

@@ -16,20 +16,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import Parameter
 
 from bench.cli.clusters import ClusterOptions
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
 from bench.cli.keeping import Aside, Seal
+from bench.cli.list_command import List
 from bench.cli.official_commands import Fetch, Import, Naslib
-from bench.cli.outcome import Common, ended, said
+from bench.cli.outcome import Common, ended, said, told
+from bench.cli.rerun import Rerun
 from bench.cli.retraining import Retrain
 from bench.cli.sharing import Collect, Plan
 from bench.cli.verify import Verify
 from bench.errors import BadRecord, BadSpec, BenchError, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
-from bench.store.names import plain_terminal, printable
+from bench.store.names import plain_terminal
 from bench.store.typed import parsed, program
 
 if TYPE_CHECKING:
@@ -139,14 +143,14 @@ class RunCommand(ClusterOptions):
         records = [one for one in known.values() if not isinstance(one, BenchError)]
         with Report(names, [spec.label for spec in specs], workers, console, self.results / LOG) as report:
             for index, there in known.items():
-                report.finish(index, _told(there, False, self.results))
+                report.finish(index, told(there, False, self.results))
 
             def tick(at: int, share: float) -> None:
                 report.tick(left[at], share)
 
             keys = [specs[index].key for index in left]
             for at, record, made in settled(jobs, keys, pool, results, tick, partial(said, root=self.results)):
-                report.finish(left[at], _told(record, made, self.results))
+                report.finish(left[at], told(record, made, self.results))
                 if not isinstance(record, BenchError):
                     records.append(record)
         if self.keep_supernet:
@@ -165,32 +169,6 @@ def _supernets_of(records: Sequence[Any], results: Any) -> str:
     said = f"{counted(len(kept), 'run')} with kept supernets ({told(size, count)}) in {results.root / 'supernets'}"
     without = len(records) - len(kept)
     return said + (f"; {without} without: made before this was asked for, or without a supernet" if without else "")
-
-
-def _told(record: Any, made: bool, folder: Path) -> str:
-    """One line about the outcome of a run, made now or found, or why there is none."""
-    from bench.runs.progress import duration
-
-    if isinstance(record, Died):
-        return str(record)
-    if isinstance(record, BenchError):
-        return printable(hints.addressed(f"not made: {record}", folder))
-    said = f"{record.status} in {duration(record.cost['wall_s'])}" if made else f"{record.status} already"
-    if record.architecture and made:
-        said += f", chose {record.architecture}{_estimated(record)}"
-    return printable(said + (f": {_last_line(record.message)}" if record.message else ""))
-
-
-def _estimated(record: Any) -> str:
-    """What the search itself thinks of its choice; the truth comes later, by `score`."""
-    known = {candidate.genotype: candidate.estimate for candidate in record.candidates}
-    estimate = known.get(record.genotype)
-    return "" if estimate is None else f", by its own estimate {100 * estimate:.1f} %"
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,25 +307,6 @@ def _unfit(record: Any, truths: Sequence[Any], dataset: str | None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class List(Common):
-    """List runs, or what can be named: methods, studies, datasets, scales, spaces.
-
-    Of a run, the column `code` says whether it was made by all the sources of `bench` and `methods` as they are now.
-    `older` speaks of the sources as a whole: what was changed since need not be what the run is made of.
-    """
-
-    what: Literal["runs", "methods", "studies", "datasets", "scales", "spaces"] = field(default="runs", kw_only=False)
-    """Runs, or what can be named."""
-    all: bool = False
-    """All settings of methods too, as --set takes them; --json has them always."""
-
-    def __call__(self) -> int:
-        from bench.cli import listing
-
-        return listing.show_list(self.what, self.results, self.all, self.json)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Show(Common):
     """Show one run: its configuration, choice, cost by phase and scores."""
 
@@ -367,16 +326,22 @@ class Diff(Common):
     a: str = field(default="", kw_only=False)
     """The key of a run, or its beginning."""
     b: str = field(default="", kw_only=False)
-    """The key of the other, or its beginning."""
+    """The key of the other, or its beginning; with --with it may be left out, and is the same key there."""
+    beside: Annotated[
+        Path | None, Parameter(name="--with", help="The results folder of the other, where it is another one.")
+    ] = None
     all: bool = False
     """What is the same, too."""
 
     def __call__(self) -> int:
         from bench.cli import compare
 
-        if not self.b:
-            raise BadSpec("diff takes two keys; `python -m bench list` shows them")
-        return compare.show_diff(self.a, self.b, self.results, self.all, self.json)
+        if not self.b and self.beside is None:
+            raise BadSpec(
+                "diff takes two keys, or one and --with FOLDER for the same run there; `python -m bench list` shows "
+                "the keys"
+            )
+        return compare.show_diff(self.a, self.b, self.results, self.all, self.json, self.beside)
 
 
 COMMANDS: dict[str, type[Callable[[], int]]] = {
@@ -388,6 +353,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "show": Show,
     "describe": Describe,
     "verify": Verify,
+    "rerun": Rerun,
     "diff": Diff,
     "import": Import,
     "fetch": Fetch,
@@ -415,7 +381,11 @@ def _parsed(words: Sequence[str]) -> Callable[[], int] | None:
     app = program("supernet-bench", help=__doc__, version=_version)
     for place, (name, command) in enumerate(COMMANDS.items()):
         app.command(command, name=name, sort_key=place)
-    asked: Callable[[], int] | None = parsed(app, words)
+    app.register_install_completion_command(help="Make the TAB key complete commands and options: see docs/use.md.")
+    try:
+        asked: Callable[[], int] | None = parsed(app, words)
+    except OSError as error:  # of --install-completion, which alone writes here
+        raise BenchError(f"cannot write the completion: {error.filename}: {error.strerror}; mend that first") from None
     return asked
 
 

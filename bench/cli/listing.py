@@ -35,32 +35,28 @@ _DECIMALS = {
     **dict.fromkeys(("valid", "test", "regret_test"), 2),  # percent, of some thousand images
     **dict.fromkeys(("tau", "tau_top10", "ceiling", "coverage"), 4),  # shares
     **dict.fromkeys(("gmacs", "wall_s", "device_s"), 2),
+    "seconds": 1,
 }
 
 
+COSTS = ("forward_images", "backward_images", "supernets", "gmacs", "device_s", "peak_bytes")
+"""Totals of a run that `list` knows as columns."""
+
+RUN_COLUMNS = (
+    *("key", "method", "space", "dataset", "scale", "seed", "status", "seconds", "architecture", "code", "seal"),
+    *(*COSTS, "device", "started"),
+)
+"""What `list` says of a run, all of it."""
+
 MANY = 1_000
 """Rows beyond which a table on a terminal is plain too: one that is drawn takes a second for each thousand."""
-
-
-def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> int:
-    """Print one list; `everything`: the settings of methods too. The exit code is 1 where files were skipped. Raises
-    BadRecord where there is no such folder."""
-    results = Results(folder)
-    table = rows(what, results)
-    if as_json:
-        print(json.dumps(to_json(table)))
-    elif not table:
-        print(_none(results))
-    else:
-        show([_readable(row, everything) for row in table])
-    return ended(results, 0)
 
 
 def rows(what: What, results: Results) -> list[Line]:
     """The rows of one list, as JSON has them. Raises BadRecord where runs are asked for and there is no such folder."""
     if what == "runs":
         results.check_there()
-        return [{**row, "code": _age(row["code"])} for row in index.rows(results, _run_row)]
+        return [{**row, "code": _age(row["code"])} for row in index.rows(results, _indexed)]
     if what == "methods":
         from bench.cli import known
 
@@ -117,7 +113,7 @@ def methods_offered() -> list[Line]:
     ]
 
 
-def _readable(row: Line, everything: bool) -> Line:
+def readable(row: Line, everything: bool) -> Line:
     """A row as a person reads it."""
     if "probe" in row:
         return {**row, "probe": row["probe"] or "all"}
@@ -163,7 +159,7 @@ def _first_sentence(module: ModuleType) -> str:
     return re.split(r"(?<=\.) ", text, maxsplit=1)[0]
 
 
-def _none(results: Results) -> str:
+def none(results: Results) -> str:
     return f"{results.root} holds no runs; make some with {results.command('run')}"
 
 
@@ -188,6 +184,16 @@ def _run_row(record: Record) -> Line:
     }
 
 
+def _indexed(record: Record) -> Line:
+    """The row of a run with all of `RUN_COLUMNS`, as the index keeps it."""
+    return {
+        **_run_row(record),
+        **{name: record.cost[name] for name in COSTS},
+        "device": record.place.get("device_name") or record.place.get("device", ""),
+        "started": record.place.get("started", ""),
+    }
+
+
 def show(table: Sequence[Line]) -> None:
     """Print rows, one at least, that share their columns."""
     names = list(table[0])
@@ -208,7 +214,7 @@ def find(results: Results, beginning: str) -> Record:
     results.check_there()
     known = results.keys()
     if not known:
-        raise BadRecord(_none(results))
+        raise BadRecord(none(results))
     listed = f"{results.command('list')} shows them"
     count = counted(len(known), "run")
     if not beginning:
@@ -235,18 +241,24 @@ def show_run(beginning: str, folder: Path, as_json: bool) -> int:
     show([{"field": name, "value": value} for name, value in _flat(about)])
     phases = {"total": {k: v for k, v in record.cost.items() if k != "phases"}, **record.cost["phases"]}
     print()
-    show([{"phase": name, **_rounded(cost)} for name, cost in phases.items()])
+    show([{"phase": name, **rounded(cost)} for name, cost in phases.items()])
     if record.message:
         print("\n" + "\n".join(map(printable, record.message.splitlines())))
     if scores:
         print()
-        show([_rounded({name: {**row.panel, **vars(row)}[name] for name in _SHOWN}) for row in scores])
+        show([rounded({name: {**row.panel, **vars(row)}[name] for name in _SHOWN}) for row in scores])
     return ended(results, 0)
 
 
-def _rounded(row: Line) -> Line:
+def rounded(row: Line) -> Line:
     """The row with as many decimals as mean something; --json has them all."""
-    return {k: f"{v:.{_DECIMALS[k]}f}" if k in _DECIMALS and v is not None else v for k, v in row.items()}
+    return {name: _number(name, value) for name, value in row.items()}
+
+
+def _number(name: str, value: Any) -> Any:
+    if name in _DECIMALS and isinstance(value, (int, float)):
+        return f"{value:.{_DECIMALS[name]}f}"
+    return f"{value:.4g}" if isinstance(value, float) else value
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
