@@ -19,7 +19,8 @@ class Import:
     reads."""
 
     source: Path = field(kw_only=False)
-    """NATS-tss folder or .tar, .pickle.pbz2, .pth, nb201_*.pickle, the extract as CSV, nas-bench-macro_cifar10.json."""
+    """NATS-tss folder or .tar, .pickle.pbz2, .pth, nb201_*.pickle, the extract as CSV, nas-bench-macro_cifar10.json,
+    folder of NAS-Bench-301's results (they become a list in CSV, to fit a surrogate on)."""
     out: Path = field(default=Path("nb201-official.parquet"), kw_only=False)
     """The table."""
     trust: bool = False
@@ -38,7 +39,10 @@ class Import:
     """Tracebacks instead of one-line errors."""
 
     def __call__(self) -> int:
+        from bench import spaces
+        from bench.spaces.darts import DartsSpace
         from bench.truth.official.importing import import_official
+        from bench.truth.official.nb301 import convert_nb301, is_nb301
 
         progress = Ticker("architectures", 1)
         if self.dataset:
@@ -50,6 +54,14 @@ class Import:
             return 0
         if self.column:
             raise BadSpec("--column says what columns are; --dataset NAME says of which data set")
+        if is_nb301(self.source):
+            if self.out.suffix != ".csv":
+                raise BadSpec(f"{self.source} becomes a list in CSV; name it: python -m bench import DIR nb301.csv")
+            space = spaces.get("darts")
+            assert isinstance(space, DartsSpace)
+            said = convert_nb301(self.source, self.out, space)
+            print(json_.dumps({"list": str(self.out)}) if self.json else f"{self.out}: {said}")
+            return 0
         table = import_official(
             self.source,
             self.out,

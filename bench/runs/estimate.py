@@ -29,10 +29,11 @@ from bench.search.kept import AGAIN, Statistics
 from bench.search.task import Task
 from bench.search.trained import deepest
 from bench.spaces.space import Genotype
+from bench.store import seals
 from bench.store.files import write_atomically
 from bench.store.labels import parsed, printed
 from bench.store.record import Record, Results
-from bench.store.spec import Scale, key_of, plain, resized
+from bench.store.spec import Scale, canonical, key_of, plain, resized
 
 ESTIMATED = "estimated"
 """The part of an identity that says by which statistics, where these are not those of training."""
@@ -207,6 +208,7 @@ def _blocks_file(keys: probe.Keys, values: NDArray[np.float64], note: dict[str, 
         columns[f"accuracy_{block}"] = values[:, block, 0].astype("f4")
         columns[f"cross_entropy_{block}"] = values[:, block, 1].astype("f4")
     stream = io.BytesIO()
-    table = pa.table(columns).replace_schema_metadata(note)
+    seal = {probe.SEAL: seals.of_arrays(columns, canonical(note))}
+    table = pa.table(columns).replace_schema_metadata({**note, **seal})
     pq.write_table(table, stream, compression="zstd", compression_level=19)
     return stream.getvalue()

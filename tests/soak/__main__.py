@@ -87,9 +87,9 @@ def told(wanted: Wanted) -> tuple[list[str], bool]:
         )
         add(
             "kills",
-            "SIGKILL of run, score, import, training on demand and analysis at random moments",
+            "SIGKILL at random moments",
             lambda: kills.measured(folder, wanted.kills, seed),
-            lambda found: found["different"] or set(found["codes"]) != {0},
+            lambda found: found["lost"] or found["different"] or set(found["codes"]) != {0},
         )
     lines.append("")
     lines.append(f"Seed {seed}.")
