@@ -85,7 +85,7 @@ def part(name: str) -> Any:
     is `Darts` of `methods/darts.py`. Raises BadSpec where there is none, BadMethod where its file cannot be imported.
     """
     file, _, within = name.partition(".")
-    found = _imported(file) if file in modules() else None
+    found: Any = _imported(file) if file in modules() else None
     for word in within.split("."):
         found = getattr(found, word, None)
     if not isinstance(found, type) or not hasattr(found, "version"):

@@ -140,10 +140,10 @@ def taus(old: Record, at: Results, there: Results) -> list[dict[str, Any]]:
 
 def _taus_of_seeds(record: Record, results: Results) -> dict[tuple[str, str], list[float]]:
     """Of the runs that differ from a record by their seed alone, by truth and data set."""
-    alike = record.identity | {"seed": None}
+    alike = {**record.identity, "seed": None}
     found: dict[tuple[str, str], list[float]] = defaultdict(list)
     for other in results.records():
-        if other.identity | {"seed": None} == alike:
+        if {**other.identity, "seed": None} == alike:
             for score in results.scores_of(other.key):
                 if score.tau is not None:
                     found[score.truth, score.target].append(score.tau)
