@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from bench.cli.check import Check
 from bench.cli.clusters import ClusterOptions
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
@@ -126,6 +127,8 @@ class RunCommand(ClusterOptions):
         )
         if borrowed := study.borrowed():
             console.print(borrowed, highlight=False, soft_wrap=True)
+        for line in () if study.methods else left_out():
+            console.print(f"left out: {line}", highlight=False, markup=False, soft_wrap=True)
         for line in apart({spec.label: spec.identity["method"] for spec in specs}) if share else ():
             console.print(line, highlight=False, soft_wrap=True)
         known: dict[int, Any] = {}
@@ -158,6 +161,13 @@ class RunCommand(ClusterOptions):
         if self.json:
             print(json.dumps([{"key": r.key, "label": r.label, "status": r.status} for r in records]))
         return 0 if len(records) == len(specs) and all(r.status == "done" for r in records) else 1
+
+
+def left_out() -> list[str]:
+    """One line for each plug-in that offers no methods as it should."""
+    import methods
+
+    return methods.broken()
 
 
 def _supernets_of(records: Sequence[Any], results: Any) -> str:
@@ -355,6 +365,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "verify": Verify,
     "rerun": Rerun,
     "diff": Diff,
+    "check": Check,
     "import": Import,
     "fetch": Fetch,
     "naslib": Naslib,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.cli.outcome import Common
-from bench.errors import BadSpec, UnknownName
+from bench.errors import BadSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Describe(Common):
             raise BadSpec("describe takes a method; `python -m bench list methods` shows them")
         known = methods.offered()
         if self.method not in known:
-            raise UnknownName("method", self.method, known)
+            raise methods.unknown(self.method, known)
         own = known[self.method]
         siblings = {label: v for label, v in known.items() if v.file == own.file and label != self.method}
         settings = dict(listing.settings(own.method))

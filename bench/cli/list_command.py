@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Literal
 
-from bench.cli.outcome import Common, ended
+from bench.cli.outcome import Common, ended, said
 from bench.errors import BadSpec, UnknownName, counted
 from bench.store.labels import parsed
 
@@ -37,7 +37,8 @@ class List(Common):
     """List runs, or what can be named: methods, studies, datasets, scales, spaces.
 
     Of a run, the column `code` says whether it was made by all the sources of `bench` and `methods` as they are now.
-    `older` speaks of the sources as a whole: what was changed since need not be what the run is made of.
+    `older` speaks of the sources as a whole: what was changed since need not be what the run is made of. The sources of
+    plug-ins that it was made with count too. A broken plug-in is named at the end, and the exit code is 1.
     """
 
     what: Literal["runs", "methods", "studies", "datasets", "scales", "spaces"] = field(default="runs", kw_only=False)
@@ -87,7 +88,10 @@ class List(Common):
             shown = table if self.columns or self.what == "runs" else [listing.readable(r, self.all) for r in table]
             names = wanted if self.columns or self.what == "runs" else list(shown[0])
             listing.show([listing.rounded({name: _text(row.get(name)) for name in names}) for row in shown])
-        return ended(results, 0)
+        faults = listing.faults(self.what)
+        for line in faults:
+            said(f"skipped: {line}", self.results)
+        return ended(results, 1 if faults else 0)
 
     @property
     def _filters(self) -> dict[str, tuple[Any, ...]]:

@@ -20,7 +20,7 @@ from bench.errors import BadRecord, counted
 from bench.store import index
 from bench.store.names import printable
 from bench.store.record import Record, Results, read_record, to_json
-from bench.store.sources import code_digest
+from bench.store.sources import code_digest, package_digest
 from bench.store.spec import SCALES
 
 Line = Mapping[str, Any]
@@ -44,7 +44,7 @@ COSTS = ("forward_images", "backward_images", "supernets", "gmacs", "device_s", 
 
 RUN_COLUMNS = (
     *("key", "method", "space", "dataset", "scale", "seed", "status", "seconds", "architecture", "code", "seal"),
-    *(*COSTS, "device", "started"),
+    *(*COSTS, "device", "started", "plug_ins"),
 )
 """What `list` says of a run, all of it."""
 
@@ -56,7 +56,7 @@ def rows(what: What, results: Results) -> list[Line]:
     """The rows of one list, as JSON has them. Raises BadRecord where runs are asked for and there is no such folder."""
     if what == "runs":
         results.check_there()
-        return [{**row, "code": _age(row["code"])} for row in index.rows(results, _indexed)]
+        return [_aged(row) for row in index.rows(results, _indexed)]
     if what == "methods":
         from bench.cli import known
 
@@ -80,7 +80,7 @@ def rows(what: What, results: Results) -> list[Line]:
         return [{"dataset": n, "here": images.available(n, None) or "yes"} for n in images.NAMES]
     if what == "scales":
         return [vars(s) for s in SCALES.values()]
-    from bench.spaces import SPACES
+    from bench import spaces
 
     return [
         {
@@ -91,20 +91,30 @@ def rows(what: What, results: Results) -> list[Line]:
             "edges": len(s.edges),
             "operations": ", ".join(s.ops),
         }
-        for s in SPACES.values()
+        for s in spaces.offered().values()
     ]
+
+
+def faults(what: What) -> list[str]:
+    """One line for each plug-in that a list leaves out, because it is broken."""
+    from bench import plugins, spaces
+    from bench.cli import known
+
+    if what == "spaces":
+        return [*plugins.unreadable(), *spaces.broken()]
+    return known.faults() if what == "methods" else []
 
 
 def methods_offered() -> list[Line]:
     """A row for every method. Imports them all. Raises BadMethod."""
     import methods
-    from bench.spaces import SPACES
+    from bench import spaces
 
     return [
         {
             "method": label,
             "file": v.file,
-            "settings for": [space for space in SPACES if v.has_settings_for(space)],
+            "settings for": [space for space in spaces.names() if v.has_settings_for(space)],
             "about": _first_sentence(v.module),
             "settings": dict(settings(v.method)),
             "elsewhere": {space: changes(v.method, method) for space, method in v.elsewhere.items()},
@@ -163,8 +173,12 @@ def none(results: Results) -> str:
     return f"{results.root} holds no runs; make some with {results.command('run')}"
 
 
-def _age(code: str) -> str:
-    return "this" if code == code_digest() else "older"
+def _aged(row: Line) -> Line:
+    """`code`: whether the sources are those of today, of plug-ins too; `plug_ins`: what these are called."""
+    there = row["plug_ins"]
+    now = all(one["code"] == package_digest(name) for name, one in there.items())
+    age = "this" if row["code"] == code_digest() and now else "older"
+    return {**row, "code": age, "plug_ins": ", ".join(f"{name} {one['version']}" for name, one in there.items())}
 
 
 def _run_row(record: Record) -> Line:
@@ -191,6 +205,7 @@ def _indexed(record: Record) -> Line:
         **{name: record.cost[name] for name in COSTS},
         "device": record.place.get("device_name") or record.place.get("device", ""),
         "started": record.place.get("started", ""),
+        "plug_ins": record.place.get("plug_ins", {}),
     }
 
 
