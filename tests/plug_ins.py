@@ -36,9 +36,7 @@ def installed(folder: Path, files: Mapping[str, str]) -> Path:
     return folder
 
 
-def announced(
-    folder: Path, name: str, entries: Mapping[str, Mapping[str, str]] | str, version: str = "0.1"
-) -> None:
+def announced(folder: Path, name: str, entries: Mapping[str, Mapping[str, str]] | str, version: str = "0.1") -> None:
     """The dist-info folder of a distribution; entries by group, or the text of the file."""
     about = folder / f"{name.replace('-', '_')}-{version}.dist-info"
     about.mkdir(parents=True)

@@ -53,8 +53,8 @@ def show_diff(a: str, b: str, folder: Path, everything: bool, as_json: bool, bes
     code is 1 where files were skipped. Raises UnknownName or BadRecord for a key that is not one."""
     results = Results(folder)
     others = results if beside is None else Results(beside)
-    one = listing.find(results, a)
-    other = listing.find(others, b or one.key)
+    one = results.named(a)
+    other = others.named(b or one.key)
     every = fields(one, other, list(results.scores_of(one.key)), list(others.scores_of(other.key)))
     results.damaged |= others.damaged
     shown = [field for field in every if everything or field.differs]

@@ -142,10 +142,9 @@ class List(Common):
         return [*SHOWN, *(SCORED if self.scores else ())] if self.what == "runs" else list(known)
 
     def _none(self, results: Results) -> str:
-        from bench.cli import listing
 
         if self.what != "runs" or not results.keys():
-            return listing.none(results)
+            return results.without_runs
         asked = " ".join(f"--{name} {' '.join(map(str, values))}" for name, values in self._filters.items())
         return f"none of {counted(len(results.keys()), 'run')} in {results.root} is of {asked}"
 

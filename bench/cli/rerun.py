@@ -43,7 +43,6 @@ class Rerun(Common):
     def __call__(self) -> int:
         from rich.console import Console
 
-        from bench.cli import listing
         from bench.runs.again import spec_of
         from bench.runs.pool import Serial
         from bench.runs.progress import Report
@@ -55,7 +54,7 @@ class Rerun(Common):
         if self.threads is not None and self.threads < 1:
             raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more")
         results = Results(self.results)
-        found = {record.key: record for record in (listing.find(results, key) for key in self.keys)}
+        found = {record.key: record for record in map(results.named, self.keys)}
         specs = [spec_of(record) for record in found.values()]  # all of them, before the first is made
         for spec in specs:
             check_images(spec.dataset, self.data)

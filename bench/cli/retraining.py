@@ -119,11 +119,10 @@ class Retrain(Common):
     def _architecture(self, results: Results) -> tuple[str, Genotype, tuple[str, ...]]:
         """Space, architecture, and the run that it was found by. Raises BadRecord, BadSpec, BadGenotype."""
         from bench import spaces
-        from bench.cli import listing
 
         if not _KEY.fullmatch(self.what):
             return self.space, spaces.get(self.space).parse(self.what), ()
-        record = listing.find(results, self.what)
+        record = results.named(self.what)
         if record.genotype is None:
             raise BadSpec(f"run {record.key} chose no architecture: it {record.status}")
         return spaces.judged_by(record.identity["space"]), record.genotype, (record.key,)

@@ -41,14 +41,13 @@ class Verify(Common):
     """Folder of image files."""
 
     def __call__(self) -> int:
-        from bench.cli import listing
         from bench.runs.again import spec_of
         from bench.runs.run import Settings, execute
 
         if not self.keys:
             raise BadSpec("verify takes keys of runs; `python -m bench list` shows them")
         results = Results(self.results)
-        found = [listing.find(results, key) for key in self.keys]
+        found = [results.named(key) for key in self.keys]
         specs = [spec_of(record) for record in found]  # all of them, before the first is made
         if self.into is not None:
             require_without(self.into, [spec.key for spec in specs])

@@ -113,7 +113,9 @@ def _checks(found: Offer, every: bool) -> Iterator[tuple[str, str, Callable[[], 
             yield label, f"runs on {name}", partial(_searched, label, name, True)
         yield label, "stopped and taken up", partial(_in_folder, searches.a_stop, label)
         yield label, "too few images", partial(_few, label)
-        yield label, "sees no ground truth", partial(searches.no_truth, [(label, FIRST)])
+    if found.methods:
+        cases = [(label, FIRST) for label in found.methods]
+        yield found.package, "sees no ground truth", partial(searches.no_truth, cases)
 
 
 def _searched(label: str, space: str, seeds: bool) -> None:

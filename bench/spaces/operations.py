@@ -244,6 +244,7 @@ def operation(name: str) -> Operation:
 
 def register(new: Operation) -> Operation:
     """Make an operation of your own known by its name, in this process. Raises BadSpace where another has that name."""
-    if OPERATIONS.setdefault(new.name, new) != new:
+    known = OPERATIONS.setdefault(new.name, new)
+    if known != new:
         raise BadSpace(f"there is another operation {new.name!r}; give yours a name of its own")
-    return new
+    return known
