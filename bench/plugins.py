@@ -121,20 +121,23 @@ def _announced(path: tuple[str, ...]) -> tuple[tuple[Entry, ...], tuple[str, ...
 
 
 def _entry(point: metadata.EntryPoint) -> Entry:
-    dist = point.dist
-    name = None if dist is None else dist.metadata["Name"]
-    return Entry(point.group, point.name, point.value, name or "a package without a name", _version(dist))
+    return Entry(point.group, point.name, point.value, *_about(point.dist))
 
 
-def _version(dist: metadata.Distribution | None) -> str:
-    return "unknown" if dist is None else str(dist.metadata["Version"] or "unknown")
+def _about(dist: metadata.Distribution | None) -> tuple[str, str]:
+    """Name and version of a distribution, as far as it says them."""
+    unknown = "a package without a name", "unknown"
+    try:
+        return unknown if dist is None else (str(dist.metadata["Name"]), str(dist.metadata["Version"]))
+    except (TypeError, KeyError, OSError):  # its METADATA is not there
+        return unknown
 
 
 def _one_by_one() -> tuple[list[metadata.EntryPoint], list[str]]:
     found: dict[str, list[metadata.EntryPoint]] = {}
     faults = []
     for dist in metadata.distributions():
-        name = str(dist.metadata["Name"])
+        name, _ = _about(dist)
         try:
             points = [point for point in dist.entry_points if point.group in get_args(Group)]
         except (ValueError, TypeError, OSError, UnicodeError):

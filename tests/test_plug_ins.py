@@ -247,6 +247,14 @@ def test_entry_points_that_cannot_be_read_cost_their_package(mine: Path) -> None
     assert methods.get("annealed").end == 0.1
 
 
+def test_a_package_that_does_not_say_its_name_is_taken(mine: Path) -> None:
+    (about,) = mine.glob("*.dist-info")
+    (about / "METADATA").unlink()
+    forget()
+    assert methods.broken() == []
+    assert methods.get("annealed").end == 0.1
+
+
 def test_a_record_makes_nothing_else_imported(mine: Path) -> None:
     from bench.errors import BadSpec
 
@@ -300,7 +308,7 @@ def test_the_package_of_the_page_keeps_the_contract(
     assert main(["check", "my-package", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert {one["status"] for one in told} == {"ok"}
-    assert {one["of"] for one in told} == {"annealed", "annealed-slow", "nb201-no-pool"}
+    assert {one["of"] for one in told} == {"my_package", "annealed", "annealed-slow", "nb201-no-pool"}
     assert {"stopped and taken up", "sees no ground truth", "notation", "network"} <= {one["check"] for one in told}
 
 

@@ -127,7 +127,7 @@ class RunCommand(ClusterOptions):
         )
         if borrowed := study.borrowed():
             console.print(borrowed, highlight=False, soft_wrap=True)
-        for line in () if study.methods else left_out():
+        for line in () if study.methods else _left_out():
             console.print(f"left out: {line}", highlight=False, markup=False, soft_wrap=True)
         for line in apart({spec.label: spec.identity["method"] for spec in specs}) if share else ():
             console.print(line, highlight=False, soft_wrap=True)
@@ -163,7 +163,7 @@ class RunCommand(ClusterOptions):
         return 0 if len(records) == len(specs) and all(r.status == "done" for r in records) else 1
 
 
-def left_out() -> list[str]:
+def _left_out() -> list[str]:
     """One line for each plug-in that offers no methods as it should."""
     import methods
 

@@ -170,7 +170,7 @@ def no_truth(cases: Sequence[tuple[str, str]]) -> None:
     """These methods on these spaces search in a process where ground truth, scores and analysis cannot be imported."""
     with TemporaryDirectory(prefix="supernet-bench-") as folder:
         done = subprocess.run(
-            [sys.executable, "-c", _WALLED, folder, json.dumps([WALL, list(cases)])],
+            [sys.executable, "-P", "-c", _WALLED, folder, json.dumps([WALL, list(cases)])],
             capture_output=True,
             text=True,
             env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},

@@ -16,7 +16,7 @@ CHAPTERS = {
     "First steps": ["docs/notebooks/quick-start", "docs/use", "docs/first-results", "docs/lessons"],
     "Reading results": ["docs/tables", "docs/figures", "docs/gallery/README", "docs/embedded", "results/README"],
     "Data and machines": ["docs/data", "docs/official", "docs/retraining", "docs/clusters"],
-    "Extending": ["methods/README", "CONTRIBUTING", "ARCHITECTURE", "docs/site/reference"],
+    "Extending": ["docs/plug-ins", "methods/README", "CONTRIBUTING", "ARCHITECTURE", "docs/site/reference"],
     "How well it works": ["docs/performance", "docs/reliability"],
 }
 """What stands in the bar beside a page. Pages below one of these are named in `BELOW`."""
