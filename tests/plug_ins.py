@@ -9,7 +9,7 @@ from pathlib import Path
 
 PAGE = Path(__file__).parent.parent / "docs" / "plug-ins.md"
 _FILE = re.compile(r"^`(?P<path>[\w./-]+)`\n\n```\w*\n(?P<text>.*?)```", re.DOTALL | re.MULTILINE)
-_COMMANDS = re.compile(r"^Install it.*?```\n(?P<text>.*?)```", re.DOTALL | re.MULTILINE)
+_COMMANDS = re.compile(r"^Install it.*?```sh\n(?P<text>.*?)```", re.DOTALL | re.MULTILINE)
 
 
 def of_the_page() -> dict[str, str]:

@@ -3,6 +3,7 @@ them are the ones that GitHub follows, too."""
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -77,6 +78,22 @@ def with_contents(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] = f"---\norphan: true\n---\n\n# Claims of the papers\n\n{source[0]}"
 
 
+def shortened(text: str | None) -> str | None:
+    """A signature with types as they are written in the sources."""
+    if text is None:
+        return None
+    text = re.sub(r"TypeAliasForwardRef\('(\w+)'\)|~(?:\w+\.)+(\w+)", r"\1\2", text)
+    return re.sub(r"ndarray\[tuple\[Any, \.\.\.\], dtype\[(.+?)\]\]", r"NDArray[\1]", text)
+
+
+def with_short_types(
+    app: Sphinx, what: str, name: str, found: object, options: object, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Sphinx spells aliases out, or as objects of its own."""
+    return shortened(signature), shortened(returns)
+
+
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("source-read", with_contents)
+    app.connect("autodoc-process-signature", with_short_types)
