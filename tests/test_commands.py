@@ -28,7 +28,7 @@ from tests import tiny
 from tests.pages import PAGES, ROOT, blocks, inline, named
 
 LONG = re.compile(r"((a|an|\d+) )?(minute|hour|day)s?\b|needs ")
-LANGUAGES = {"sh", "python", "text"}
+LANGUAGES = {"sh", "python", "text", "toml"}
 BENCH, ANALYSIS = ["python", "-m", "bench"], ["python", "-m", "analysis"]
 OWN = re.compile(r"(bench|analysis|tests)\b")
 

@@ -25,7 +25,7 @@ CHAPTERS = {
         "results/README",
     ],
     "Data and machines": ["docs/data", "docs/official", "docs/retraining", "docs/clusters"],
-    "Extending": ["methods/README", "CONTRIBUTING", "ARCHITECTURE", "docs/site/reference"],
+    "Extending": ["docs/plug-ins", "methods/README", "CONTRIBUTING", "ARCHITECTURE", "docs/site/reference"],
     "How well it works": ["docs/performance", "docs/reliability"],
 }
 """What stands in the bar beside a page. Pages below one of these are named in `BELOW`."""
