@@ -264,6 +264,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = None
     plain_terminal()
+    if sys.platform == "win32":  # which has neither of the locks that files are written under
+        said("error: Linux and macOS are served; on Windows use WSL, or a container")
+        return 2
     try:
         command = _parsed(words)
         return command() if command else 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from bench.cli.clusters import ClusterOptions
 from bench.cli.outcome import said
-from bench.errors import BadData, BadRecord, BenchError, Died, counted
+from bench.errors import BadRecord, BenchError, Died, counted
 from bench.store import hints
 from bench.store.names import printable
 
@@ -166,18 +166,19 @@ class RunCommand(ClusterOptions):
         torch.set_num_threads(self.threads)
         device = planned_on(self.device)
         estimator = Estimator(known, device, self.data, self.keep_supernet, share, briefly=True)
-        try:
-            each = [estimator.of(spec) for spec in specs]
-            loaded = estimator.images(specs[0].dataset)
-        except BadData as error:  # each run will say so
-            line(f"nothing is known of what this takes: {error}")
+        each: dict[str, Any] = {}
+        for spec in specs:
+            with suppress(BenchError):  # a run that cannot be made says why by itself
+                each[f"{spec.label} seed {spec.seed}"] = estimator.of(spec)
+        if not each:
             return None
-        names = [f"{spec.label} seed {spec.seed}" for spec in specs]
-        batch = Batch(names, each, workers, None if self.pool in CLUSTERS else device, self.results)
+        here = None if self.pool in CLUSTERS else device
+        batch = Batch(list(each), list(each.values()), workers, here, self.results)
         line(batch.check())
         if late := batch.beyond(self.time_limit):
             line(late)
-        return loaded if self.pool == "serial" and len({spec.dataset for spec in specs}) == 1 else None
+        together = self.pool == "serial" and len({spec.dataset for spec in specs}) == 1
+        return estimator.images(specs[0].dataset) if together else None
 
 
 def _supernets_of(records: Sequence[Any], results: Any) -> str:

@@ -22,14 +22,14 @@ CODE = (
 )
 UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of what the system counts in
 
-FEW = "--scale quick --scale.train-images 512 --scale.valid-images 512 --scale.epochs 0.001 --scale.probe 64"
+FEW = "--scale quick --scale.train-images 512 --scale.valid-images 512 --scale.epochs 0.001"
 RUNS: Mapping[str, str] = {
     "nothing trained": "--methods random --scale smoke",
     "one path": "--methods rsps --scale smoke",
-    "large batches": f"--methods darts {FEW} --set training.batch=512 --keep-supernet",
-    "a wide network": f"--methods darts {FEW} --scale.channels 16 --scale.cells 3",
-    "many supernets": f"--methods fewshot {FEW} --scale.channels 16 --keep-supernet",
-    "two cell types": f"--methods darts --space toy-darts {FEW} --scale.channels 16",
+    "large batches": f"--methods darts {FEW} --scale.probe 64 --set training.batch=512 --keep-supernet",
+    "a wide network": f"--methods darts {FEW} --scale.probe 64 --scale.channels 16 --scale.cells 3",
+    "many supernets": f"--methods fewshot {FEW} --scale.probe 64 --scale.channels 16 --keep-supernet",
+    "two cell types": f"--methods darts --space toy-darts {FEW} --scale.probe 64 --scale.channels 16",
     "28 edges": f"--methods darts --space darts {FEW} --scale.channels 4 --scale.probe 8",
     "a chain": f"--methods rsps --space macro {FEW} --scale.probe 8",
 }
