@@ -35,6 +35,7 @@ from bench.runs import needs
 from bench.runs.needs import NOTHING, Disk, Footprint
 from bench.runs.probe import probe_set
 from bench.runs.run import device_named, visible
+from bench.search.optimisers import SGD
 from bench.search.task import Foreseen, Foresees, SearchImages, Task
 from bench.spaces.space import Genotype, Region
 from bench.store.record import Record
@@ -247,7 +248,7 @@ def measured(task: Task, device: torch.device) -> Pace:
         return [space.sample(task.region, rng) for _ in range(count)]
 
     parameters = list(supernet.parameters())
-    descent = torch.optim.SGD(parameters, lr=1e-6, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=True)
+    descent = SGD(parameters, 1e-6, momentum=0.9, nesterov=True, decay=5e-4)
 
     def trained(region: Region, weights: torch.Tensor | None) -> float:
         loss = torch.nn.functional.cross_entropy(supernet(batch.images, weights, region), batch.labels)
