@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from bench.cli import verify
+from bench.runs.again import spec_of
 from bench.runs.expected import Estimator
 from bench.runs.needs import Disk
 from bench.store.record import Results
@@ -53,7 +53,7 @@ def measured(name: str, folder: Path) -> Peak:
     code, peak = done.stderr.split()[-2:]
     assert code == "0", done.stdout + done.stderr
     (record,) = Results(folder).records()
-    told = Estimator([], torch.device("cpu"), keeps="--keep-supernet" in words, briefly=True).of(verify._spec(record))
+    told = Estimator([], torch.device("cpu"), keeps="--keep-supernet" in words, briefly=True).of(spec_of(record))
     left = [
         path.stat().st_size for kind in ("runs", "estimates", "supernets") for path in (folder / kind).glob("[!.]*")
     ]
