@@ -22,6 +22,7 @@ from bench.cli.card import Card
 from bench.cli.check import Check
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
+from bench.cli.evolving import Evolve
 from bench.cli.halving import Halve
 from bench.cli.keeping import Aside, Seal
 from bench.cli.list_command import List
@@ -217,6 +218,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "halve": Halve,
     "estimate": Estimate,
     "score": ScoreCommand,
+    "evolve": Evolve,
     "retrain": Retrain,
     "list": List,
     "show": Show,
