@@ -73,6 +73,17 @@ def decoded(path: Path) -> Image.Image:
         raise undecodable(path, error) from None
 
 
+def squared(picture: Image.Image, side: int) -> Image.Image:
+    """The middle square of a picture, brought to so many pixels a side where it has others. It is cut out first: a
+    filter along its border would see what lies outside."""
+    if picture.size == (side, side):
+        return picture
+    wide, high = picture.size
+    least = min(wide, high)
+    left, top = (wide - least) // 2, (high - least) // 2
+    return picture.crop((left, top, left + least, top + least)).resize((side, side), Image.Resampling.BILINEAR)
+
+
 def undecodable(path: Path, error: Exception) -> BadData:
     """The line for a picture that is none."""
     said = " ".join(str(error).split())

@@ -17,10 +17,11 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps
+from PIL import Image
 
 from bench.errors import BadData
 from bench.images import Images
+from bench.images.classes import squared
 from bench.images.given import Given, Part
 
 ALIASES: Mapping[Part, tuple[str, ...]] = {"train": ("train",), "valid": ("val", "valid"), "test": ("test",)}
@@ -161,7 +162,7 @@ def _squared(pixels: NDArray[np.uint8], name: str, path: Path, side: int | None)
     flat = pixels.reshape(-1, high, wide)
     made = np.empty((len(flat), side, side), dtype=np.uint8)
     for k, plane in enumerate(flat):
-        made[k] = np.asarray(ImageOps.fit(Image.fromarray(plane), (side, side), Image.Resampling.BILINEAR))
+        made[k] = np.asarray(squared(Image.fromarray(plane), side))
     return made.reshape(len(pixels), -1, side, side)
 
 

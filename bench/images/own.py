@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BadData, BadSpec, counted
 from bench.images import OWN, TITLES, Augment, Images, ImageSet
+from bench.images.classes import is_picture
 from bench.images.files import ENVIRONMENT
 from bench.images.given import Given, Part
 from bench.images.splits import by_class, stratified
@@ -89,17 +90,17 @@ def place(text: str) -> Place | None:
 
 @dataclass(frozen=True)
 class Named:
-    """The set of a name that a record holds, looked for in a folder under its word."""
+    """The set of a name that a record holds: a folder or file itself, or what lies in a folder under the set's word."""
 
     name: str
 
     def missing(self, root: Path) -> str | None:
         """What is not in `root`, or None; reads no pixels."""
-        if any(self._places(root)):
+        if self._places(root):
             return None
         stem = self._called()[-1][0]
         return (
-            f"{self.name} is a set of one's own: {root.absolute()} has neither {stem}/ nor {stem}{ENDING}; set --data "
+            f"{self.name} is one's own set, and {root.absolute()} has neither {stem}/ nor {stem}{ENDING}; set --data "
             f"or {ENVIRONMENT} to the folder that has it"
         )
 
@@ -107,11 +108,15 @@ class Named:
         """The set. Raises BadData where what lies there has another content."""
         others = []
         for there in self._places(root):
-            found = there.load()
+            try:
+                found = there.load()
+            except (BadData, BadSpec) as error:  # not it: there may be another
+                others.append(str(error))
+                continue
             if own_names.content(found.name) == own_names.content(self.name):
                 return dataclasses.replace(found, name=self.name)
             others.append(f"{there.path} is {found.name}")
-        raise BadData(f"{self.name} is not there: {', '.join(others)}; its images were others when it was named")
+        raise BadData(f"{self.name} is not there as it was when it was named: {'; '.join(others)}")
 
     def _called(self) -> list[tuple[str, int | None]]:
         """What the folder or file may be called, and the side that its pictures are brought to then."""
@@ -123,11 +128,17 @@ class Named:
     def _places(self, root: Path) -> list[Place]:
         found: list[Place] = []
         for stem, side in self._called():
-            if (root / stem).is_dir():
-                found.append(Place("folder", root / stem, side))
-            if (root / f"{stem}{ENDING}").is_file():
-                found.append(Place("npz", root / f"{stem}{ENDING}", side))
+            for path in (root, root / stem, root / f"{stem}{ENDING}"):
+                if path.suffix == ENDING and path.is_file():
+                    found.append(Place("npz", path, side))
+                elif path.is_dir() and (path != root or _has_pictures(root)):
+                    found.append(Place("folder", path, side))
         return found
+
+
+def _has_pictures(root: Path) -> bool:
+    """Whether a folder may be a set: with pictures two folders down, or three where it has parts."""
+    return any(is_picture(path) for depth in ("*/*", "*/*/*") for path in root.glob(depth))
 
 
 def _made(word: str, path: Path, given: Given) -> ImageSet:
@@ -143,7 +154,7 @@ def _made(word: str, path: Path, given: Given) -> ImageSet:
     nothing = Images(train.pixels[:0], train.labels[:0])
     return ImageSet(
         word,
-        f"{word}: {counted(count, f'{kind}image')} of {side}x{side} pixels in {len(given.classes)} classes",
+        f"{word} ({counted(count, f'{kind}image')} of {side}x{side} pixels, {len(given.classes)} classes)",
         len(given.classes),
         train=train,
         valid=valid,

@@ -32,6 +32,7 @@ from bench.images.classes import (
     opened,
     pictures_in,
     require_same,
+    squared,
     undecodable,
 )
 from bench.images.given import Given, Part
@@ -174,7 +175,5 @@ def _decoded(file: Path, channels: int, side: int) -> NDArray[np.uint8]:
     picture = ImageOps.exif_transpose(opened(file))
     if picture.has_transparency_data and picture.convert("RGBA").getchannel("A").getextrema()[0] != 255:
         raise BadData(f"{file} has transparent pixels; lay it on a background")
-    picture = picture.convert("L" if channels == 1 else "RGB")
-    if picture.size != (side, side):
-        picture = ImageOps.fit(picture, (side, side), Image.Resampling.BILINEAR)
+    picture = squared(picture.convert("L" if channels == 1 else "RGB"), side)
     return np.asarray(picture, dtype=np.uint8).reshape(side, side, channels).transpose(2, 0, 1)

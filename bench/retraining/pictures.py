@@ -18,9 +18,12 @@ AT_ONCE = 500
 
 
 class InMemory:
-    """See `bench.retraining.training.Pictures`. Raises BadSpec where a set has fewer images than a scale asks for."""
+    """See `bench.retraining.training.Pictures`. Raises BadSpec where a set has fewer images than a scale asks for, or
+    none to test with."""
 
     def __init__(self, images: ImageSet, recipe: Recipe, scale: Scale, device: torch.device) -> None:
+        if not len(images.test):
+            raise BadSpec(f"{images.title}: it has no test images, by which a retraining is judged; add a test part")
         train, look = seen(images, scale), (images.mean, images.std)
         self.side = images.size
         self._cut = recipe.cut(self.side)

@@ -72,20 +72,23 @@ def run(
 ) -> Searched:
     """Search, or find the record of the same search: `bench.run("rsps", scale="smoke").architecture`.
 
-    method: a printed name, as `python -m bench list methods` shows it. settings: fields with their values as `--set`
+    method: a printed name, as `python -m bench list methods` shows it. dataset: the name of an image set, or one's own
+    as `folder:PATH` or `npz:FILE`. settings: fields with their values as `--set`
     takes them, `{"training.epochs": "10"}`. results: the folder in which the record lies afterwards. data: the folder
     of image files. Raises BenchError in one line, also where the search failed.
     """
     from bench.errors import BadSpec, BenchError
+    from bench.runs.asked import asked
     from bench.runs.run import Settings, execute
     from bench.runs.study import STUDIES, changed
 
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise BadSpec(f"seed {seed!r} is no whole number")
     folder = Path(results)
-    study = changed(STUDIES["nb201"], methods=(method,), dataset=dataset, scale=scale, seeds=(seed,), space=space)
+    images = asked(dataset, data, lambda: {one.identity["dataset"] for one in Results(folder).records()})
+    study = changed(STUDIES["nb201"], methods=(method,), dataset=images.name, scale=scale, seeds=(seed,), space=space)
     (spec,) = study.specs(settings)
-    record = execute(spec, Settings(folder, device, data=data, keep=keep_supernet))
+    record = execute(spec, Settings(folder, device, data=images.data, keep=keep_supernet))
     if record.status not in ("done", "diverged"):
         raise BenchError(
             f"{spec.label} seed {seed} {record.status}: {(record.message.strip().splitlines() or [''])[-1]}"

@@ -151,7 +151,8 @@ class Task:
         for part, images in (("training", self.images.train), ("validation", self.images.valid)):
             if len(images) < training.batch:
                 raise BadSpec(
-                    f"{len(images)} {part} images are fewer than a batch of {training.batch}; choose a larger scale"
+                    f"{len(images)} {part} images are fewer than a batch of {training.batch}; choose a larger scale or "
+                    "a smaller batch (--set training.batch=N)"
                 )
         region = self.region if region is None else region
         self._check(region)
