@@ -112,8 +112,8 @@ def test_from_files_to_a_drawn_figure_in_the_commands_of_the_page(
     rows = results.frame()
     assert set(rows["dataset"]) == set(rows["target"]) == {name}
     assert rows["test"].notna().all()
-    assert rows.loc[rows["label"] == "darts", "tau"].notna().all()
-    (record, *_) = (one for one in results.records() if one.label == "darts")
+    assert rows.loc[rows["label"] == "parameters", "tau"].between(0.3, 0.9).all()  # as the table was made
+    (record, *_) = (one for one in results.records() if one.label == "snas")
     assert record.place["searched_images"] == [198, 66]
     assert "60 % / 20 % / 20 %" in record.place["split"]
     figures = sorted((results.root / "figures").glob(f"tau_by_method-nb201-{name}-*.png"))
@@ -585,7 +585,7 @@ def test_a_damaged_archive_is_refused_in_one_line(tmp_path: Path, capsys: pytest
     path = tmp_path / "set.npz"
     np.savez_compressed(path, **arrays(60))
     whole, rng = path.read_bytes(), np.random.default_rng(0)
-    for _ in range(60):
+    for _ in range(30):
         content = bytearray(whole)
         if rng.random() < 0.3:
             content = content[: rng.integers(len(content))]

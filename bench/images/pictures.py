@@ -42,6 +42,8 @@ COLOUR = frozenset({"P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"})
 """Pillow's modes of 8 bits a channel; others, of 16 or 32 bits, would be cut off at 255."""
 READERS = 4
 """Threads that decode."""
+FORM = 1
+"""Raised by hand when pixels are made of files in another way: what is cached of earlier ones is not taken then."""
 VALID = ("val", "valid")
 EXPECTED = "a set of one's own is a folder with a folder of pictures for every class"
 
@@ -112,7 +114,7 @@ def _require_pictures_alone(folder: Path) -> None:
 
 def _pixels(root: Path, files: Sequence[Path], side: int | None) -> NDArray[np.uint8]:
     """`[n, C, H, W]` in the order of the files."""
-    digest = hashlib.blake2b(f"{PIL.__version__} {side}".encode(), digest_size=16)
+    digest = hashlib.blake2b(f"{FORM} {PIL.__version__} {side}".encode(), digest_size=16)
     looks = []
     for file in files:
         content = _content(file)
