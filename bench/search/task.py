@@ -152,7 +152,7 @@ class Task:
             if len(images) < training.batch:
                 raise BadSpec(
                     f"{len(images)} {part} images are fewer than a batch of {training.batch}; choose a larger scale or "
-                    "a smaller batch (--set training.batch=N)"
+                    "a smaller batch (--set training.batch=N; base.training.batch where a search has a base)"
                 )
         region = self.region if region is None else region
         self._check(region)
