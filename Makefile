@@ -16,7 +16,7 @@ PY := $(VENV)/bin/python
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 READY := $(VENV)/.ready
 
-.PHONY: help setup bench-nb201 smoke test test-all reproducibility check format figures gallery table soak perf
+.PHONY: help setup bench-nb201 smoke test test-all reproducibility check format figures gallery table soak perf notebooks site
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -69,6 +69,14 @@ gallery: $(READY) ## the same, and one small picture of each kind of figure in d
 table: $(READY) ## train the embedded table of SPACE, or go on with it (nb201: hours; stop it whenever you like)
 	$(PY) -m bench.truth.generate --space $(SPACE) --workers $(CORES)
 	$(PY) -m bench.truth.generate --space $(SPACE) --merge
+
+notebooks: $(READY) ## the quick start and the lessons as notebooks, docs/notebooks/*.ipynb
+	$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[notebooks]"
+	$(VENV)/bin/jupytext --quiet --to ipynb docs/notebooks/*.md
+
+site: $(READY) ## the documents as web pages with the reference of the Python code: build/site/index.html
+	$(PY) -m pip install --quiet --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e ".[docs]"
+	$(PY) -m sphinx --fail-on-warning --keep-going --quiet --fresh-env -c docs/site . build/site
 
 soak: $(READY) ## kills, flips, crowds, full disks and hostile files, counted (minutes); writes docs/reliability.md
 	$(PY) -m tests.soak --write docs/reliability.md

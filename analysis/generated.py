@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis import answer, caption, definitions, stats
+from analysis import answer, caption, decided, definitions, stats
 from analysis.load import BOTH, Setting, settings
 from analysis.output import write_text
 from analysis.plots import number
 from analysis.style import order, printed
+from analysis.tables.grid import Grid, markdown
 from bench.errors import BadRecord, UnknownName, counted
 
 RESULTS = Path("results")
@@ -159,10 +160,38 @@ def answered(frame: pd.DataFrame, root: Path = RESULTS) -> str:
     return "\n".join([*lines, "", f"Scale `{EMBEDDED.scale}`{protocol}, {seeds}. It says nothing of other sizes."])
 
 
+def decision(frame: pd.DataFrame, root: Path = RESULTS) -> str:
+    """What the deciding study says, as a list. Raises BadRecord without its tables."""
+    told = decided.sentences(_study(root))
+    return "\n".join(f"{at}. **{head}.** {text}" for at, (head, text) in enumerate(told, 1))
+
+
+def means(frame: pd.DataFrame, root: Path = RESULTS) -> str:
+    """What to run with how much time, by the deciding study, as a list."""
+    study = _study(root)
+    return "\n".join(f"- {text}" for text in (decided.cheapest(study), *decided.within(study)))
+
+
+def _study(root: Path, name: str = "decisive") -> decided.Study:
+    return decided.Study(root / "studies" / name)
+
+
+def _of(grid: Callable[[decided.Study], Grid], name: str = "decisive") -> Callable[[pd.DataFrame, Path], str]:
+    """A table of a study as a part of a page."""
+    return lambda frame, root: markdown(grid(_study(root, name))).rstrip()
+
+
 PARTS: Mapping[str, Callable[[pd.DataFrame, Path], str]] = {
     "answer": answered,
     "first-result": first_result,
     "further-results": further_results,
+    "decision": decision,
+    "decision-arms": _of(decided.arms),
+    "decision-claims": _of(decided.comparisons),
+    "decision-pairing": _of(decided.pairing),
+    "decision-means": means,
+    "pilot": lambda frame, root: decided.recipes(_study(root, "pilot")),
+    "pilot-arms": _of(decided.arms, "pilot"),
     "definitions-of-tables": lambda frame, root: definitions.tables(),
     "definitions-of-figures": lambda frame, root: definitions.figures(),
 }

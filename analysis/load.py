@@ -15,7 +15,7 @@ import pandas as pd
 
 from bench.errors import BadRecord, counted
 from bench.scoring.panel import DEFINITIONS
-from bench.store import names
+from bench.store import hints, names
 from bench.store.own import content, own
 from bench.store.parents import differing
 from bench.store.record import Record, Results, Score
@@ -96,9 +96,9 @@ def load(results: Results, partial: bool = False) -> Loaded:
     frame = frame.copy()  # so that each type is one block: rows are selected for every cell, which is paid by the block
     _check_one_row_each(frame, results)
     _check_one_truth(frame, results)
-    _check_one_scale(frame)
-    _check_one_method(frame)
-    _check_one_image_set(frame)
+    _check_one_scale(frame, results)
+    _check_one_method(frame, results)
+    _check_one_image_set(frame, results)
     unscored = _unscored(frame, records)
     rescore = f"run {results.command('score')} with that truth"
     if unscored and not partial:
@@ -248,7 +248,7 @@ def _check_one_truth(frame: pd.DataFrame, results: Results) -> None:
             raise BadRecord(f"two truths mixed: {truth} on {target} has checksums {a} and {b}; run {RESCORE} again")
 
 
-def _check_one_scale(frame: pd.DataFrame) -> None:
+def _check_one_scale(frame: pd.DataFrame, results: Results) -> None:
     texts = frame.assign(text=frame["scale_numbers"].map(canonical))
     for (space, dataset, scale), rows in texts.groupby(["space", "dataset", "scale"]):
         first = rows.drop_duplicates("text")
@@ -256,11 +256,11 @@ def _check_one_scale(frame: pd.DataFrame) -> None:
             (a, one), (b, other) = _two(first, "scale_numbers")
             raise BadRecord(
                 f"two scales mixed: {scale!r} on {space}/{dataset} differs in {', '.join(differing(one, other))} "
-                f"(runs {a} and {b}); rename one or move it aside"
+                f"(runs {a} and {b}); {_rarer(rows, 'text', results)}"
             )
 
 
-def _check_one_method(frame: pd.DataFrame) -> None:
+def _check_one_method(frame: pd.DataFrame, results: Results) -> None:
     texts = frame.assign(text=frame["method_id"].map(canonical))
     for (_, _, _, label), rows in texts.groupby(["space", "dataset", "scale", "label"]):
         first = rows.drop_duplicates("text")
@@ -268,19 +268,26 @@ def _check_one_method(frame: pd.DataFrame) -> None:
             (a, one), (b, other) = _two(first, "method_id")
             raise BadRecord(
                 f"two methods mixed: label {label!r} differs in {', '.join(differing(one, other))} (runs {a} and {b}); "
-                "give one another label or move it aside"
+                f"{_rarer(rows, 'text', results)}"
             )
 
 
-def _check_one_image_set(frame: pd.DataFrame) -> None:
+def _check_one_image_set(frame: pd.DataFrame, results: Results) -> None:
     for (dataset, scale), rows in frame.groupby(["dataset", "scale"]):
-        first = rows[rows["image_set"] != ""].drop_duplicates("image_set")
+        named = rows[rows["image_set"] != ""]
+        first = named.drop_duplicates("image_set")
         if len(first) > 1:
             (a, one), (b, other) = _two(first, "image_set")
             raise BadRecord(
                 f"two sets of images mixed: {dataset} at scale {scale} was {one} in run {a} and {other} in run {b}; "
-                "move the runs of one of them aside"
+                f"{_rarer(named, 'image_set', results)}"
             )
+
+
+def _rarer(rows: pd.DataFrame, column: str, results: Results) -> str:
+    """What to do where runs differ in what they must have in common: those unlike most of them are set aside."""
+    most = rows[column].value_counts().index[0]
+    return hints.aside(*map(results.run_path, sorted(set(rows.loc[rows[column] != most, "key"]))))
 
 
 def _two(first: pd.DataFrame, column: str) -> list[tuple[str, Any]]:

@@ -96,7 +96,8 @@ class Count(Work[Paper]):
         self.training: float = 0
         self.cuts: float = 0
         self.choosing: float = 0  # at most: comparing children and leaves, and the choice
-        self.leaves = 0
+        self.leaves = self.fits = 0
+        self.supernets = 1
 
     @property
     def before_choosing(self) -> float:
@@ -114,6 +115,7 @@ class Count(Work[Paper]):
 
     def train(self, supernet: Paper, epochs: float, alpha: bool, taught: bool = False, alone: bool = False) -> None:
         """Whole steps; every teacher passes forward once."""
+        self.fits += 1
         base, space = self.search.base, self.task.space
         weights = base.weight_passes(space)
         passes = base.passes(space) if alpha else weights
@@ -131,6 +133,7 @@ class Count(Work[Paper]):
         for edge in self._cut(parent.region, edges.cut_sizes(self.task, level)):
             split = self._split(grouping, parent.region.lists[edge])
             regions = [child for region in regions for child in split.children(region, edge)]
+        self.supernets += len(regions)
         teachers = 0 if teaching is None else teaching.count(len(regions))
         return [Paper(region, teachers) for region in regions]
 
@@ -179,7 +182,7 @@ def counted(search: Loop, task: Task, plan: Epochs, price: Price | None = None) 
         count.training += one.training / draws
         count.cuts += one.cuts / draws
         count.choosing += one.choosing / draws
-        count.leaves = one.leaves
+        count.leaves, count.supernets, count.fits = one.leaves, one.supernets, one.fits
     return count
 
 
@@ -198,6 +201,17 @@ def fair(search: L, task: Task, price: Price | None = None) -> tuple[L, Epochs]:
     budget = images * search.base.passes(task.space) * price.pair
     budget += search.base.choices * len(task.images.valid) * price.path(task.region)
     budget += search.base.choosing(task) * price.image(task.region)
+    return fitted(search, task, plan, budget, price)
+
+
+def fitted(
+    search: L, task: Task, plan: Epochs, budget: float, price: Price, of: str = "the passes of its base"
+) -> tuple[L, Epochs]:
+    """The search and the epochs of `plan` so that it costs `budget`, in the unit of `price`; `of` says whose it is.
+
+    Raises BadSpec where no whole steps come near it.
+    """
+    steps = len(task.images.train) // search.base.training.batch
     whole = counted(search, task, plan, price)
     grouping, base = search.grouping.times(budget / whole.total), search.base.shared_out(whole.leaves)
     shrunk = replace(search, grouping=grouping, base=base)
@@ -205,7 +219,7 @@ def fair(search: L, task: Task, price: Price | None = None) -> tuple[L, Epochs]:
     plan = plan.times(max(0.0, (budget - count.cuts - count.choosing) / count.training), steps, task.scale.least_steps)
     cost = counted(shrunk, task, plan, price).total
     if abs(cost / budget - 1) > TOLERANCE:
-        raise BadSpec(_missed(round(cost), round(budget), task.scale.least_steps))
+        raise BadSpec(_missed(of, round(cost), round(budget), task.scale.least_steps))
     return shrunk, plan
 
 
@@ -216,14 +230,11 @@ def foreseen(search: Loop, task: Task, plan: Epochs) -> Foreseen:
     gmacs = price.whole / 1e9
     training = count.before_choosing * gmacs
     by = {"paths": training} if search.base.samples else {"mixtures": training}
-    return Foreseen(**by, estimates=count.choosing * gmacs)
+    return Foreseen(**by, estimates=count.choosing * gmacs, supernets=count.supernets, fits=count.fits)
 
 
-def _missed(cost: int, budget: int, least_steps: int) -> str:
+def _missed(of: str, cost: int, budget: int, least_steps: int) -> str:
     phases = f", with phases of {least_steps} steps or more" if least_steps > 1 else ""
     least = f"do not buy this search: at the shortest{phases} it takes {cost}"
     nearest = f"are not met by whole steps of this search: at the nearest it takes {cost}"
-    return (
-        f"the passes of its base, {budget}, {least if cost > budget else nearest}; choose a larger scale or "
-        "protocol=paper"
-    )
+    return f"{of}, {budget}, {least if cost > budget else nearest}; choose a larger scale or protocol=paper"

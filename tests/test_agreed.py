@@ -44,8 +44,13 @@ def test_the_whole_study_is_what_was_planned(tmp_path: Path, capsys: pytest.Capt
     plan = tmp_path / "plan.json"
     written = json.loads(plan.read_text())
     assert len(written["runs"]) == len(STUDIES["decisive"].specs())
-    plan.write_text(json.dumps({**written, "runs": {**written["runs"], "0" * 16: "other seed 0"}}))
+    changed = {**written, "runs": {**written["runs"], "0" * 16: "other seed 0"}}
+    plan.write_text(json.dumps(changed))
     capsys.readouterr()
+    assert main(["run", "decisive", "--results", str(tmp_path)]) == 2
+    assert "it was damaged or edited" in capsys.readouterr().err
+    del changed["seal"]  # as plans were written before
+    plan.write_text(json.dumps(changed))
     assert main(["run", "decisive", "--results", str(tmp_path)]) == 2
     assert "1 run planned and not asked for, other seed 0 first" in capsys.readouterr().err
 

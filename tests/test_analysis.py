@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from analysis.pairs import read_pairs, sides, tenths
 from analysis.tables import main as main_table
 from analysis.tables.grid import Cell, Grid, latex_escaped, markdown, show
 from bench import spaces
+from bench.cli.commands import main as bench_main
 from bench.errors import BadRecord
 from bench.runs.study import Study
 from bench.scoring.panel import DEFINITIONS
@@ -740,6 +742,12 @@ def _two_methods(results: Results) -> None:
     made_up_run(results, "darts", 1, config={"training": {"epochs": 60}})
 
 
+def _two_image_sets(results: Results) -> None:
+    for seed, digest in enumerate(("aaaa", "bbbb")):
+        key = made_up_run(results, "darts", seed)
+        edited.edit(results.run_path(key), lambda r, digest=digest: r["place"].update(images_digest=digest), "anew")
+
+
 def _no_record(results: Results) -> None:
     key = made_up_run(results, "darts", 0)
     results.run_path(key).unlink()
@@ -832,6 +840,7 @@ FAULTS: list[tuple[Callable[[Results], None], str]] = [
     (_nan_in_curve, r"Infinity is not a finite number"),
     (_two_scales, r"two scales mixed: 'small' on nb201/patches differs in channels"),
     (_two_methods, r"two methods mixed: label 'darts' differs in config\.training\.epochs"),
+    (_two_image_sets, r"two sets of images mixed: patches at scale small was aaaa in run"),
     (_no_record, r"has no record"),
     (_twice, r"scores target patches twice"),
     (_no_cost, r"Object missing required field forward_images - at \$\.cost"),
@@ -858,6 +867,19 @@ def test_what_cannot_be_trusted_is_refused_in_one_line(
     lines = capsys.readouterr().err.splitlines()
     assert all(line.startswith(("error: ", "skipped: ", "missing: ")) for line in lines)
     assert re.search(message, "\n".join(lines))
+
+
+@pytest.mark.parametrize("make", [_two_scales, _two_methods, _two_image_sets])
+def test_what_is_mixed_is_parted_by_the_command_that_is_named(
+    results: Results, make: Callable[[Results], None]
+) -> None:
+    """Of runs that differ in what they must have in common, those unlike most are set aside."""
+    make(results)
+    with pytest.raises(BadRecord, match="mixed") as caught:
+        load(results)
+    (remedy,) = re.findall(r"`python -m bench ([^`]*)`", str(caught.value))
+    assert bench_main(shlex.split(remedy)) == 0
+    assert len(load(results).frame) == 1
 
 
 def test_partial_draws_what_there_is_and_names_the_rest(study: Results, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -9,14 +10,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 import bench
 from bench.cli.commands import main
 from bench.cli.verify import compared
-from bench.errors import BadSpec, UnknownName
+from bench.errors import BadGenotype, BadRecord, BadSpec, UnknownName
 from bench.runs import probe
+from bench.search.checkpoints import read, to_bytes
+from bench.search.kept import PARTS
 from bench.spaces.nb201 import SPACE
+from bench.store.files import write_atomically
 from bench.store.record import Results
 from tests.test_analysis import made_up_run
 
@@ -65,7 +71,9 @@ def test_importing_the_package_imports_nothing_else() -> None:
 
 
 def test_scores_are_a_table_of_a_row_each(tmp_path: Path) -> None:
-    results = Results(tmp_path / "results")
+    with pytest.raises(BadRecord, match="there is no folder"):
+        Results(tmp_path / "resutls").frame()
+    results = Results(str(tmp_path))
     assert results.frame().empty
     made_up_run(results, "darts", 3, test=91.0, tau=0.4, tau_top10=0.1)
     made_up_run(results, "rsps", 0, test=None)
@@ -79,6 +87,73 @@ def test_scores_are_a_table_of_a_row_each(tmp_path: Path) -> None:
     ]
     assert np.isnan(rows.loc["rsps", "test"])
     assert "curve" not in rows
+    (tmp_path / "scores" / f"{'a' * 16}.truth.json").write_text("{")
+    with pytest.warns(UserWarning, match="1 file in .* skipped: .*truth.json"):
+        assert len(results.frame()) == 2
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> bench.Searched:
+    """Three supernets of a cut edge."""
+    folder = tmp_path_factory.mktemp("kept")
+    return bench.run("fewshot-rsps", scale="smoke", space="toy", results=folder, keep_supernet=True)
+
+
+def test_kept_supernets_estimate_as_the_run_did(kept: bench.Searched) -> None:
+    """Loaded by the beginning of the key, and asked by notation and by operations alike."""
+    found = bench.load(kept.record.key[:6], str(kept.results.root))
+    assert found.record == kept.record
+    supernets, table = found.load_supernets(device="cpu"), found.estimates
+    assert len(supernets.networks) == len(supernets.space.ops)  # of a cut edge, one operation each
+    assert all(isinstance(network, torch.nn.Module) for network in supernets.networks)
+    again = supernets.estimates(table["architecture"])
+    pd.testing.assert_frame_equal(again, table, check_dtype=False, rtol=1e-6)
+    one = table["architecture"][5]
+    alone = supernets.estimates([supernets.space.parse(one)], images=0)
+    assert alone["architecture"].tolist() == [one]
+    assert alone.loc[0, "cross_entropy"] != table.loc[5, "cross_entropy"]  # on all images
+    assert supernets.estimates([]).empty
+    with pytest.raises(BadSpec, match="images=257: the run has 256 validation images"):
+        supernets.estimates([one], images=257)
+    with pytest.raises(BadGenotype):
+        supernets.estimates(["|nonsense|"])
+
+
+def test_supernets_that_are_not_of_the_run_are_refused(kept: bench.Searched, tmp_path: Path) -> None:
+    """Of another space, of another version of it, of another run, or none: one line each."""
+
+    def other(change: dict[str, object], digest: bool = True) -> bench.Searched:
+        """The run with a file whose note says something else."""
+        assert kept.supernets is not None
+        note, tensors = read(kept.supernets, PARTS)
+        content = to_bytes({**note, **change}, tensors)
+        results = Results(tmp_path / str(len(list(tmp_path.iterdir()))))
+        write_atomically(results.supernets_path(kept.record.key), content)
+        said = {**kept.record.place["supernets"], "blake2b": hashlib.blake2b(content, digest_size=16).hexdigest()}
+        place = {**kept.record.place, "supernets": said} if digest else kept.record.place
+        return bench.Searched(replace(kept.record, place=place), results)
+
+    for change, why in (
+        ({"space": repr(SPACE)}, "another space, or of another version of toy"),
+        ({"format": 0}, "has format 0, this version reads 1"),
+        ({"key": "0" * 16}, "holds supernets of run 0000000000000000"),
+        ({"supernets": [{}]}, "holds supernets of another version"),
+    ):
+        with pytest.raises(BadRecord, match=why) as error:
+            other(change).load_supernets(device="cpu")
+        assert "\n" not in str(error.value)
+    with pytest.raises(BadRecord, match="is not what record"):
+        other({"key": "0" * 16}, digest=False).load_supernets(device="cpu")
+
+
+def test_a_supernet_that_was_not_kept_is_said(tmp_path: Path) -> None:
+    found = bench.run("rsps", scale="smoke", space="toy", results=tmp_path)
+    with pytest.raises(BadRecord, match="kept no supernets"):
+        found.load_supernets()
+    with pytest.warns(UserWarning, match="was made before, and kept no supernet"):
+        bench.run("rsps", scale="smoke", space="toy", results=tmp_path, keep_supernet=True)
+    with pytest.raises(BadRecord, match="none of 1 run begins with 'x'"):
+        bench.load("x", tmp_path)
 
 
 def test_describe_tells_what_each_variant_changes(capsys: pytest.CaptureFixture[str]) -> None:

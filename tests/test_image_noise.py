@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from analysis import caption, stats
 from analysis.figures import image_noise
 from analysis.load import load
 from analysis.runs import searched
+from bench.cli.commands import main
 from bench.errors import BadRecord
 from bench.store.record import Results
 from bench.store.spec import SCALES, plain
@@ -91,11 +93,13 @@ def test_without_blocks_nothing_is_drawn(results: Results) -> None:
 def test_blocks_of_another_run_or_no_blocks_are_refused(results: Results) -> None:
     key, accuracy, loss = with_blocks(results)
     path = write(results, key, accuracy, loss, run="0" * 16)
-    with pytest.raises(BadRecord, match="holds estimates of run 0000000000000000; move it aside"):
+    with pytest.raises(BadRecord, match="they are of run 0000000000000000"):
         image_noise.read(path, key)
     path.write_bytes(b"no parquet")
-    with pytest.raises(BadRecord, match=f"{path} holds no estimates by blocks"):
+    with pytest.raises(BadRecord, match=f"{path} holds no estimates by blocks") as caught:
         image_noise.read(path, key)
+    assert main(shlex.split(str(caught.value).split("`python -m bench ")[1].split("`")[0])) == 0
+    assert not path.exists()
 
 
 def test_captions_say_on_which_images_estimates_are_made() -> None:

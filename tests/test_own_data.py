@@ -96,9 +96,9 @@ def shapes(tmp_path: Path) -> Path:
 def test_from_files_to_a_drawn_figure_in_the_commands_of_the_page(
     shapes: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    block = re.search(r"```\n(python -m bench run.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    block = re.search(r"```sh\n(# needs .*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
     assert block is not None
-    commands = [shlex.split(line) for line in block[1].strip().splitlines()]
+    commands = [shlex.split(line) for line in block[1].strip().splitlines() if not line.startswith("#")]
     assert len(commands) == 4
     monkeypatch.chdir(shapes.parent)
     for words in commands[:3]:

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from bench.errors import BadSpec, UnknownName
 from bench.metrics import tau_b
@@ -21,7 +22,15 @@ from bench.truth import pilot
 from bench.truth.pilot import Arguments, Sample, describe, read_official, report
 from bench.truth.plan import Plan, class_order
 from bench.truth.recipe import Recipe
-from bench.truth.reliability import disjoint, expected_tau, optimism, split_tau, tied_pairs, top_tau
+from bench.truth.reliability import (
+    disjoint,
+    expected_of_unequal,
+    expected_tau,
+    optimism,
+    split_tau,
+    tied_pairs,
+    top_tau,
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -85,6 +94,37 @@ def test_the_top_is_judged_by_a_seed_that_is_not_measured() -> None:
     assert top_tau(scores, 0.5) == pytest.approx(np.mean(taus))
     assert top_tau(scores, 1) == split_tau(scores, 1)
     assert math.isnan(top_tau(scores[:, :2], 0.5))
+
+
+def test_equal_seeds_are_expected_as_before() -> None:
+    rng = np.random.default_rng(6)
+    scores = rng.normal(size=(2_000, 1)) + rng.normal(size=(2_000, 3))
+    for share in (1.0, 0.5, 0.1):
+        assert expected_of_unequal(scores, share) == pytest.approx(expected_tau(scores, 3, share), abs=0.01)
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5])
+def test_unequal_seeds_are_expected_as_two_such_tables_agree(share: float) -> None:
+    """Half of the cells have five seeds, the others three: between two independent tables of the same cells."""
+    rng = np.random.default_rng(7)
+    cells, more = rng.normal(size=(4_000, 1)), np.arange(4_000) % 2 == 0
+
+    def table() -> NDArray[np.float64]:
+        made = cells + rng.normal(size=(4_000, 5))
+        made[~more, 3:] = np.nan
+        return made
+
+    one, other = table(), table()
+    judge = (cells + rng.normal(size=(4_000, 1)))[:, 0]
+    rows = judge >= np.quantile(judge, 1 - share)
+    real = tau_b(np.nanmean(one[rows], 1), np.nanmean(other[rows], 1))
+    found = expected_of_unequal(one, share)
+    assert real - 0.05 < found < real + 0.02  # a lower bound, but for chance
+    assert found > expected_of_unequal(one[:, :3], share)
+
+
+def test_a_cell_with_a_single_seed_leaves_nothing_to_expect() -> None:
+    assert math.isnan(expected_of_unequal(np.array([[1.0, np.nan], [2.0, 3.0]])))
 
 
 def test_choosing_by_the_mean_would_make_seeds_disagree_and_a_held_out_one_does_not() -> None:

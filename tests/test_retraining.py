@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -20,6 +24,9 @@ from bench.retraining.pictures import InMemory, blanked, seen
 from bench.retraining.recipes import RECIPES, recipe_named
 from bench.retraining.retrain import Job
 from bench.retraining.training import Share, Training
+from bench.runs import batch as batches
+from bench.runs import room
+from bench.runs.pool import Serial
 from bench.spaces.darts import SPACE
 from bench.spaces.layout import Shape
 from bench.spaces.toy_darts import SPACE as TOY
@@ -215,8 +222,12 @@ def test_memory_is_that_of_weights_and_of_what_the_way_back_needs() -> None:
 
 @ONCE
 def test_what_would_not_fit_is_said_before_it_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(memory, "free", lambda device: 1000)
-    with pytest.raises(BadSpec, match=r"a step of 32 images takes about .* of memory, and cpu has 0 MiB free: choose"):
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "of_device", lambda device: 1000)
+        with pytest.raises(BadSpec, match=r"a step of 32 images takes about .* of memory, and cpu has 0 MiB free: "):
+            retrain.looked_at(_job(tmp_path))
+    monkeypatch.setattr(room, "disk", lambda folder: 1000)
+    with pytest.raises(BadSpec, match=r"a training takes up to .* of disk, and .* has 0 MiB free: make room"):
         retrain.looked_at(_job(tmp_path))
 
 
@@ -293,3 +304,45 @@ def test_a_failed_process_says_why_in_one_line(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(retrain, "spawn", fails)
     with pytest.raises(BenchError, match="a process of the training failed: BadData: there is no image"):
         retrain.make(_job(tmp_path, parts=2, processes=2))
+
+
+@ONCE
+def test_one_that_cannot_be_made_costs_itself_and_its_remedy_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A damaged record, a damaged checkpoint: the other seeds are trained, and the command that is named mends it."""
+    monkeypatch.setitem(RECIPES, "quick", dataclasses.replace(QUICK, epochs=1))
+    monkeypatch.setitem(SCALES, "tiny", SCALE)
+    words = ["retrain", TOY.show(GENOTYPE), "--space", "toy-darts", "--results", str(tmp_path), "--device", "cpu"]
+    words += ["--scale", "tiny", "--seeds", "0", "1"]
+    results, recipe = Results(tmp_path), dataclasses.replace(QUICK, epochs=1).shrunk(SCALE).with_parts(1)
+    keys = [_job(tmp_path, recipe=recipe, seed=seed).key for seed in (0, 1)]
+    for damaged in (retrained.path_of(results, keys[0]), results.checkpoints_path(keys[0]) / retrain.CHECKPOINT):
+        damaged.parent.mkdir(parents=True, exist_ok=True)
+        damaged.write_bytes(b"{")
+        capsys.readouterr()
+        assert main(words) == 1
+        said = capsys.readouterr().out
+        assert "of 1;" in said
+        remedy = said.split("`python -m bench ")[1].split("`")[0]
+        assert main(shlex.split(remedy)) == 0
+        assert main(words) == 0
+        assert {record.key for record in retrained.records(results)} == set(keys)
+        retrained.path_of(results, keys[0]).unlink()
+
+
+@ONCE
+def test_one_that_another_process_makes_is_waited_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its claim is let go after a while, as when its process dies: then it is made here."""
+    job, claims = _job(tmp_path, recipe=dataclasses.replace(QUICK, epochs=1)), ExitStack()
+    results = Results(tmp_path)
+    claims.enter_context(results.claim(job.key))
+    monkeypatch.setattr(batches, "time", SimpleNamespace(sleep=lambda seconds: claims.close()))
+    told: list[str] = []
+    jobs = [partial(retrain.attempted, job)]
+    ((_, record, made),) = batches.settled(jobs, [job.key], Serial(), results, lambda at, share: None, told.append)
+    assert record == retrained.find(results, job.key)
+    assert made
+    assert len(told) == 1

@@ -15,7 +15,8 @@ from tests.soak import flips
 FEW, MANY = 40, 3_000
 KINDS = (
     *("record", "score", "estimates", "partial estimates", "truths (the other side of pairs)", "checkpoint"),
-    *("claim", "table"),
+    *("claim", "table", "record of retraining", "checkpoint of retraining", "kept supernets", "estimates by block"),
+    "plan of a study",
 )
 
 

@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import kendalltau
 
 from analysis import caption, stats
@@ -140,6 +141,36 @@ def test_runs_share_their_architectures() -> None:
     assert (both.mean, both.low, both.high) == pytest.approx((0, 0, 0), abs=1e-12)
     turned = stats.tau_over_architectures([(estimate, truth), (estimate[::-1], truth[::-1])])
     assert turned == stats.Mean(pytest.approx(one.mean), None, None, 0)  # of other architectures, or in another order
+
+
+def test_the_interval_over_architectures_and_runs_covers_what_another_study_finds() -> None:
+    """Runs of unlike quality rank cells that are drawn anew for each study: 95 % of the intervals hold the mean of all
+    studies, and those over architectures alone far fewer."""
+    rng = np.random.default_rng(11)
+
+    def study() -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+        truth = rng.normal(size=100)
+        shared = rng.normal(size=100)  # how all runs misjudge these cells
+        noise = np.exp(rng.normal(0.0, 0.8, size=8))
+        return [(truth + 0.5 * shared + sd * rng.normal(size=100), truth) for sd in noise]
+
+    found = [stats.tau_means(study()) for _ in range(400)]
+    middle = np.mean([kendalltau(*run).statistic for _ in range(400) for run in study()])
+    alone, both = (np.mean([one.low <= middle <= one.high for one in side]) for side in zip(*found, strict=True))
+    assert 0.92 < both < 0.98
+    assert alone < 0.88
+    assert found[0][1].n == 8
+
+
+def test_few_runs_and_few_architectures_leave_no_interval_over_both() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.normal(size=40)
+    runs = [(truth + rng.normal(size=40), truth) for _ in range(3)]
+    assert stats.tau_means(runs[:2])[1].low is None
+    assert stats.tau_means([(e[:29], t[:29]) for e, t in runs])[1].low is None
+    assert stats.tau_means(runs)[1].low is not None
+    same = stats.tau_means([runs[0]] * 3)  # runs that do not differ: architectures alone are uncertain
+    assert (same[1].low, same[1].high) == pytest.approx((same[0].low, same[0].high), abs=6e-3)  # Student's is wider
 
 
 def test_thirty_architectures_are_enough_for_an_interval() -> None:

@@ -164,7 +164,10 @@ def test_the_file_describes_itself_to_any_parquet_reader(whole: Path) -> None:
     assert len(frame) == 15_625
     assert list(frame["arch"]) == [nb201.SPACE.show(g) for g in itertools.product(range(5), repeat=6)]
     row = frame[frame["arch"] == nb201.SPACE.show((3, 1, 4, 0, 2, 2))].iloc[0]
-    value = Table.load(whole).query((3, 1, 4, 0, 2, 2), dataset="cifar100", split="x-test", epochs=200, seeds="888")
+    asked = {"dataset": "cifar100", "split": "x-test", "epochs": 200, "seeds": "888"}
+    value = Table.load(whole).query((3, 1, 4, 0, 2, 2), **asked)  # type: ignore[arg-type]
+    official = Table.load(whole).space.show((3, 1, 4, 0, 2, 2))
+    assert Table.load(whole).query(official, **asked) == value  # type: ignore[arg-type]
     assert value.value == row["accuracy|cifar100|x-test|200|888"]
 
 

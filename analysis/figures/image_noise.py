@@ -21,7 +21,10 @@ from bench import metrics
 from bench.errors import BadRecord
 from bench.runs import probe
 from bench.scoring import truths
+from bench.store import hints
+from bench.store.files import content_of
 from bench.store.record import Results
+from bench.store.spec import canonical
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -102,22 +105,27 @@ def draw(frame: pd.DataFrame, results: Results) -> Drawn:
 
 def read(path: Path, key: str) -> Blocks:
     """Raises BadRecord where the file is not what `bench estimate --blocks` writes, or of another run."""
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    remedy = f"move it aside and make it again with `python -m bench estimate {key} --blocks N`"
+    remedy = f"{hints.aside(path)}; `python -m bench estimate {key} --blocks N` makes another"
     try:
-        table = pq.read_table(path)
-        about = table.schema.metadata or {}
-        if about.get(b"run", b"").decode() != key:
-            raise BadRecord(f"{path} holds estimates of run {about.get(b'run', b'').decode() or 'none'}; {remedy}")
-        count = sum(name.startswith("accuracy_") for name in table.column_names)
+        table = pq.read_table(pa.BufferReader(content_of(path)))
+        about = {name.decode(): text.decode() for name, text in (table.schema.metadata or {}).items()}
+        if about.get("run") != key:
+            raise ValueError(f"they are of run {about.get('run') or 'none'}")
+        keys, count = probe.keys_in(table), sum(name.startswith("accuracy_") for name in table.column_names)
+        columns = {name: table[name].to_numpy() for name in table.column_names[1:]}
+        note = canonical({name: text for name, text in about.items() if name != probe.SEAL})
+        probe.require_sealed(table, {probe.column_of(keys): keys, **columns}, note)
         accuracy, cross_entropy = (
-            np.stack([table[f"{name}_{block}"].to_numpy() for block in range(count)], axis=1).astype(np.float64)
+            np.stack([columns[f"{name}_{block}"] for block in range(count)], axis=1).astype(np.float64)
             for name in ("accuracy", "cross_entropy")
         )
-        return Blocks(probe.keys_in(table), accuracy, cross_entropy, int(about[b"images"]))
-    except (OSError, ValueError, KeyError) as error:
-        raise BadRecord(f"{path} holds no estimates by blocks ({str(error).splitlines()[0]}); {remedy}") from None
+        return Blocks(keys, accuracy, cross_entropy, int(about["images"]))
+    except (pa.ArrowException, *probe.UNREADABLE) as error:
+        why = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BadRecord(f"{path} holds no estimates by blocks ({why}); {remedy}") from None
 
 
 def prepare(rows: pd.DataFrame, results: Results) -> pd.DataFrame:

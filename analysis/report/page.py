@@ -16,7 +16,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from analysis import answer, caption, definitions, stats, style
+from analysis import answer, caption, decided, definitions, stats, style
 from analysis.chapters import CHAPTERS
 from analysis.load import Loaded, Setting, settings, targets_of
 from analysis.output import Drawn, write_text
@@ -89,6 +89,8 @@ def render(
             script_digest=digest,
             question=answer.QUESTION,
             views=first.views(answer.answers(frame, results.root), first.scales(frame)),
+            studies=decided.studies(results.root),
+            sentences=decided.sentences,
             settings=told,
             targets=targets,
             target_in=lambda title: target_in(title, targets),

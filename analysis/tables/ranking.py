@@ -80,7 +80,9 @@ DEFINITIONS = (
     "truth. A search that drops supernets on its way, as HEP-NAS does, estimates with supernets trained for different "
     "times, which these numbers mix. Ceiling is the tau-b to expect between the truth and its like from as many "
     "other training seeds, the noise of the truth itself. Over architectures: the mean of tau over seeds with the 95 "
-    "% normal interval that another draw of architectures, rather than of seeds, would move it in."
+    "% normal interval that another draw of architectures, rather than of seeds, would move it in. Over architectures "
+    "and seeds: the same with the interval that another draw of both would move it in (Student's, both variances added "
+    "less that of their interaction)."
 )
 
 
@@ -134,13 +136,21 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
             grids.append(Grid(title, heads, tuple(body)))
         body = []
         for label, of_label in by_label(part):
-            wide = over_architectures(one, of_label, results)
+            wide, whole = over_architectures(one, of_label, results)
             same = {**shared(one, label, of_label), "target": one.target}
             data.append({**same, "quantity": "tau_over_architectures", **vars(wide)})
+            data.append({**same, "quantity": "tau_over_both", **vars(whole)})
             data += [{**same, "quantity": c.source, "unit": c.unit, **vars(c.mean(of_label))} for c in OTHERS]
-            body.append((_name(label, of_label), *(column.cell(of_label) for column in OTHERS), _wide_cell(wide)))
-        body += [(*row, Cell(UNKNOWN)) for row in _sizes(one, part, OTHERS, results, -1, data)]
-        heads = ("Method", *(column.head for column in OTHERS), "tau over architectures")
+            body.append(
+                (_name(label, of_label), *(column.cell(of_label) for column in OTHERS), *map(_wide_cell, (wide, whole)))
+            )
+        body += [(*row, Cell(UNKNOWN), Cell(UNKNOWN)) for row in _sizes(one, part, OTHERS, results, -1, data)]
+        heads = (
+            "Method",
+            *(column.head for column in OTHERS),
+            "tau over architectures",
+            "tau over architectures and seeds",
+        )
         grids.append(Grid(f"Other ranking metrics, {one.target}", heads, tuple(body)))
     texts = (legend(reasons, setting, [one.target for one, _ in parts]),)
     methods = sorted(set(with_opinion(rows)["label"]) | set(SIZES))
@@ -156,14 +166,15 @@ def pairs_of(setting: Setting, rows: pd.DataFrame, results: Results) -> list[Sid
     return [sides(results, key, setting.truth, target, checksum) for key, target, checksum in named]
 
 
-def over_architectures(setting: Setting, rows: pd.DataFrame, results: Results) -> stats.Mean:
-    """The mean tau of the finished runs, with its interval over the architectures that all of them rank; nothing
-    where a side is not at hand."""
+def over_architectures(setting: Setting, rows: pd.DataFrame, results: Results) -> tuple[stats.Mean, stats.Mean]:
+    """The mean tau of the finished runs, with its interval over the architectures that all of them rank, and over
+    these and the seeds; nothing where a side is not at hand."""
     pairs = pairs_of(setting, rows, results)
     if any(of.absent for of in pairs):
-        return stats.Mean(None, None, None, 0)
+        nothing = stats.Mean(None, None, None, 0)
+        return nothing, nothing
     rankings = [read_ranking(of) for of in pairs]
-    return stats.tau_over_architectures([(r.estimate, r.truth) for r in rankings])
+    return stats.tau_means([(r.estimate, r.truth) for r in rankings])
 
 
 def kind_of(rows: pd.DataFrame, results: Results) -> tuple[str, str, str]:

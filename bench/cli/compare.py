@@ -52,7 +52,7 @@ def show_diff(a: str, b: str, folder: Path, everything: bool, as_json: bool) -> 
     """Print where the runs whose keys begin so differ. The exit code is 1 where files were skipped. Raises UnknownName
     or BadRecord for a key that is not one."""
     results = Results(folder)
-    one, other = listing.find(results, a), listing.find(results, b)
+    one, other = results.named(a), results.named(b)
     every = fields(one, other, list(results.scores_of(one.key)), list(results.scores_of(other.key)))
     shown = [field for field in every if everything or field.differs]
     same = len(every) - sum(field.differs for field in every)

@@ -46,7 +46,6 @@ class Estimate:
     """Tracebacks instead of one-line errors."""
 
     def __call__(self) -> int:
-        from bench.cli.listing import find
         from bench.store.record import Results
 
         if not self.keys:
@@ -57,7 +56,7 @@ class Estimate:
             raise BadSpec(f"--threads {self.threads}: estimates have 1 thread or more")
         source = Results(self.results)
         source.check_there()
-        records = [find(source, key) for key in self.keys]
+        records = [source.named(key) for key in self.keys]
         made, failed = [], 0
         for record in records:
             try:

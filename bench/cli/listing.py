@@ -16,10 +16,9 @@ from rich.table import Table
 from rich.text import Text
 
 from bench.cli.outcome import ended
-from bench.errors import BadRecord, counted
 from bench.store import index
 from bench.store.names import printable
-from bench.store.record import Record, Results, read_record, to_json
+from bench.store.record import Record, Results, to_json
 from bench.store.sources import code_digest
 from bench.store.spec import SCALES
 
@@ -50,7 +49,7 @@ def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> int:
     if as_json:
         print(json.dumps(to_json(table)))
     elif not table:
-        print(_none(results))
+        print(results.without_runs)
     else:
         show([_readable(row, everything) for row in table])
     return ended(results, 0)
@@ -169,10 +168,6 @@ def _first_sentence(module: ModuleType) -> str:
     return re.split(r"(?<=\.) ", text, maxsplit=1)[0]
 
 
-def _none(results: Results) -> str:
-    return f"{results.root} holds no runs; make some with {results.command('run')}"
-
-
 def _age(code: str) -> str:
     return "this" if code == code_digest() else "older"
 
@@ -209,29 +204,10 @@ def show(table: Sequence[Line]) -> None:
     Console().print(printed)
 
 
-def find(results: Results, beginning: str) -> Record:
-    """The record whose key starts so, the only one that is read. Raises BadRecord."""
-    results.check_there()
-    known = results.keys()
-    if not known:
-        raise BadRecord(_none(results))
-    listed = f"{results.command('list')} shows them"
-    count = counted(len(known), "run")
-    if not beginning:
-        raise BadRecord(f"give the key of one of {count}, or its beginning; {listed}")
-    found = [key for key in known if key.startswith(beginning)]
-    if len(found) > 1:
-        some = ", ".join(found[:9]) + ("" if len(found) < 10 else ", …")
-        raise BadRecord(f"{beginning!r} begins {len(found)} keys: {some}; give more digits")
-    if not found:
-        raise BadRecord(f"none of {count} begins with {beginning!r}; {listed}")
-    return read_record(known[found[0]])
-
-
 def show_run(beginning: str, folder: Path, as_json: bool) -> int:
     """Print one run and its scores. The exit code is 1 where files were skipped."""
     results = Results(folder)
-    record = find(results, beginning)
+    record = results.named(beginning)
     scores = list(results.scores_of(record.key))
     if as_json:
         print(json.dumps({"record": to_json(record), "scores": to_json(scores)}))

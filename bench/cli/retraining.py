@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from bench.cli.asking import asked_of
 from bench.cli.outcome import Common, said
-from bench.errors import BadSpec
+from bench.errors import BadSpec, BenchError
+from bench.store.hints import addressed
+from bench.store.names import printable
 
 if TYPE_CHECKING:
     from bench.spaces.space import Genotype
@@ -53,22 +55,33 @@ class Retrain(Common):
     def __call__(self) -> int:
         from rich.console import Console
 
-        from bench.retraining.retrain import looked_at, make
+        from bench.retraining.retrain import attempted, looked_at
+        from bench.runs.batch import settled
         from bench.runs.pool import Serial
         from bench.runs.progress import Report
+        from bench.store.record import Results
 
         console, jobs = Console(stderr=self.json), self._jobs()
         console.print(looked_at(jobs[0]), highlight=False, soft_wrap=True)
-        done = []
+        done, work = [], [partial(attempted, job, self.debug) for job in jobs]
+        waits = partial(said, root=self.results)
         with Report([f"seed {job.seed}" for job in jobs], [self.recipe] * len(jobs), 1, console) as report:
-            for at, record in Serial().map([partial(make, job) for job in jobs], report.tick):
-                report.finish(at, f"error {record.error:.2f} %, key {record.key}")
-                done.append(record)
+            keys = [job.key for job in jobs]
+            for at, record, _ in settled(work, keys, Serial(), Results(self.results), report.tick, waits):
+                report.finish(at, self._told(record))
+                if not isinstance(record, BenchError):
+                    done.append(record)
         if self.json:
             print(json_.dumps([{"key": r.key, "seed": r.identity["seed"], "error": r.error} for r in done]))
-        else:
+        elif done:
             print(_summary(done))
-        return 0
+        return 0 if len(done) == len(jobs) else 1
+
+    def _told(self, record: Any) -> str:
+        """One line about a training, or why there is none."""
+        if isinstance(record, BenchError):
+            return printable(addressed(f"not made: {record}", self.results))
+        return f"error {record.error:.2f} %, key {record.key}"
 
     def _jobs(self) -> list[Any]:
         import torch
@@ -111,11 +124,10 @@ class Retrain(Common):
     def _architecture(self, results: Results) -> tuple[str, Genotype, tuple[str, ...]]:
         """Space, architecture, and the run that it was found by. Raises BadRecord, BadSpec, BadGenotype."""
         from bench import spaces
-        from bench.cli import listing
 
         if not _KEY.fullmatch(self.what):
             return self.space, spaces.get(self.space).parse(self.what), ()
-        record = listing.find(results, self.what)
+        record = results.named(self.what)
         if record.genotype is None:
             raise BadSpec(f"run {record.key} chose no architecture: it {record.status}")
         return spaces.judged_by(record.identity["space"]), record.genotype, (record.key,)

@@ -36,13 +36,12 @@ class Verify(Common):
     """Folder of image files."""
 
     def __call__(self) -> int:
-        from bench.cli import listing
         from bench.runs.run import Settings, execute
 
         if not self.keys:
             raise BadSpec("verify takes keys of runs; `python -m bench list` shows them")
         results = Results(self.results)
-        found = [listing.find(results, key) for key in self.keys]
+        found = [results.named(key) for key in self.keys]
         specs = [_spec(record) for record in found]  # all of them, before the first is made
         told = []
         with _folder(self.into) as folder:
@@ -110,7 +109,7 @@ def _spec(record: Record) -> Any:
     from bench.store.spec import SCALES
 
     identity = record.identity
-    name = str(identity["scale"]["name"]).partition("(")[0]
+    name, *changes = str(identity["scale"]["name"]).split("+")
     if name not in SCALES:
         raise BadSpec(f"run {record.key[:8]} is of scale {identity['scale']['name']}, which no search here has")
     study = changed(
@@ -121,7 +120,7 @@ def _spec(record: Record) -> Any:
         seeds=(identity["seed"],),
         space=identity["space"],
     )
-    (spec,) = study.specs()
+    (spec,) = study.specs(resized=dict(change.split("=", 1) for change in changes))
     if spec.key != record.key:
         raise BadSpec(
             f"{record.label} is another run in this version ({spec.key[:8]}, not {record.key[:8]}): a setting or the "

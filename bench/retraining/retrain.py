@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -16,7 +17,7 @@ import torch.distributed as dist
 from torch.multiprocessing.spawn import ProcessRaisedException, spawn
 
 from bench import spaces
-from bench.errors import BadSpec, BenchError
+from bench.errors import BadSpec, BenchError, Busy
 from bench.nets.darts_alone import DartsAlone, alone, parameters
 from bench.retraining import memory
 from bench.retraining.recipes import Recipe
@@ -102,7 +103,8 @@ def looked_at(job: Job) -> str:
     loaded.pictures(job.recipe, job.scale, torch.device("cpu"))
     sharing = job.processes if device.type == "cpu" else 1
     net = job.network(loaded)
-    return memory.require(net, net.space.alone(job.genotype), job.images_at_once, device, sharing)
+    region = net.space.alone(job.genotype)
+    return memory.require(net, region, job.images_at_once, device, sharing, job.results)
 
 
 def make(job: Job, progress: Callable[[float], None] = lambda share: None) -> Retrained:
@@ -111,16 +113,44 @@ def make(job: Job, progress: Callable[[float], None] = lambda share: None) -> Re
     Raises Busy where another process makes it, Diverged, BadSpec, BadData.
     """
     results = Results(job.results)
-    known = retrained.find(results, job.key)
+    known = finished(job, results)
     if known is not None:
         return known
     results.check_writable()
     provenance()
     with results.claim(job.key):
-        made = _made(job, results, progress)
-        retrained.save(results, made)
-    results.drop_checkpoints(job.key)
-    return made
+        known = retrained.find(results, job.key)  # another process may have ended it just now
+        if known is None:
+            known = _made(job, results, progress)
+            retrained.save(results, known)
+        results.drop_checkpoints(job.key)
+    return known
+
+
+def finished(job: Job, results: Results) -> Retrained | None:
+    """The record of a job, or None. Raises BadRecord where the file is not what it should be."""
+    known = retrained.find(results, job.key)
+    if known is not None and results.checkpoints_path(job.key).exists():  # stopped between its record and its end
+        with suppress(Busy), results.claim(job.key):
+            results.drop_checkpoints(job.key)
+    return known
+
+
+def attempted(
+    job: Job, debug: bool = False, progress: Callable[[float], None] = lambda share: None
+) -> tuple[Retrained | BenchError, bool]:
+    """The record of a job and whether it was made now, or why there is none: for `bench.runs.batch.settled`."""
+    made = not retrained.path_of(Results(job.results), job.key).exists()
+    try:
+        return make(job, progress), made
+    except BenchError as why:  # a damaged file, a full disk, a loss that is not finite: it costs this training alone
+        if debug and not isinstance(why, Busy):
+            raise
+        return why, False
+    except (torch.OutOfMemoryError, MemoryError):
+        if debug:
+            raise
+        return BenchError(f"out of memory on {job.device}; choose a smaller --scale, or more --parts"), False
 
 
 def _made(job: Job, results: Results, progress: Callable[[float], None]) -> Retrained:

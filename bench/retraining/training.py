@@ -30,6 +30,7 @@ from bench.nets.streams import torch_stream
 from bench.retraining.recipes import Recipe
 from bench.search.checkpoints import read, to_bytes
 from bench.spaces.space import Region
+from bench.store import hints
 from bench.store.files import write_atomically
 
 NOTE = frozenset({"identity", "epoch", "curve", "seconds"})
@@ -212,7 +213,7 @@ class Training:
             self.net.load_state_dict(weights)
         except RuntimeError as error:
             why = str(error).split("\n")[0]
-            raise BadRecord(f"{path} is of another network ({why}); move it aside and run again") from None
+            raise BadRecord(f"{path} is of another network ({why}); {hints.aside(path)}, run it again then") from None
         for k, w in enumerate(self.weights):
             self.optimiser.state[w]["momentum_buffer"] = tensors[f"m/{k}"].to(self.device)
         self.state = State(note["epoch"], note["curve"], note["seconds"])

@@ -9,13 +9,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypedDict
 
 from bench.errors import BadRecord, BadSpec, counted
-from bench.store.files import write_atomically
+from bench.store import seals, strict
+from bench.store.files import content_of, write_atomically
+from bench.store.schema import Hex, Line
 from bench.store.spec import RunSpec
-from bench.store.strict import parsed
 
 NAME = "plan.json"
+
+
+class _Plan(TypedDict):
+    study: Line
+    runs: dict[Hex, Line]
 
 
 def agree(folder: Path, study: str, specs: Sequence[RunSpec]) -> Path:
@@ -24,7 +31,8 @@ def agree(folder: Path, study: str, specs: Sequence[RunSpec]) -> Path:
     if path.exists():
         check(folder, study, specs, whole=True)
     else:
-        write_atomically(path, (json.dumps({"study": study, "runs": _told(specs)}, indent=1) + "\n").encode())
+        plan = seals.sealed({"study": study, "runs": _told(specs)})
+        write_atomically(path, (json.dumps(plan, indent=1) + "\n").encode())
     return path
 
 
@@ -34,11 +42,7 @@ def check(folder: Path, study: str, specs: Sequence[RunSpec], whole: bool) -> No
     path = folder / NAME
     if not path.exists():
         return
-    try:
-        plan = parsed(path.read_bytes())
-        planned, named = dict(plan["runs"]), str(plan["study"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise BadRecord(f"cannot read the plan {path} ({error}); put back the file that was committed") from None
+    named, planned = read(path)
     if named != study:
         return
     asked = _told(specs)
@@ -47,6 +51,20 @@ def check(folder: Path, study: str, specs: Sequence[RunSpec], whole: bool) -> No
     if more or missing:
         said = [f"{counted(len(names), 'run')} {what}, {names[0]} first" for names, what in _named(more, missing)]
         raise BadSpec(f"{path} plans {study} otherwise: {'; '.join(said)}; run what is planned, or in another folder")
+
+
+def read(path: Path) -> tuple[str, dict[str, str]]:
+    """The study that a plan is of, and what its runs are called, by key. Raises BadRecord where it cannot be read, or
+    its seal is broken."""
+    try:
+        loaded = strict.parsed(content_of(path))
+        strict.require(_Plan, loaded)
+        plan, _ = seals.opened(loaded)
+        if plan.keys() != _Plan.__annotations__.keys():
+            raise ValueError(f"it holds {', '.join(sorted(plan))}")
+    except (OSError, ValueError) as error:
+        raise BadRecord(f"cannot read the plan {path} ({error}); put back the file that was committed") from None
+    return plan["study"], plan["runs"]
 
 
 def _told(specs: Sequence[RunSpec]) -> dict[str, str]:

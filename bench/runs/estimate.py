@@ -27,12 +27,13 @@ from bench.runs import probe
 from bench.runs.run import Settings, device_named, processor, provenance, visible
 from bench.search.kept import AGAIN, Statistics
 from bench.search.task import Task
-from bench.search.trained import deepest
-from bench.spaces.space import Genotype
+from bench.search.trained import Estimator, Home, deepest
+from bench.spaces.space import Genotype, Space
+from bench.store import seals
 from bench.store.files import write_atomically
 from bench.store.labels import parsed, printed
 from bench.store.record import Record, Results
-from bench.store.spec import Scale, key_of, plain, resized
+from bench.store.spec import Scale, canonical, key_of, plain, resized
 
 ESTIMATED = "estimated"
 """The part of an identity that says by which statistics, where these are not those of training."""
@@ -74,10 +75,10 @@ def anew(
     with results.claim(key):
         began = datetime.now(UTC)
         scale = Scale(**identity["scale"])
-        task, kept, digest = _restored(record, how.statistics, scale, source, settings)
+        task, kept, digest = restored(record, how.statistics, scale, source, settings)
         task.estimated = tell
         asked = probe.probe_set(task.space, scale.probe)
-        estimate = probe.within(task.space, deepest(kept) if len(kept) > 1 else kept[0].supernet.estimates)
+        estimate = by(task.space, kept)
         partial = results.partial_path(key)
         unfinished = probe.read(partial) if partial.exists() else None
         found = probe.estimated(estimate, task.space, asked, scale.estimated_on, partial, unfinished, tell)
@@ -113,7 +114,7 @@ def by_blocks(
     if size < 1:
         raise BadSpec(f"--blocks {size}: a block has 1 image or more")
     scale = How(images=0, cells=cells).scale(Scale(**record.identity["scale"]))
-    task, kept, digest = _restored(record, None, replace(scale, evaluation_batch=size), source, settings)
+    task, kept, digest = restored(record, None, replace(scale, evaluation_batch=size), source, settings)
     count = len(task.images.valid) // size
     if count < 2:
         raise BadSpec(f"--blocks {size}: {len(task.images.valid):,} validation images have no two blocks of that size")
@@ -123,6 +124,12 @@ def by_blocks(
     path = Results(settings.results).blocks_path(record.key)
     write_atomically(path, _blocks_file(probe.keys_of(task.space, asked), values, note))
     return path
+
+
+def by(space: Space, homes: Sequence[Home]) -> Estimator:
+    """Estimates of any architecture by kept supernets, as the search that left them makes its own; NaN of what the
+    space cannot find."""
+    return probe.within(space, deepest(homes) if len(homes) > 1 else homes[0].supernet.estimates)
 
 
 def _on_block(
@@ -157,10 +164,13 @@ def statistics_of(record: Record) -> str | None:
     return None if found is None else str(found)
 
 
-def _restored(
+def restored(
     record: Record, statistics: Statistics | None, scale: Scale, source: Results, settings: Settings
-) -> tuple[Task, list[Any], dict[str, Any]]:
-    """A task on the run's images, its supernets, and what is said of their file."""
+) -> tuple[Task, list[Home], dict[str, Any]]:
+    """A task on the run's images, its supernets, and what is said of their file.
+
+    Raises BadRecord where the run kept none, or the file is of another run, space or version; BadSpec where it lacks
+    those statistics."""
     said = record.place.get("supernets")
     path = source.supernets_path(record.key)
     if not said or not path.exists():
@@ -207,6 +217,7 @@ def _blocks_file(keys: probe.Keys, values: NDArray[np.float64], note: dict[str, 
         columns[f"accuracy_{block}"] = values[:, block, 0].astype("f4")
         columns[f"cross_entropy_{block}"] = values[:, block, 1].astype("f4")
     stream = io.BytesIO()
-    table = pa.table(columns).replace_schema_metadata(note)
+    seal = {probe.SEAL: seals.of_arrays(columns, canonical(note))}
+    table = pa.table(columns).replace_schema_metadata({**note, **seal})
     pq.write_table(table, stream, compression="zstd", compression_level=19)
     return stream.getvalue()

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from bench import spaces
 from bench.errors import BadSpec, UnknownName
+from bench.runs import grammar
 from bench.store.bases import BASES
 from bench.store.labels import parsed, printed
 from bench.store.spec import RunSpec, scale_named, with_settings
@@ -67,6 +68,8 @@ CHAIN = (
     *("fewshot-rsps", "fewshot-proxyless", "gm-darts", "gm-proxyless", "gm-proxyless-random", "gm-shrink", "hep"),
 )
 """What is compared on a chain of blocks."""
+OF_OWN = (("least_steps", "10"), ("probe", "600"))
+"""What the search for a search of our own changes in its scale: phases may be short, and a run is cheap to compare."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -175,6 +178,15 @@ STUDIES: dict[str, Study] = {
             seeds=tuple(range(8)),
             resized=(("channels", "16"), ("probe", "500")),
             shares=True,
+        ),
+        Study(
+            "own-search",
+            "searches drawn from a grammar, to be halved (results/studies/own.md; hours of one core)",
+            "patches",
+            "decisive",
+            grammar.draws(32),
+            seeds=tuple(range(20, 28)),
+            resized=OF_OWN,
         ),
         Study(
             "toy-darts",

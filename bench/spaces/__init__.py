@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from bench.errors import BadSpace, UnknownName
-from bench.spaces import darts, macro, nb201, toy, toy_darts
+from bench.spaces import accel, darts, macro, nb201, toy, toy_darts
 from bench.spaces.space import Space
 
-_HOUSE: tuple[Space, ...] = (nb201.SPACE, toy.SPACE, toy_darts.SPACE, macro.SPACE, *darts.SPACES)
+_HOUSE: tuple[Space, ...] = (nb201.SPACE, toy.SPACE, toy_darts.SPACE, macro.SPACE, accel.SPACE, *darts.SPACES)
 SPACES: dict[str, Space] = {space.name: space for space in _HOUSE}
 HOUSE = frozenset(SPACES)
 """Those that come with the program."""

@@ -17,9 +17,11 @@ def command(words: str, root: Path = DEFAULT) -> str:
     return f"`python -m bench {words}{_where(root)}`"
 
 
-def aside(path: Path) -> str:
-    """What to do about a file that cannot be trusted."""
-    return f"`python -m bench aside {shlex.quote(str(path))}` sets it aside with what belongs to it"
+def aside(*paths: Path) -> str:
+    """What to do about a file, or several, that cannot be trusted."""
+    words = " ".join(shlex.quote(str(path)) for path in paths)
+    it = "it aside with what belongs to it" if len(paths) == 1 else "them aside with what belongs to them"
+    return f"`python -m bench aside {words}` sets {it}"
 
 
 def addressed(text: str, root: Path) -> str:

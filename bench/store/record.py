@@ -11,13 +11,14 @@ import json
 import os
 import re
 import shutil
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bench.errors import BadRecord
+from bench.errors import BadRecord, counted
 from bench.store import hints, names, schema, seals, strict
 from bench.store.files import content_of, write_atomically
 from bench.store.locks import claimed, is_held
@@ -156,8 +157,8 @@ class Results:
     """A results folder: `runs/<key>.json`, `estimates/<key>.parquet`, `scores/<key>.<truth>.json`,
     `pairs/<key>.<truth>.<target>.parquet`, `failed/<key>.json`, and while runs are made `checkpoints/<key>/`."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path | str) -> None:
+        self.root = Path(root)
         self.damaged: dict[Path, str] = {}
         """The files that were skipped when many were read, and why: one bad file costs itself."""
 
@@ -241,6 +242,29 @@ class Results:
         path = self.run_path(key)
         return read_record(path) if path.exists() else None
 
+    def named(self, beginning: str) -> Record:
+        """The record whose key starts so, the only one that is read. Raises BadRecord where none or several do."""
+        self.check_there()
+        known = self.keys()
+        if not known:
+            raise BadRecord(self.without_runs)
+        listed = f"{self.command('list')} shows them"
+        count = counted(len(known), "run")
+        if not beginning:
+            raise BadRecord(f"give the key of one of {count}, or its beginning; {listed}")
+        found = [key for key in known if key.startswith(beginning)]
+        if len(found) > 1:
+            some = ", ".join(found[:9]) + ("" if len(found) < 10 else ", …")
+            raise BadRecord(f"{beginning!r} begins {len(found)} keys: {some}; give more digits")
+        if not found:
+            raise BadRecord(f"none of {count} begins with {beginning!r}; {listed}")
+        return read_record(known[found[0]])
+
+    @property
+    def without_runs(self) -> str:
+        """What is said of a folder that holds none."""
+        return f"{self.root} holds no runs; make some with {self.command('run')}"
+
     def save(self, record: Record, estimates: bytes | None = None) -> Path:
         """Write a record, after the file of its estimates. A finished one is never replaced, nor what lies beside it:
         raises BadRecord where another stands."""
@@ -311,10 +335,17 @@ class Results:
 
     def frame(self) -> pd.DataFrame:
         """All scores that can be trusted as one table, a row each: the fields of `Score` but for its lists, the names
-        of its panel, and its cost by total; None where a number is not known. Nothing where nothing is scored."""
+        of its panel (`bench.scoring.panel.DEFINITIONS`), and its cost by total; None where a number is not known. No
+        row where nothing is scored. Warns of files that were skipped; `damaged` says why. Raises BadRecord where there
+        is no such folder."""
         import pandas as pd
 
-        return pd.DataFrame([_flat(score) for score in self.scores()])
+        self.check_there()
+        rows = [_flat(score) for score in self.scores()]
+        if self.damaged:
+            count = counted(len(self.damaged), "file")
+            warnings.warn(f"{count} in {self.root} skipped: {next(iter(self.damaged.values()))}", stacklevel=2)
+        return pd.DataFrame(rows)
 
     def scores_of(self, key: str) -> Iterator[Score]:
         """The rows of one run, by every truth that scored it."""

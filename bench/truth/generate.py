@@ -39,7 +39,7 @@ class Arguments:
     workers: int = 1
     """Processes, one thread each."""
     series: str = FIRST
-    """Which pass: a (all classes), b (more seeds where those of a disagree, and for the upper tenth)."""
+    """Which pass: a (all classes), b, c (more seeds where those of a disagree, and for the upper tenth)."""
     limit: int | None = None
     """Only the first so many classes, rounded up to whole shards."""
     out: Path | None = None
@@ -49,7 +49,7 @@ class Arguments:
     merge: bool = False
     """Write the table of all finished shards."""
     version: int = 1
-    """Which version of it: 1 of series a; 2 with series b."""
+    """Which version of it: 1 of series a; 2 with series b; 3 with c too."""
     table: Path | None = None
     """Where --merge writes; by default where the program looks for it."""
 

@@ -60,9 +60,10 @@ NB201 = Embedded(
     SHARDS,
     {
         FIRST: Pass(Plan(Recipe(), seeds=(0, 1, 2))),
-        "b": Pass(Plan(Recipe(), seeds=(3, 4, 5, 6)), classes="weak"),
+        "b": Pass(Plan(Recipe(), seeds=(3, 4)), classes="weak"),
+        "c": Pass(Plan(Recipe(), seeds=(5, 6)), classes="weak"),
     },
-    versions=((FIRST,), (FIRST, "b")),
+    versions=((FIRST,), (FIRST, "b"), (FIRST, "b", "c")),
 )
 
 TOY_DARTS = Embedded(

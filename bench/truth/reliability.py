@@ -52,6 +52,40 @@ def expected_tau(scores: Array, seeds: int, share: float = 1) -> float:
     return stepped_up(top_tau(scores, share), seeds)
 
 
+def expected_of_unequal(scores: Array, share: float = 1, draws: int = 24) -> float:
+    """What tau to expect, at least, between the means of this table and of its like, where some cells have more seeds
+    than others (`scores` NaN where a seed is missing, its leading columns whole): of all cells, or of those in the
+    upper `share` of a seed that has no other part in it.
+
+    Of each cell the remaining seeds, drawn into two halves, make two tables, which are compared; cells with the same
+    seeds share their halves. What the whole table has is at least as many times one half as the cell with the least
+    gain, so the result is a lower bound; with equal seeds it is `expected_tau` but for the draws.
+    """
+    rng = np.random.default_rng(0)
+    known = np.isfinite(scores)
+    judges = [None] if share == 1 else [column for column in range(scores.shape[1]) if known[:, column].all()]
+    taus, times = [], math.inf
+    for judge in judges:
+        rest = np.array([column for column in range(scores.shape[1]) if column != judge])
+        rows = np.arange(len(scores))
+        if judge is not None:
+            rows = np.flatnonzero(scores[:, judge] >= np.quantile(scores[:, judge], 1 - share))
+        patterns, which = np.unique(known[rows][:, rest], axis=0, return_inverse=True)
+        for _ in range(draws):
+            halves = np.empty((2, len(rows)))
+            for at, pattern in enumerate(patterns):
+                own = rng.permutation(rest[pattern])
+                size = len(own) // 2
+                if size == 0:
+                    return math.nan
+                times = min(times, (len(own) + (judge is not None)) / size)
+                cells = which.ravel() == at
+                for half, seeds in zip(halves, (own[:size], own[size : 2 * size]), strict=True):
+                    half[cells] = scores[np.ix_(rows[cells], seeds)].mean(1)
+            taus.append(tau_b(*halves))
+    return stepped_up(float(np.mean(taus)), times) if taus else math.nan
+
+
 def optimism(scores: Array) -> float:
     """By how much the best mean over the seeds overstates the cell it belongs to: the best by all seeds but one, less
     its score from that one; mean over that one. It is of means of one seed fewer than there are."""

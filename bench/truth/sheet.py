@@ -26,7 +26,7 @@ from bench.store.typed import options
 from bench.truth import EMBEDDED, FIRST_SPACE, open_truth
 from bench.truth.merge import DATASET
 from bench.truth.plan import trained_instead
-from bench.truth.reliability import optimism, stepped_up, top_tau
+from bench.truth.reliability import expected_of_unequal, optimism, stepped_up, top_tau
 from bench.truth.table import Table
 from bench.truth.tabular import TableTruth
 
@@ -54,10 +54,12 @@ class Arguments:
 
 def measures(table: Table, official: TableTruth | None) -> Iterator[Measure]:
     """All rows of the sheet: a name and a number. Every cell counts, so a class of n cells counts n times; ties are
-    counted among classes."""
+    counted among classes. Of a table that has more seeds of some cells than of others, what these bring comes first;
+    the rest is of the cells with all of them."""
     seeds = table.seeds(("accuracy", DATASET, "test", _passes(table)))
     instead = trained_instead(table.space)
     known = np.stack([_column(table, "accuracy", seed) for seed in seeds], 1)
+    yield from _unequal(table, seeds, known)
     rows = np.flatnonzero(np.isfinite(known).all(1))
     accuracy = known[rows]
     entropy = -np.stack([_column(table, "cross_entropy", seed)[rows] for seed in seeds], 1)
@@ -89,6 +91,20 @@ def measures(table: Table, official: TableTruth | None) -> Iterator[Measure]:
             for name, values in counts.items():
                 yield f"partial tau with {target} given {name}", partial_tau(mean, real, values)
                 yield f"tau of {name} with {target}", tau_b(values, real)
+
+
+def _unequal(table: Table, seeds: tuple[str, ...], accuracy: NDArray[np.float64]) -> Iterator[Measure]:
+    """What more seeds of some cells bring to the ranks of all; nothing where all cells have the same."""
+    rows = np.flatnonzero(np.isfinite(accuracy).any(1))
+    counts = np.isfinite(accuracy[rows]).sum(1)
+    if counts.min() == counts.max():
+        return
+    for count in np.unique(counts):
+        yield f"cells with {count} seeds", int((counts == count).sum())
+    entropy = -np.stack([_column(table, "cross_entropy", seed)[rows] for seed in seeds], 1)
+    for scores, name in ((accuracy[rows], "accuracy"), (entropy, "cross-entropy")):
+        for share, part in SHARES:
+            yield f"tau expected of means of all seeds, at least, {name}, {part}", expected_of_unequal(scores, share)
 
 
 def ranks(table: Table, official: TableTruth) -> str:

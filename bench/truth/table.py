@@ -155,13 +155,22 @@ class Table:
         return self._answer((metric, dataset, split, epochs), seeds).values
 
     def query(
-        self, genotype: Genotype, *, dataset: str, split: str, epochs: int, seeds: str, metric: str = "accuracy"
+        self,
+        architecture: Genotype | str,
+        *,
+        dataset: str,
+        split: str,
+        epochs: int,
+        seeds: str,
+        metric: str = "accuracy",
     ) -> Value:
-        """One number. seeds: "777" for that training, "run" for the one of unknown seed, "mean" for the mean over
+        """One number. architecture: one operation per edge, or the space's notation, such as the official string of
+        NAS-Bench-201. seeds: "777" for that training, "run" for the one of unknown seed, "mean" for the mean over
         whatever this architecture has (the value says what that is).
 
         Raises NoSuchEntry, saying what there is instead, and BadGenotype.
         """
+        genotype = self.space.parse(architecture) if isinstance(architecture, str) else architecture
         row = self.population.find(self.space.check(genotype))
         if row is None:
             raise NoSuchEntry(

@@ -42,6 +42,7 @@ SPACES = sorted(spaces.SPACES)
 FEWER = {
     "nb201": ("darts-2nd", "snas", "rsps", "rsps-per-cell", "fewshot-rsps", "gm-rsps-random", "bayes", "parameters"),
     "macro": ("darts", "rsps", "gm-darts"),
+    "accel": ("rsps", "proxyless"),
     **{space.name: ("rsps",) for space in darts.SPACES},
     darts.SPACE.name: ("darts", "rsps"),
 }

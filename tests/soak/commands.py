@@ -7,7 +7,7 @@ import random
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from pathlib import Path
 
 Job = Callable[[], int]
@@ -49,21 +49,30 @@ def killed(job: Job, log: Path, after: float) -> bool:
     return ended(child) == -signal.SIGKILL
 
 
-def kills_until(jobs: Sequence[Job], count: int, rng: random.Random, log: Path, begin: Callable[[], None]) -> int:
-    """Kill the jobs at random moments until so many kills have met one at work; their number.
+def kills_until(
+    jobs: Sequence[Job],
+    count: int,
+    rng: random.Random,
+    log: Path,
+    begin: Callable[[], None],
+    there: Callable[[], Set[str]],
+) -> tuple[list[int], set[str]]:
+    """Kill the jobs at random moments until so many kills have met one at work: how many met each, and what was lost.
 
     The jobs are done in order; each is started again after a kill, and now and then all begins anew. begin: empties the
-    folder that they work in.
+    folder that they work in. there: the names of what is finished in it, which no kill may take away.
     """
-    took = [0.5] * len(jobs)
-    hit = tries = 0
-    while hit < count and tries < 20 * count:
+    took, hits, lost = [0.5] * len(jobs), [0] * len(jobs), set[str]()
+    tries = 0
+    while sum(hits) < count and tries < 20 * count:
         begin()
         for at, job in enumerate(jobs):
-            for _ in range(6 if hit < count else 0):
+            for _ in range(6 if sum(hits) < count else 0):
                 tries += 1
-                hit += hit < count and killed(job, log, rng.uniform(0, took[at]))
+                before = there()
+                hits[at] += sum(hits) < count and killed(job, log, rng.uniform(0, took[at]))
+                lost |= before - there()
             start = time.monotonic()
             ended(forked(job, log))
             took[at] = 0.9 * took[at] + 0.1 * (time.monotonic() - start)
-    return hit
+    return hits, lost

@@ -11,14 +11,19 @@ from typing import Any
 import numpy as np
 import torch
 
+from analysis.figures import image_noise
 from bench.errors import BadRecord, BenchError
-from bench.runs import probe
+from bench.retraining import training
+from bench.retraining.recipes import RECIPES
+from bench.runs import agreed, estimate, probe
+from bench.runs.study import study_named
 from bench.scoring import truths
-from bench.search import checkpoints
+from bench.search import checkpoints, kept
 from bench.spaces.toy_darts import SPACE as TOY_DARTS
-from bench.store import locks
+from bench.store import locks, retrained
 from bench.store.files import opened
 from bench.store.record import Results, read_record, read_scores, to_json
+from bench.store.spec import SCALES, key_of, plain
 from bench.truth.table import Table
 
 
@@ -51,13 +56,25 @@ def kinds(results: Results, folder: Path) -> Mapping[str, Kind]:
     partial.parent.mkdir(parents=True, exist_ok=True)
     partial.write_bytes(probe.to_bytes((names, np.random.default_rng(0).random((40, 2))), "f8"))
     checkpoint = folder / "00000.npz"
-    note = {name: {"a": [1, 2.5], "b": "text"} for name in sorted(checkpoints.PARTS)}
-    checkpoint.write_bytes(checkpoints.to_bytes(note, {"weights": torch.arange(64.0), "steps": torch.tensor(7)}))
+    notes = {name: {"a": [1, 2.5], "b": "text"} for name in sorted(checkpoints.PARTS)}
+    checkpoint.write_bytes(checkpoints.to_bytes(notes, {"weights": torch.arange(64.0), "steps": torch.tensor(7)}))
     claim = folder / ".claim.lock"
     with opened(claim) as stream:
         locks._sign(stream, claim)
     table = folder / "table.parquet"
     small_table().save(table)
+    again = retrained.save(results, a_retraining())
+    halfway = folder / "retraining.npz"
+    state = {"identity": {"key": "0" * 16}, "epoch": 1, "curve": [{"epoch": 1, "train_loss": 2.5}], "seconds": 1.5}
+    halfway.write_bytes(checkpoints.to_bytes(state, {"w/stem": torch.arange(60.0), "m/0": torch.ones(60)}))
+    supernets = folder / "supernets.npz"
+    note = {"format": kept.FORMAT, "key": record.key, "space": "toy", "supernets": [{"name": "whole", "depth": 0}]}
+    supernets.write_bytes(
+        checkpoints.to_bytes(note, {"0/weights/stem": torch.arange(64.0), "0/alpha": torch.ones(6, 5)})
+    )
+    blocks, values = folder / "blocks.parquet", np.random.default_rng(1).random((40, 3, 2))
+    blocks.write_bytes(estimate._blocks_file(names, values, {"run": record.key, "images": "50", "weights": "0" * 32}))
+    plan = agreed.agree(folder, "smoke", study_named("smoke").specs())
     return {
         "record": Kind(results.run_path(record.key), lambda p: to_json(_sealed(read_record(p)))),
         "score": Kind(score, lambda p: to_json([_sealed(one) for one in read_scores(p)])),
@@ -69,7 +86,32 @@ def kinds(results: Results, folder: Path) -> Mapping[str, Kind]:
         "checkpoint": Kind(checkpoint, lambda p: _checkpoint(checkpoints.read(p))),
         "claim": Kind(claim, _claim),
         "table": Kind(table, lambda p: Table.load(p).checksum),
+        "record of retraining": Kind(again, lambda p: to_json(retrained.read(p))),
+        "checkpoint of retraining": Kind(halfway, lambda p: _checkpoint(checkpoints.read(p, training.NOTE))),
+        "kept supernets": Kind(supernets, lambda p: _checkpoint(checkpoints.read(p, kept.PARTS))),
+        "estimates by block": Kind(blocks, lambda p: _blocks(image_noise.read(p, record.key))),
+        "plan of a study": Kind(plan, agreed.read),
     }
+
+
+def a_retraining() -> retrained.Retrained:
+    """A record as `retrain` leaves it, of numbers that were made up."""
+    recipe, scale = RECIPES["quick"].settings(), plain(SCALES["smoke"])
+    identity = retrained.identity(recipe, scale, "toy-darts", TOY_DARTS.population.at(3), "patches", 0)
+    return retrained.Retrained(
+        key=key_of(identity),
+        identity=identity,
+        architecture=TOY_DARTS.show(TOY_DARTS.population.at(3)),
+        error=25.5,
+        cross_entropy=0.75,
+        parameters=1_234,
+        multiply_adds=56_789,
+        test_images=4_000,
+        curve=({"epoch": 1, "train_loss": 2.25, "rate": 0.025},),
+        cost={"forward_images": 5_000, "backward_images": 1_000, "wall_s": 1.5, "processes": 1},
+        place={"code": "c0de", "torch": "2"},
+        searched=(),
+    )
 
 
 def small_table() -> Table:
@@ -112,6 +154,10 @@ def _sealed(one: Any) -> Any:
 
 def _arrays(estimates: probe.Estimates) -> Any:
     return [estimates[0].tolist(), estimates[1].tobytes()]
+
+
+def _blocks(found: image_noise.Blocks) -> Any:
+    return [found.keys.tolist(), found.accuracy.tobytes(), found.cross_entropy.tobytes(), found.images]
 
 
 def _truths(found: truths.Truths) -> Any:

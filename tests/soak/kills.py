@@ -1,4 +1,5 @@
-"""SIGKILL at random moments of run, score, import, training on demand and analysis: done again, all is equal."""
+"""SIGKILL at random moments of run, score, import, retrain, training on demand and analysis: done again, all is as it
+would have been."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ import hashlib
 import json
 import random
 import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,15 +16,32 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from bench.cli.commands import main
+from bench.retraining.recipes import RECIPES
+from bench.spaces.toy_darts import SPACE as TOY_DARTS
+from bench.store import retrained
 from bench.store.record import MEASURED, Results
 from bench.truth.table import Table
 from tests.soak.commands import Job, ended, forked, kills_until
 
 METHODS = ("rsps", "darts", "parameters", "random")
-SCORED = "patches-v1"
+EPOCHS = 200
+"""Of the recipe that is retrained by, at the papers' scale; four at the scale of the soak."""
+
+
+NAMES = ("run", "score", "import", "retrain", "training on demand", "analysis")
+"""Of the jobs, in order."""
 
 
 def _retrain(folder: Path) -> int:
+    """`retrain` of two seeds by a recipe that is small enough to take a moment. In a process of its own."""
+    quick = RECIPES["quick"]
+    RECIPES["soak"] = replace(quick, name="soak", epochs=EPOCHS, batch=32)
+    cell = TOY_DARTS.show(TOY_DARTS.population.at(3))
+    how = ["--recipe", "soak", "--space", "toy-darts", "--scale", "smoke", "--device", "cpu", "--seeds", "0", "1"]
+    return main(["retrain", cell, *how, "--results", str(folder)])
+
+
+def _on_demand(folder: Path) -> int:
     """Two architectures trained on demand, small enough to take a moment."""
     from bench.truth import fill
     from tests.test_fill import ORDER, SPACE, TINY
@@ -47,6 +66,7 @@ def jobs(folder: Path, source: Path) -> list[Job]:
         partial(main, ["score", "--dataset", "patches", *at]),
         partial(_import, source, folder / "imported.parquet"),
         partial(_retrain, folder),
+        partial(_on_demand, folder),
         partial(_analysis, folder),
     ]
 
@@ -62,6 +82,8 @@ def outcome(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {record.key: record.essence() for record in results.records()}
     for path in sorted((folder / "scores").glob("*.json")):
         found[path.name] = [_untimed(row) for row in json.loads(path.read_text(encoding="utf-8"))["rows"]]
+    for one in retrained.records(results):
+        found[f"retrained/{one.key}"] = one.essence()
     for name in ("estimates", "truths"):
         for path in sorted((folder / name).glob("*.parquet")):
             found[f"{name}/{path.name}"] = pq.read_table(path).to_pydict().__repr__()
@@ -88,6 +110,14 @@ def _untimed(value: Any) -> Any:
     return [_untimed(one) for one in value] if isinstance(value, list) else value
 
 
+def finished(folder: Path) -> set[str]:
+    """The names of files that are results, and so stay whatever is killed."""
+    kinds = ("runs/[0-9a-f]*.json", "scores/[0-9a-f]*.json", "retrained/[0-9a-f]*.json", "truth/*/[0-9]*.json")
+    found = [path for kind in kinds for path in folder.glob(kind)]
+    estimates = [path for path in folder.glob("estimates/[0-9a-f]*.parquet") if not path.stem.endswith(".partial")]
+    return {str(path.relative_to(folder)) for path in (*found, *estimates, *folder.glob("imported.parquet"))}
+
+
 def measured(folder: Path, count: int, seed: int) -> dict[str, Any]:
     """Kills that met a command at work, files that were lost or differ, and what lies about at the end."""
     from tests.soak.sources import macro
@@ -101,11 +131,18 @@ def measured(folder: Path, count: int, seed: int) -> dict[str, Any]:
     codes = [ended(forked(job, log)) for job in jobs(work, source)]
     assert codes == [0] * len(codes), (codes, log.read_text(encoding="utf-8")[-2_000:])
     unbroken = outcome(work)
-    hit = kills_until(jobs(work, source), count, random.Random(seed), log, begin)
+    hits, lost = kills_until(jobs(work, source), count, random.Random(seed), log, begin, lambda: finished(work))
     codes = [ended(forked(job, log)) for job in jobs(work, source)]
     after = outcome(work)
     different = [name for name in {**unbroken, **after} if not _equal(unbroken.get(name), after.get(name))]
-    return {"kills": hit, "results": len(unbroken), "different": different, "codes": codes}
+    return {
+        "kills": sum(hits),
+        "of each": dict(zip(NAMES, hits, strict=True)),
+        "results": len(unbroken),
+        "lost": sorted(lost),
+        "different": different,
+        "codes": codes,
+    }
 
 
 def _equal(one: Any, other: Any) -> bool:
