@@ -68,7 +68,7 @@ SENTENCES = [
     Command(page, code.content, True)
     for page in PAGES
     for code in inline(page, "code_inline")
-    if re.match(r"(python -m (bench|analysis|tests)\b|make [a-z])", code.content)
+    if re.match(r"(python -m (bench|analysis|tests)\b|make [a-z]|pip install )", code.content)
     and not re.search(r"[…<\[]|\$\(|\bDIR\b|\bX\b", code.content)
 ]
 EVERY = list({one.text: one for one in reversed([*SHELL, *SENTENCES])}.values())

@@ -44,7 +44,7 @@ class ScoreCommand(Common):
 
     truth: str = "embedded"
     """The embedded table, the path of a converted one, or what a surrogate is fitted on: a CSV list of cells of DARTS,
-    or surrogate:PATH of a table of Accel-NASBench."""
+    surrogate:PATH of a table of Accel-NASBench, or transfer:PATH of one for chains of macro."""
     dataset: str | None = None
     """Only runs that searched this image set; all by default."""
     train_missing: bool = True
