@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -120,7 +120,7 @@ class ScoreCommand(Common):
         return rows
 
 
-def _gaps(rows: Sequence[Any], results: Results) -> Iterator[str]:
+def _gaps(rows: Sequence[Any], results: Any) -> Iterator[str]:
     """A line for each thing that a table of few architectures cannot tell of these runs."""
     few = [row.probe_n for row in rows if row.estimates_measured is not None and row.probe_n < FEW]
     if few:

@@ -50,8 +50,8 @@ def seen(images: ImageSet, scale: Scale) -> Images:
     wanted = ((images.train, scale.train_images), (images.valid, scale.valid_images))
     if any(len(part) < count for part, count in wanted):
         raise BadSpec(
-            f"scale {scale.name} takes more images than {images.name} has; choose a smaller one with --scale, or paper, "
-            "which takes all"
+            f"scale {scale.name} takes more images than {images.name} has; choose a smaller --scale, or paper, which "
+            "takes all"
         )
     return Images.joined([part.take(count) for part, count in wanted])
 
