@@ -14,15 +14,21 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from bench.cli.card import Card
+from bench.cli.check import Check
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
+from bench.cli.evolving import Evolve
 from bench.cli.halving import Halve
 from bench.cli.keeping import Aside, Seal
+from bench.cli.list_command import List
 from bench.cli.official_commands import Fetch, Import, Latency, Naslib
 from bench.cli.outcome import Common, ended, said
+from bench.cli.rerun import Rerun
 from bench.cli.retraining import Retrain
 from bench.cli.running import RunCommand
 from bench.cli.sharing import Collect, Plan
@@ -217,25 +223,6 @@ def _require_one_set(fit: Sequence[Any], truths: Sequence[Any]) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class List(Common):
-    """List runs, or what can be named: methods, studies, datasets, scales, spaces.
-
-    Of a run, the column `code` says whether it was made by all the sources of `bench` and `methods` as they are now.
-    `older` speaks of the sources as a whole: what was changed since need not be what the run is made of.
-    """
-
-    what: Literal["runs", "methods", "studies", "datasets", "scales", "spaces"] = field(default="runs", kw_only=False)
-    """Runs, or what can be named."""
-    all: bool = False
-    """All settings of methods too, as --set takes them; --json has them always."""
-
-    def __call__(self) -> int:
-        from bench.cli import listing
-
-        return listing.show_list(self.what, self.results, self.all, self.json)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Show(Common):
     """Show one run: its configuration, choice, cost by phase and scores."""
 
@@ -255,16 +242,22 @@ class Diff(Common):
     a: str = field(default="", kw_only=False)
     """The key of a run, or its beginning."""
     b: str = field(default="", kw_only=False)
-    """The key of the other, or its beginning."""
+    """The key of the other, or its beginning; with --with it may be left out, and is the same key there."""
+    beside: Annotated[
+        Path | None, Parameter(name="--with", help="The results folder of the other, where it is another one.")
+    ] = None
     all: bool = False
     """What is the same, too."""
 
     def __call__(self) -> int:
         from bench.cli import compare
 
-        if not self.b:
-            raise BadSpec("diff takes two keys; `python -m bench list` shows them")
-        return compare.show_diff(self.a, self.b, self.results, self.all, self.json)
+        if not self.b and self.beside is None:
+            raise BadSpec(
+                "diff takes two keys, or one and --with FOLDER for the same run there; `python -m bench list` shows "
+                "the keys"
+            )
+        return compare.show_diff(self.a, self.b, self.results, self.all, self.json, self.beside)
 
 
 COMMANDS: dict[str, type[Callable[[], int]]] = {
@@ -272,13 +265,16 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "halve": Halve,
     "estimate": Estimate,
     "score": ScoreCommand,
+    "evolve": Evolve,
     "retrain": Retrain,
     "list": List,
     "show": Show,
     "describe": Describe,
     "card": Card,
     "verify": Verify,
+    "rerun": Rerun,
     "diff": Diff,
+    "check": Check,
     "import": Import,
     "latency": Latency,
     "fetch": Fetch,
@@ -306,7 +302,11 @@ def _parsed(words: Sequence[str]) -> Callable[[], int] | None:
     app = program("supernet-bench", help=__doc__, version=_version)
     for place, (name, command) in enumerate(COMMANDS.items()):
         app.command(command, name=name, sort_key=place)
-    asked: Callable[[], int] | None = parsed(app, words)
+    app.register_install_completion_command(help="Make the TAB key complete commands and options: see docs/use.md.")
+    try:
+        asked: Callable[[], int] | None = parsed(app, words)
+    except OSError as error:  # of --install-completion, which alone writes here
+        raise BenchError(f"cannot write the completion: {error.filename}: {error.strerror}; mend that first") from None
     return asked
 
 
@@ -315,6 +315,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = None
     plain_terminal()
+    if sys.platform == "win32":  # which has neither of the locks that files are written under
+        said("error: Linux and macOS are served; on Windows use WSL, or a container")
+        return 2
     try:
         command = _parsed(words)
         return command() if command else 0

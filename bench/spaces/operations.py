@@ -1,7 +1,8 @@
 """The operations that an edge can take, by name: their convolutions, and whether they are linear. Free of torch.
 
 How an operation is computed is written in `bench.nets.operations`, which looks it up by its class. Adding an operation
-is a class here (or a new name for one that exists), a line in `OPERATIONS`, and a form there.
+is a class here (or a new name for one that exists), a line in `OPERATIONS`, and a form there. A package outside calls
+`register`, and names the form in the class.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Operation(ABC):
 
     name: str
     absent: ClassVar[bool] = False  # it gives nothing: the edge is not there
+    form: ClassVar[str] = ""  # of one from outside: the module and function that compute it, `my_package.nets:form`
 
     @abstractmethod
     def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
@@ -298,3 +300,11 @@ def operation(name: str) -> Operation:
     if name not in OPERATIONS:
         raise UnknownName("operation", name, OPERATIONS)
     return OPERATIONS[name]
+
+
+def register(new: Operation) -> Operation:
+    """Make an operation of your own known by its name, in this process. Raises BadSpace where another has that name."""
+    known = OPERATIONS.setdefault(new.name, new)
+    if known != new:
+        raise BadSpace(f"there is another operation {new.name!r}; give yours a name of its own")
+    return known

@@ -226,7 +226,7 @@ def check_choices(part: Any, path: str = "") -> None:
     for item in part if isinstance(part, (list, tuple)) else (part,):
         for one in dataclasses.fields(item) if _has_fields(item) else ():
             name, value = f"{path}.{one.name}".lstrip("."), getattr(item, one.name)
-            _require_kind(_kinds(item.__class__).get(one.name, Any), value, name)
+            _require_kind(kinds(item.__class__).get(one.name, Any), value, name)
             check_choices(value, name)
 
 
@@ -246,7 +246,7 @@ def _has_fields(part: Any) -> bool:
 
 
 @lru_cache
-def _kinds(owner: Hashable) -> Mapping[str, Any]:
+def kinds(owner: Hashable) -> Mapping[str, Any]:
     """The kind of every field of a dataclass."""
     try:
         return typing.get_type_hints(owner)
@@ -274,7 +274,7 @@ def _replaced(owner: Any, path: list[str], text: str, whole: str) -> Any:
     if rest:
         value = _replaced(getattr(owner, name), rest, text, whole)
     else:
-        value = _read(text, _kinds(owner.__class__).get(name, Any), whole)
+        value = _read(text, kinds(owner.__class__).get(name, Any), whole)
     return dataclasses.replace(owner, **{name: value})
 
 
@@ -303,7 +303,7 @@ FILE, ABOUT = ".json", "about"
 
 def _is_group(kind: Any) -> bool:
     """Whether settings of that kind stand together and are of one kind alone, as a table of latencies does."""
-    return isinstance(kind, type) and dataclasses.is_dataclass(kind) and "version" not in _kinds(kind)
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind) and "version" not in kinds(kind)
 
 
 def _of_file(path: Path, kind: Any, name: str) -> Any:
