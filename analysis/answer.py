@@ -130,7 +130,7 @@ def answers(frame: pd.DataFrame, root: Path) -> list[Answer]:
 def answer(setting: Setting, rows: pd.DataFrame, protocol: str, told: Claims) -> Answer:
     """The answer of the rows of one setting and target; of methods that know two protocols those of `protocol`."""
     own = rows[rows["protocol"].isin([protocol, BOTH])]
-    lines = [_line(str(label), part) for label, part in own.groupby("label") if label not in FREE]
+    lines = [measured(str(label), part) for label, part in own.groupby("label") if label not in FREE]
     lines = [line for line in lines if line.done or line.lost]
     known = {parts(line.label)[0] for line in lines if is_principal(line.label)}
     shown = [line for line in lines if is_principal(line.label) or _stands_in(line.label, known)] or lines
@@ -241,7 +241,8 @@ def protocols(rows: pd.DataFrame) -> Iterator[str]:
     yield from known or [BOTH]
 
 
-def _line(label: str, rows: pd.DataFrame) -> Line:
+def measured(label: str, rows: pd.DataFrame) -> Line:
+    """A search from its rows of one setting and target."""
     done = stats.done(rows)
     images = done["forward_images"] + done["backward_images"]
     return Line(

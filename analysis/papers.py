@@ -19,7 +19,8 @@ _FAMILIES: dict[str, tuple[str, str]] = {
     "No sharing": ("#5F6670", "#AEB6C0"),
 }
 """Ink on white paper and on a dark screen; contrast to the ground is 5 or more."""
-NEUTRAL = _FAMILIES["No sharing"][0]
+GREYS = _FAMILIES["No sharing"]
+NEUTRAL = GREYS[0]
 _SPARE = (
     ("#7A4FB0", "#BB9BEA"),
     ("#A3261B", "#F19A92"),

@@ -16,7 +16,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr  # scipy.stats takes seconds to import, of every run whatever its method
 
 from bench.errors import BadSpec
 from bench.search.learner import Training
@@ -30,6 +29,8 @@ ALONE = Rsps(Training(epochs=50, batch=128))  # on a region of one architecture 
 
 def expected_improvement(mean: NDArray[np.float64], deviation: NDArray[np.float64], best: float) -> NDArray[np.float64]:
     """Of a normal value over `best`, elementwise; 0 where the deviation is 0 and the mean no better."""
+    from scipy.special import ndtr  # here: all methods are imported in every run, whatever its method
+
     gain, spread = mean - best, np.maximum(deviation, 1e-12)
     z = gain / spread
     density = np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi)

@@ -96,7 +96,8 @@ class Count(Work[Paper]):
         self.training: float = 0
         self.cuts: float = 0
         self.choosing: float = 0  # at most: comparing children and leaves, and the choice
-        self.leaves = 0
+        self.leaves = self.fits = 0
+        self.supernets = 1
 
     @property
     def before_choosing(self) -> float:
@@ -114,6 +115,7 @@ class Count(Work[Paper]):
 
     def train(self, supernet: Paper, epochs: float, alpha: bool, taught: bool = False, alone: bool = False) -> None:
         """Whole steps; every teacher passes forward once."""
+        self.fits += 1
         base, space = self.search.base, self.task.space
         weights = base.weight_passes(space)
         passes = base.passes(space) if alpha else weights
@@ -131,6 +133,7 @@ class Count(Work[Paper]):
         for edge in self._cut(parent.region, edges.cut_sizes(self.task, level)):
             split = self._split(grouping, parent.region.lists[edge])
             regions = [child for region in regions for child in split.children(region, edge)]
+        self.supernets += len(regions)
         teachers = 0 if teaching is None else teaching.count(len(regions))
         return [Paper(region, teachers) for region in regions]
 
@@ -179,7 +182,7 @@ def counted(search: Loop, task: Task, plan: Epochs, price: Price | None = None) 
         count.training += one.training / draws
         count.cuts += one.cuts / draws
         count.choosing += one.choosing / draws
-        count.leaves = one.leaves
+        count.leaves, count.supernets, count.fits = one.leaves, one.supernets, one.fits
     return count
 
 
@@ -227,7 +230,7 @@ def foreseen(search: Loop, task: Task, plan: Epochs) -> Foreseen:
     gmacs = price.whole / 1e9
     training = count.before_choosing * gmacs
     by = {"paths": training} if search.base.samples else {"mixtures": training}
-    return Foreseen(**by, estimates=count.choosing * gmacs)
+    return Foreseen(**by, estimates=count.choosing * gmacs, supernets=count.supernets, fits=count.fits)
 
 
 def _missed(of: str, cost: int, budget: int, least_steps: int) -> str:

@@ -33,6 +33,7 @@ from torch import Tensor
 from bench.errors import BadSpec
 from bench.images.batches import Batch
 from bench.search.learner import Learner, Static, Training
+from bench.search.optimisers import MOMENTUM
 from bench.spaces.space import Region
 from bench.store.spec import added, require_range
 from methods.oneshot import OneShot
@@ -88,12 +89,12 @@ class Darts(OneShot):
 
     def unrolled(self, learner: Learner, train: Batch, valid: Batch) -> Tensor:
         """The second-order gradient of alpha `[E, O]` (eqs. 7 and 8)."""
-        weights, xi = learner.weights, learner.optimiser.param_groups[0]["lr"]
+        weights, xi = learner.weights, learner.optimiser.rate
         kept = [w.detach().clone() for w in weights]
         gradients = torch.autograd.grad(self._loss(learner, train), weights, allow_unused=True)
         with torch.no_grad():
             for w, g in zip(weights, gradients, strict=True):
-                momentum = learner.optimiser.state[w].get("momentum_buffer")  # zeros before the first gradient
+                momentum = learner.optimiser.state[w].get(MOMENTUM)  # zeros before the first gradient
                 move = learner.training.weight_decay * w
                 move += 0 if g is None else g
                 if momentum is not None:

@@ -29,7 +29,7 @@ The paper's text leaves these open, and they are our choice (50 epochs and the f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -157,3 +157,5 @@ VARIANTS = {
     "fade-dependent": Fade(inner=HyperDarts(FIRST_ORDER.training, regularised="dependent")),
     "fade-unregularised": Fade(inner=HyperDarts(FIRST_ORDER.training, regularised="none")),
 }
+SETTINGS = {"accel": {label: replace(method, rows=7) for label, method in VARIANTS.items()}}
+"""A row for each block."""

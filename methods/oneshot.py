@@ -164,7 +164,7 @@ class OneShot(Relaxation):
         by = {"paths": training} if self.samples else {"mixtures": training}
         choices = min(self.choices, task.space.count(task.region)) * len(task.images.valid) * path
         selection = self.choosing(task) * task.multiply_adds(task.region, self.channel_share) / 1e9
-        return Foreseen(**by, estimates=choices + selection)
+        return Foreseen(**by, estimates=choices + selection, supernets=1, fits=1)
 
     def shared_out(self, leaves: int) -> Self:
         """The base of one of so many supernets that together spend on their choices what one alone spends."""

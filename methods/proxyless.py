@@ -197,4 +197,4 @@ def _keep_mass(alpha: Tensor, before: Tensor, involved: Tensor) -> None:
 
 
 VARIANTS = {"proxyless": Proxyless(), "proxyless-all": Proxyless(gates="all")}
-SETTINGS = {"macro": dict(VARIANTS)}
+SETTINGS = {"macro": dict(VARIANTS), "accel": dict(VARIANTS)}

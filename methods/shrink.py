@@ -85,7 +85,7 @@ class Shrink(Spos):
         """Before the first step with narrower networks: the heaviest channels come first."""
         before = self.phase(learner, learner.steps - 1) if learner.steps else 0
         if before == 0 < self.phase(learner, learner.steps):
-            ordered(learner.supernet, learner.optimiser)
+            ordered(learner.supernet, learner.optimiser.state)
 
     def descents(self, learner: Learner) -> Sequence[Pass]:
         """As many paths as the phase trains in a step."""

@@ -82,4 +82,4 @@ def bred(evolution: Evolution, learner: Learner) -> tuple[Genotype, float]:
 
 
 VARIANTS = {"spos": Spos()}
-SETTINGS = {"macro": dict(VARIANTS)}
+SETTINGS = {"macro": dict(VARIANTS), "accel": dict(VARIANTS)}

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+from bench.contract.stops import Stop, kept_at_every_epoch
 from bench.errors import BadRecord, Diverged
 from bench.nets.operations import Norm
 from bench.runs.run import Settings, execute
@@ -34,7 +35,6 @@ from methods.oneshot import OneShot
 from methods.rsps import PathPerCell, Rsps
 from methods.snas import Snas
 from tests import tiny
-from tests.stops import Stop, kept_at_every_epoch
 
 pytestmark = pytest.mark.usefixtures("images_once")
 
@@ -354,7 +354,7 @@ from pathlib import Path
 from bench.search.checkpoints import Checkpoints
 from bench.runs.run import Settings, execute
 from tests import tiny
-from tests.stops import kept_at_every_epoch
+from bench.contract.stops import kept_at_every_epoch
 from tests.test_checkpoints import FEWSHOT
 folder, delay = Path(sys.argv[1]), float(sys.argv[2])
 ends = itertools.count(1)

@@ -9,13 +9,14 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from bench.cli.commands import main
 from bench.errors import BadRecord, Busy
+from bench.runs import batch
 from bench.runs.run import Settings, execute, make
 from bench.store.record import Results
 from methods.baselines import RandomArchitecture
@@ -66,16 +67,16 @@ def test_a_run_that_another_process_makes_is_left_to_it_and_to_nobody_else(tmp_p
     )
 
 
-def test_a_batch_goes_on_with_the_runs_that_are_free(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_batch_goes_on_with_the_runs_that_are_free(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     words = ["run", "smoke", "--methods", "random", "largest", "--results", str(tmp_path), "--json"]
     assert main(words) == 0
     (first, second) = sorted((tmp_path / "runs").glob("*.json"))
     first.unlink()
     process = _holder(tmp_path, first.stem)
-    death = threading.Timer(1.0, _kill, [process])
-    death.start()
+    monkeypatch.setattr(batch, "time", SimpleNamespace(sleep=lambda seconds: _kill(process)))  # once it is waited for
     assert main(words) == 0, "nothing failed: the run of the dead process is taken over"
-    death.join()
     captured = capsys.readouterr()
     assert f"process {process.pid} on host {socket.gethostname()} since" in captured.err
     assert {second.stem, first.stem} == {row["key"] for row in json.loads(captured.out.splitlines()[-1])}

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 
 from bench.images.batches import Batch
 from bench.search.learner import Learner, Training
+from bench.search.optimisers import SGD
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.space import Region
 from methods.darts import Darts
@@ -172,7 +173,7 @@ def test_the_second_order_gradient_of_alpha_is_the_authors() -> None:
     learner: Any = _Learner()
     learner.alpha = torch.nn.Parameter(golden_net.alpha())
     learner.weights = list(learner.supernet.parameters())
-    learner.optimiser = torch.optim.SGD(learner.weights, lr=0.025)
+    learner.optimiser = SGD(learner.weights, 0.025, momentum=0.0, nesterov=False, decay=0.0)
     learner.training = Training(weight_decay=5e-4, momentum=0.9)
     learner.masked_alpha = lambda: learner.alpha
     learner.alpha_gradient = lambda loss: Learner.alpha_gradient(learner, loss)

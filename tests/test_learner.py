@@ -150,7 +150,7 @@ def _exact_unrolled(
         return F.cross_entropy(functional_call(net, at, (batch[0], alpha.softmax(-1), learner.region)), batch[1])
 
     gradients = torch.autograd.grad(loss(weights, train), list(weights.values()), create_graph=True)
-    xi = learner.optimiser.param_groups[0]["lr"]
+    xi = learner.optimiser.rate
     moved = {}
     for name, w, g, p in zip(names, weights.values(), gradients, net.parameters(), strict=True):
         momentum = learner.optimiser.state[p]["momentum_buffer"]

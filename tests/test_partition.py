@@ -210,7 +210,7 @@ def test_the_rate_falls_once_over_the_chain_and_twice_as_in_the_code() -> None:
 
         def step(self: Learner, *rest: Any, original: Callable[..., Any] = original, last: list[Any] = last) -> Any:
             loss = original(self, *rest)
-            last.append((self.steps + 1, self.optimiser.param_groups[0]["lr"]))
+            last.append((self.steps + 1, self.optimiser.rate))
             return loss
 
         with pytest.MonkeyPatch.context() as patch:

@@ -8,6 +8,7 @@ import shlex
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from bench.retraining.recipes import RECIPES, recipe_named
 from bench.retraining.retrain import Job
 from bench.retraining.training import Share, Training
 from bench.runs import batch as batches
+from bench.runs import room
 from bench.runs.pool import Serial
 from bench.spaces.darts import SPACE
 from bench.spaces.layout import Shape
@@ -220,8 +222,12 @@ def test_memory_is_that_of_weights_and_of_what_the_way_back_needs() -> None:
 
 @ONCE
 def test_what_would_not_fit_is_said_before_it_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(memory, "free", lambda device: 1000)
-    with pytest.raises(BadSpec, match=r"a step of 32 images takes about .* of memory, and cpu has 0 MiB free: choose"):
+    with monkeypatch.context() as patched:
+        patched.setattr(room, "of_device", lambda device: 1000)
+        with pytest.raises(BadSpec, match=r"a step of 32 images takes about .* of memory, and cpu has 0 MiB free: "):
+            retrain.looked_at(_job(tmp_path))
+    monkeypatch.setattr(room, "disk", lambda folder: 1000)
+    with pytest.raises(BadSpec, match=r"a training takes up to .* of disk, and .* has 0 MiB free: make room"):
         retrain.looked_at(_job(tmp_path))
 
 
@@ -333,7 +339,7 @@ def test_one_that_another_process_makes_is_waited_for(
     job, claims = _job(tmp_path, recipe=dataclasses.replace(QUICK, epochs=1)), ExitStack()
     results = Results(tmp_path)
     claims.enter_context(results.claim(job.key))
-    monkeypatch.setattr(batches.time, "sleep", lambda seconds: claims.close())
+    monkeypatch.setattr(batches, "time", SimpleNamespace(sleep=lambda seconds: claims.close()))
     told: list[str] = []
     jobs = [partial(retrain.attempted, job)]
     ((_, record, made),) = batches.settled(jobs, [job.key], Serial(), results, lambda at, share: None, told.append)

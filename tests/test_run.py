@@ -353,6 +353,19 @@ def test_a_failure_is_over_when_the_run_is_made(results: Path) -> None:
     assert list(Results(results).failures()) == []
 
 
+def test_a_run_loads_no_library_that_it_has_no_use_for(tmp_path: Path) -> None:
+    """Each of them takes from a third of a CPU second to more than one."""
+    code = (
+        "import sys; from bench.cli.commands import main; code = main(sys.argv[1:]); "
+        "print({'torch._dynamo', 'sympy', 'pandas', 'scipy', 'sklearn'} & set(sys.modules), file=sys.stderr); "
+        "sys.exit(code)"
+    )
+    words = ["run", "--methods", "darts", "--scale", "smoke", "--seeds", "0", "--results", str(tmp_path)]
+    done = subprocess.run([sys.executable, "-c", code, *words], check=True, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "set()"
+    assert [record.status for record in Results(tmp_path).records()] == ["done"]
+
+
 def test_the_peak_of_memory_is_that_of_the_run() -> None:
     """A process that held 300 MB before the meter was made is not charged for them."""
     code = (

@@ -179,7 +179,7 @@ def test_ordered_channels_change_no_whole_block_and_bring_the_heaviest_first(nor
         sgd.step()
     net.eval()
     before = [net(images(), None, region) for region in (largest, small)]
-    ordered(net, sgd)
+    ordered(net, sgd.state)
     after = [net(images(), None, region) for region in (largest, small)]
     torch.testing.assert_close(after[0], before[0], rtol=0, atol=1e-9)
     assert not torch.allclose(after[1], before[1], rtol=0, atol=1e-9)
@@ -198,7 +198,7 @@ def test_momentum_moves_with_the_channels() -> None:
         sgd = torch.optim.SGD(net.parameters(), 0.05, momentum=0.9)
         for step in range(3):
             if step == 2 and early:
-                ordered(net, sgd)
+                ordered(net, sgd.state)
             sgd.zero_grad()
             net(images(), None, largest).square().mean().backward()
             sgd.step()

@@ -102,7 +102,7 @@ def protocol_of(method: Mapping[str, Any]) -> str:
 
 def _page(record: Record, scores: Sequence[Score], results: Results) -> Page:
     identity = record.identity
-    space = spaces.SPACES.get(identity["space"])
+    space = spaces.known(identity["space"])
     return Page(
         key=record.key,
         label=record.label,
@@ -121,8 +121,8 @@ def _page(record: Record, scores: Sequence[Score], results: Results) -> Page:
         cell=_cell(space, record.genotype),
         curves=tuple(_curves(record, scores)),
         blocks=tuple(block for block in _blocks(record, scores, space) if block.rows),
-        settings=tuple(_flat({**identity["method"], "scale": identity["scale"]})),
-        place=tuple(_flat(record.place)),
+        settings=tuple(flat({**identity["method"], "scale": identity["scale"]})),
+        place=tuple(flat(record.place)),
         files=tuple(_files(record, scores, results)),
         commands=_commands(record, results.root),
     )
@@ -252,14 +252,14 @@ def _commands(record: Record, root: Path) -> tuple[str, ...]:
     return tuple(f"{text}{caption.option(root)}" for text in (f"python -m bench show {record.key}", shlex.join(words)))
 
 
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Dotted names and printed values; the `config` of a method or part goes without saying."""
     if not isinstance(value, Mapping):
         yield name, value if isinstance(value, str) else json.dumps(value)
         return
     for key, item in value.items():
         inner = name if key == "config" else f"{name}.{key}".strip(".")
-        yield from _flat(item, inner)
+        yield from flat(item, inner)
 
 
 def _plain(candidate: Any) -> str:

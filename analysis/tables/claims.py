@@ -127,13 +127,18 @@ def refused(setting: Setting, data: pd.DataFrame) -> list[str]:
     return [f"claims {setting.slug}: {first} and {second} are not comparable: {why}" for first, second, why in sides]
 
 
-def prepared(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFrame:
-    """The rows with all that claims measure."""
+def costed(rows: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """The rows with what claims are judged by and what both sides cost: `rank_correlation`, `images`, `gmacs`."""
     some = ordered(rows, results) if not with_rounds(rows).empty else rows.assign(rank_correlation=float("nan"))
-    some = some.assign(
+    return some.assign(
         images=some["forward_images"] + some["backward_images"],
         gmacs=[float(cost.get("gmacs", np.nan)) for cost in some["cost"]],
     )
+
+
+def prepared(setting: Setting, rows: pd.DataFrame, results: Results) -> pd.DataFrame:
+    """The rows with all that claims measure."""
+    some = costed(rows, results)
     extended = with_cross_entropy(setting, of_claims(some), results)
     return some.join(extended[[name for name in extended if name not in some]])
 
@@ -156,7 +161,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
             Grid(f"What the pairs choose, {one.target}", CHOICE_HEADS, tuple(map(choices, pairs))),
             Grid(f"How the pairs vary, {one.target}", SPREAD_HEADS, tuple(spread(one) for one in ran if one.found.sd)),
         ]
-        random = judged(_beats_random(part), part, results)
+        random = judged(beats_random(part), part, results)
         grids.append(Grid(f"{OURS}, {one.target}", HEADS, tuple(map(_line, random))))
         data += [_data(one, claim, "claim") for claim in ran] + [_data(one, claim, "random") for claim in random]
         data += [line for pair, each in zip(pairs, found, strict=True) for line in measured(one, pair, each)]
@@ -165,7 +170,7 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
     return Sheet("claims", setting, tuple(grid for grid in grids if grid.rows), words, pd.DataFrame(data))
 
 
-def _beats_random(rows: pd.DataFrame) -> list[Claim]:
+def beats_random(rows: pd.DataFrame) -> list[Claim]:
     """Every other method of one target against all architectures, as they would be drawn at random."""
     labels = sorted({without_draws(label) for label in rows["label"]} - {"random"}, key=order)
     return [Claim("", "chooses better than a random architecture", label, "", BEATEN) for label in labels]

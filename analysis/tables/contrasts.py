@@ -80,14 +80,14 @@ def choices(one: Judged) -> tuple[Cell, ...]:
     """Medians and collapses of both sides, which a mean over few runs hides."""
     sides = [stats.done(rows).dropna(subset=["regret_test"]) for rows in (one.first, one.second)]
     medians = [None if rows.empty else float(rows["regret_test"].median()) for rows in sides]
-    lost = [f"{_collapsed(rows)} of {len(rows)}" for rows in sides]
+    lost = [f"{collapsed(rows)} of {len(rows)}" for rows in sides]
     _, chance = pairing.compared(one.first, one.second, TEST.source)
     likely = UNKNOWN if chance.mean is None else pairing.CHANCE.text(chance.mean)
     numbers = (Cell(" / ".join(str(len(rows)) for rows in sides)), *(number(value, TEST) for value in medians))
     return (*names(one), *numbers, *map(Cell, lost), Cell(likely, pairing.CHANCE.interval_of(chance)))
 
 
-def _collapsed(rows: pd.DataFrame) -> int:
+def collapsed(rows: pd.DataFrame) -> int:
     """How many choices are worse than the mean of all architectures."""
     return int((rows["test"] < rows["random_mean"]).sum())
 
@@ -137,7 +137,7 @@ def measured(setting: Setting, one: Judged, found: Sequence[stats.Paired]) -> li
         line = {**described(setting, one, Measure(f"median_regret_{name}", "", "points"), "choice"), "n": len(known)}
         told.append({**line, "mean": float(known["regret_test"].median()) if len(known) else None})
         line = {**described(setting, one, Measure(f"collapsed_{name}", "", "runs"), "choice"), "n": len(known)}
-        told.append({**line, "mean": _collapsed(known)})
+        told.append({**line, "mean": collapsed(known)})
     return told
 
 

@@ -91,13 +91,13 @@ FROM_ONE_PARENT = (
     ("", "a supernet that is trained on {} better than before", "then-whole", "gumbel"),
     (
         "Few-Shot NAS",
-        "a supernet per operation {} better than the parent trained on",
+        "a cut into operations {} better than the parent trained on",
         "then-few-shot",
         "then-whole",
     ),
-    ("GM-NAS", "two groups by gradients {} better than the parent trained on", "then-gm", "then-whole"),
-    ("GM-NAS", "two groups by gradients {} better than one per operation", "then-gm", "then-few-shot"),
-    ("GM-NAS", "groups by gradients {} better than random ones of the same edge", "then-gm", "then-random-groups"),
+    ("GM-NAS", "a cut into two groups by gradients {} better than the parent trained on", "then-gm", "then-whole"),
+    ("GM-NAS", "a cut into two groups by gradients {} better than one into operations", "then-gm", "then-few-shot"),
+    ("GM-NAS", "a grouping by gradients {} better than a random one of the same edge", "then-gm", "then-random-groups"),
     ("GM-NAS", "a cut by gradients {} better than a random one", "then-gm", "then-random"),
     ("GM-NAS", "starting anew after the cut {} better than going on", "then-gm-afresh", "then-gm"),
 )

@@ -82,7 +82,7 @@ class StudyOptions(Common):
         from bench.runs.shard import Shard
 
         part = Shard() if self.shard is None else Shard.parsed(self.shard)
-        _check_images(study.dataset, self.data)
+        check_images(study.dataset, self.data)
         cores = os.cpu_count() or 1
         if not 1 <= self.threads <= cores:
             raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more, of the {cores} that there are here")
@@ -101,7 +101,7 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _check_images(dataset: str, data: Path | None) -> None:
+def check_images(dataset: str, data: Path | None) -> None:
     """Raise now, not in every run, where the images are missing."""
     from bench import images
     from bench.errors import BadData

@@ -14,14 +14,20 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
+from cyclopts import Parameter
+
+from bench.cli.card import Card
+from bench.cli.check import Check
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
 from bench.cli.halving import Halve
 from bench.cli.keeping import Aside, Seal
-from bench.cli.official_commands import Fetch, Import, Naslib
+from bench.cli.list_command import List
+from bench.cli.official_commands import Fetch, Import, Latency, Naslib
 from bench.cli.outcome import Common, ended, said
+from bench.cli.rerun import Rerun
 from bench.cli.retraining import Retrain
 from bench.cli.running import RunCommand
 from bench.cli.sharing import Collect, Plan
@@ -38,7 +44,8 @@ class ScoreCommand(Common):
     that is there already."""
 
     truth: str = "embedded"
-    """The embedded table, the path of a converted one, or a CSV list of cells of DARTS to fit a surrogate on."""
+    """The embedded table, the path of a converted one, or what a surrogate is fitted on: a CSV list of cells of DARTS,
+    surrogate:PATH of a table of Accel-NASBench, or transfer:PATH of one for chains of macro."""
     dataset: str | None = None
     """Only runs that searched this image set; all by default."""
     train_missing: bool = True
@@ -168,25 +175,6 @@ def _unfit(record: Any, truths: Sequence[Any], dataset: str | None) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class List(Common):
-    """List runs, or what can be named: methods, studies, datasets, scales, spaces.
-
-    Of a run, the column `code` says whether it was made by all the sources of `bench` and `methods` as they are now.
-    `older` speaks of the sources as a whole: what was changed since need not be what the run is made of.
-    """
-
-    what: Literal["runs", "methods", "studies", "datasets", "scales", "spaces"] = field(default="runs", kw_only=False)
-    """Runs, or what can be named."""
-    all: bool = False
-    """All settings of methods too, as --set takes them; --json has them always."""
-
-    def __call__(self) -> int:
-        from bench.cli import listing
-
-        return listing.show_list(self.what, self.results, self.all, self.json)
-
-
-@dataclass(frozen=True, kw_only=True)
 class Show(Common):
     """Show one run: its configuration, choice, cost by phase and scores."""
 
@@ -206,16 +194,22 @@ class Diff(Common):
     a: str = field(default="", kw_only=False)
     """The key of a run, or its beginning."""
     b: str = field(default="", kw_only=False)
-    """The key of the other, or its beginning."""
+    """The key of the other, or its beginning; with --with it may be left out, and is the same key there."""
+    beside: Annotated[
+        Path | None, Parameter(name="--with", help="The results folder of the other, where it is another one.")
+    ] = None
     all: bool = False
     """What is the same, too."""
 
     def __call__(self) -> int:
         from bench.cli import compare
 
-        if not self.b:
-            raise BadSpec("diff takes two keys; `python -m bench list` shows them")
-        return compare.show_diff(self.a, self.b, self.results, self.all, self.json)
+        if not self.b and self.beside is None:
+            raise BadSpec(
+                "diff takes two keys, or one and --with FOLDER for the same run there; `python -m bench list` shows "
+                "the keys"
+            )
+        return compare.show_diff(self.a, self.b, self.results, self.all, self.json, self.beside)
 
 
 COMMANDS: dict[str, type[Callable[[], int]]] = {
@@ -227,9 +221,13 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "list": List,
     "show": Show,
     "describe": Describe,
+    "card": Card,
     "verify": Verify,
+    "rerun": Rerun,
     "diff": Diff,
+    "check": Check,
     "import": Import,
+    "latency": Latency,
     "fetch": Fetch,
     "naslib": Naslib,
     "seal": Seal,
@@ -255,7 +253,11 @@ def _parsed(words: Sequence[str]) -> Callable[[], int] | None:
     app = program("supernet-bench", help=__doc__, version=_version)
     for place, (name, command) in enumerate(COMMANDS.items()):
         app.command(command, name=name, sort_key=place)
-    asked: Callable[[], int] | None = parsed(app, words)
+    app.register_install_completion_command(help="Make the TAB key complete commands and options: see docs/use.md.")
+    try:
+        asked: Callable[[], int] | None = parsed(app, words)
+    except OSError as error:  # of --install-completion, which alone writes here
+        raise BenchError(f"cannot write the completion: {error.filename}: {error.strerror}; mend that first") from None
     return asked
 
 

@@ -15,12 +15,12 @@ _EVERY = 10.0  # seconds between two lines of progress where there is no termina
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """Turn official files of NAS-Bench-201, NATS-Bench, NASLib or NAS-Bench-Macro into the table that `score --truth`
-    reads."""
+    """Turn official files of NAS-Bench-201, NATS-Bench, NASLib, NAS-Bench-Macro or Accel-NASBench into the table that
+    `score --truth` reads."""
 
     source: Path = field(kw_only=False)
     """NATS-tss folder or .tar, .pickle.pbz2, .pth, nb201_*.pickle, the extract as CSV, nas-bench-macro_cifar10.json,
-    folder of NAS-Bench-301's results (they become a list in CSV, to fit a surrogate on)."""
+    anb_dataset_jsons.tar.gz, folder of NAS-Bench-301's results (they become a list in CSV, to fit a surrogate on)."""
     out: Path = field(default=Path("nb201-official.parquet"), kw_only=False)
     """The table."""
     trust: bool = False
@@ -73,6 +73,37 @@ class Import:
         )
         about = {"table": str(self.out), "name": table.header.name, "content": table.checksum}
         print(json_.dumps(about) if self.json else f"{self.out}: {about['name']}, content {about['content']}")
+        return 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latency:
+    """Fit how long every option of a block takes on a device that an imported table of Accel-NASBench measured. The
+    file is a setting of ProxylessNAS: `run --space accel --methods proxyless --set latency=FILE`."""
+
+    table: Path = field(kw_only=False)
+    """The imported table."""
+    device: str = field(kw_only=False)
+    """What was measured: latency_zcu102, latency_vck190, throughput_a100, throughput_3090, …"""
+    out: Path = field(kw_only=False)
+    """The file, which ends in .json."""
+    target: float | None = None
+    """Milliseconds that a search aims at; the median of the measured networks by default."""
+    json: bool = False
+    """Machine-readable output on standard output."""
+    debug: bool = False
+    """Tracebacks instead of one-line errors."""
+
+    def __call__(self) -> int:
+        from bench.spaces import accel
+        from bench.truth.latency import fitted, written
+        from bench.truth.table import Table
+
+        if self.out.suffix != ".json":
+            raise BadSpec(f"{self.out} does not end in .json, as a file of settings does")
+        times = fitted(Table.load(self.table, accel.SPACE.population), self.device)
+        written(times, self.out, self.target)
+        print(json_.dumps({"file": str(self.out), "about": times.about}) if self.json else f"{self.out}: {times.about}")
         return 0
 
 

@@ -16,7 +16,7 @@ from bench.errors import BadSpec, counted
 
 @dataclass(frozen=True, kw_only=True)
 class Plan(StudyOptions):
-    """Say what a study will take: its runs, long ones first, with hours and memory. Nothing is trained.
+    """Say what a study will take: its runs, long ones first, with hours, memory and disk. Nothing is trained.
 
     Estimates are taken from records in --results or --records of the same settings, or of the same method class at the
     same scale; else from multiply-adds that the method counts and the pace of some passes that are made now.
@@ -26,7 +26,8 @@ class Plan(StudyOptions):
     """More results folders whose records say what runs take."""
 
     def __call__(self) -> int:
-        specs = self.here(*self.asked())  # first: what it refuses needs no torch
+        study, specs = self.asked()  # first: what it refuses needs no torch
+        specs = self.here(study, specs)
         import torch
 
         from bench.runs.expected import Estimator, planned_on
@@ -40,7 +41,7 @@ class Plan(StudyOptions):
             folder.check_there()
         at_hand = [record for folder in folders for record in folder.records()]
         there = {record.key for record in at_hand if results.run_path(record.key).exists()}
-        estimator = Estimator(at_hand, device, self.data)
+        estimator = Estimator(at_hand, device, self.data, shares=study.shares)
         left = [spec for spec in specs if spec.key not in there]
         each = sorted(((spec, estimator.of(spec)) for spec in left), key=lambda one: -(one[1].seconds or 0))
         for folder in folders[1:]:
@@ -57,6 +58,7 @@ class Plan(StudyOptions):
             f"{unit} hours": round(sum(known) / 3600, 3),
             "longest hours": round(max(known, default=0.0) / 3600, 3),
             "memory": max((expected.memory for _, expected in each), default=0),
+            "disk": sum(expected.disk.stays for _, expected in each),
             "unknown": len(each) - len(known),
         }
         if self.json:
@@ -87,7 +89,8 @@ def _print(rows: Sequence[Mapping[str, Any]], whole: Mapping[str, Any], unit: st
     unknown = f"; of {counted(whole['unknown'], 'run')} nothing is known" if whole["unknown"] else ""
     print(
         f"{counted(whole['runs'], 'run')}{part}{there}: {whole[f'{unit} hours']:.2f} {unit} hours, the longest "
-        f"{whole['longest hours']:.2f}, up to {whole['memory'] / 2**30:.1f} GiB each{unknown}"
+        f"{whole['longest hours']:.2f}, up to {whole['memory'] / 2**30:.1f} GiB each, {whole['disk'] / 2**20:.0f} MiB "
+        f"of disk in all{unknown}"
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 
 import torch
@@ -12,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from bench.errors import BadSpace, BenchError
 from bench.nets.operations import Norm
 from bench.nets.supernet import Supernet, network_of
+from bench.spaces.cells import CellSpace
 from bench.spaces.layout import Shape
 from bench.spaces.space import Space
 
@@ -23,8 +25,9 @@ def check_network(space: Space) -> None:
     """Build a small network of a space twice, and let one image pass. Raises BadSpace, in one line, where it cannot be
     built or computed, or differs from what is said of it."""
     make = network_of(space)
+    shape = replace(SMALL, image_size=space.layout.side_tried) if isinstance(space, CellSpace) else SMALL
     try:
-        one, other = (make(space, SMALL, Norm(), 0, lean=False) for _ in range(2))
+        one, other = (make(space, shape, Norm(), 0, lean=False) for _ in range(2))
         faults = list(_faults(one, other))
     except BenchError:
         raise
@@ -36,7 +39,7 @@ def check_network(space: Space) -> None:
 
 
 def _faults(one: Supernet, other: Supernet) -> Iterator[str]:
-    images = torch.ones(1, SMALL.image_channels, SMALL.image_size, SMALL.image_size)
+    images = torch.ones(1, SMALL.image_channels, one.shape.image_size, one.shape.image_size)
     with FlopCounterMode(display=False) as counter:
         state = one.through(images, None, one.space.region)
         logits = one.end(state)

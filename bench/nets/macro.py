@@ -1,4 +1,5 @@
-"""The networks of NAS-Bench-Macro (`bench.spaces.layout.WideningStages`) on shared weights.
+"""The networks of NAS-Bench-Macro (`bench.spaces.layout.WideningStages`) and of Accel-NASBench (`MobileBlocks`) on
+shared weights.
 
 Normalisation of the layers follows `Norm`; that of the stem and of the last convolution has a trained affine.
 """
@@ -27,7 +28,7 @@ class MacroNetwork(Supernet):
 
     def begin(self, images: Tensor) -> State:
         """The stem."""
-        return (F.relu(self.stem_norm(convolve(channels_last(images), self.stem))),)
+        return (F.relu(self.stem_norm(convolve(channels_last(images), self.stem, self.fixed["stem"].stride))),)
 
     def end(self, state: State) -> Tensor:
         """The last convolution, average pooling, head."""

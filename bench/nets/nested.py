@@ -10,7 +10,7 @@ neither scales nor kept statistics to be shared.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -87,31 +87,30 @@ def part_of(holder: Form, kernels: Sequence[Kernel], norm: Norm) -> nn.Module:
 
 
 @torch.no_grad()
-def ordered(network: nn.Module, optimiser: torch.optim.Optimizer) -> None:
+def ordered(network: nn.Module, state: Mapping[Tensor, Mapping[str, Tensor]]) -> None:
     """Put the inner channels of all blocks that hold others into the order of their weight, the largest first: the sum
     of absolute values that leads from each into the output (the importance of Once-for-All's code). No such block
     computes anything else for it; what a narrower one takes from it is the best half, say, and no longer any.
 
-    optimiser: of the weights, whose state moves with them.
+    state: what an optimiser remembers of each weight, by name, which moves with it.
     """
     holders = [module.holder[0] for module in network.modules() if isinstance(module, NestedBlock)]
     for block in dict.fromkeys(holders):
         expand, deep, project = block.kernels
         order = project.abs().sum((0, 2, 3)).argsort(descending=True, stable=True)
         for weight, dim in ((expand, 0), (deep, 0), (project, 1)):
-            _moved(weight, order, dim, optimiser)
+            _moved(weight, order, dim, state)
         for norm in block.normalised[:2]:
             if norm.affine is not None:
-                _moved(norm.affine, order, 1, optimiser)
+                _moved(norm.affine, order, 1, state)
             for kept in (norm.mean, norm.var):
                 if kept is not None:
                     kept.copy_(kept[order])
 
 
-def _moved(weight: Tensor, order: Tensor, dim: int, optimiser: torch.optim.Optimizer) -> None:
-    state = optimiser.state.get(weight, {})
+def _moved(weight: Tensor, order: Tensor, dim: int, state: Mapping[Tensor, Mapping[str, Tensor]]) -> None:
     for tensor in (
         weight,
-        *(value for value in state.values() if torch.is_tensor(value) and value.shape == weight.shape),
+        *(value for value in state.get(weight, {}).values() if value.shape == weight.shape),
     ):
         tensor.copy_(tensor.index_select(dim, order))

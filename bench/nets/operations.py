@@ -5,6 +5,7 @@ Normalisation follows `Norm`; images are `[B, C, H, W]`.
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from bench.spaces.operations import (
     Convolution,
     Identity,
     InvertedResidual,
+    MobileLayers,
     Operation,
     Partial,
     Pooling,
@@ -164,6 +166,50 @@ class InvertedBlock(nn.Module):
         return batch_norm(x, [self.norms[which]], None, self.training)  # type: ignore[list-item]  # a ModuleList
 
 
+class SqueezeExcitation(nn.Module):
+    """Channels scaled by a hard sigmoid of what two 1x1 convolutions, with ReLU between them, make of their means."""
+
+    def __init__(self, squeeze: Tensor, excite: Tensor) -> None:
+        super().__init__()
+        self.kernels = nn.ParameterList([squeeze, excite])
+        self.biases = nn.ParameterList([torch.zeros(len(squeeze)), torch.zeros(len(excite))])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` to the same."""
+        y = x.mean((2, 3), keepdim=True)
+        for kernel, bias, then in zip(self.kernels, self.biases, (F.relu, F.hardsigmoid), strict=True):
+            y = then(convolve(y, kernel) + bias.to(y.dtype).view(-1, 1, 1))
+        return x * y
+
+
+class MobileLayer(nn.Module):
+    """1x1 convolution, where the layer widens; depthwise convolution; squeeze-and-excitation, where there is one; 1x1
+    convolution. Normalised, all but the last with ReLU; plus the source where it has the same shape."""
+
+    def __init__(self, kernels: Sequence[Tensor], norm: Norm, stride: int, squeezed: bool) -> None:
+        super().__init__()
+        expand, (deep, *scaling, project) = kernels[: -2 - 2 * squeezed], kernels[-2 - 2 * squeezed :]
+        self.expands, self.stride = bool(expand), stride
+        inputs = expand[0].shape[1] if expand else len(deep)
+        self.whole = stride == 1 and inputs == len(project)
+        self.kernels = nn.ParameterList([*expand, deep, project])
+        self.norms = nn.ModuleList(Statistics(len(kernel), norm) for kernel in self.kernels)
+        self.scale = SqueezeExcitation(*scaling) if squeezed else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[B, C, H, W]` to `[B, outputs, H / stride, W / stride]`."""
+        *expand, deep, project = self.kernels
+        y = x
+        for kernel in expand:
+            y = F.relu(self._normed(0, convolve(y, kernel)))
+        y = F.relu(self._normed(-2, convolve(y, deep, self.stride, groups=len(deep))))
+        y = self._normed(-1, convolve(y if self.scale is None else self.scale(y), project))
+        return x + y if self.whole else y
+
+    def _normed(self, which: int, x: Tensor) -> Tensor:
+        return batch_norm(x, [self.norms[which]], None, self.training)  # type: ignore[list-item]  # a ModuleList
+
+
 class NormalisedPool(nn.Module):
     """Pooling with normalisation behind it, as DARTS searches with."""
 
@@ -222,6 +268,14 @@ def _inverted(operation: InvertedResidual, kernels: Sequence[Tensor], site: Site
     return InvertedBlock(kernels, site.norm, site.stride)
 
 
+def _mobile(operation: MobileLayers, kernels: Sequence[Tensor], site: Site) -> Form:
+    each = len(kernels) // operation.layers
+    parted = [kernels[k : k + each] for k in range(0, len(kernels), each)]
+    strides = (site.stride, *[1] * (operation.layers - 1))
+    made = zip(parted, strides, strict=True)
+    return nn.Sequential(*(MobileLayer(own, site.norm, stride, operation.squeezed) for own, stride in made))
+
+
 class PartialForm(nn.Module):
     """A form on the first of so many parts of the channels; the others pass beside it, halved by pooling where it has a
     stride. Then channels are shuffled: the first of every part, the second of every part, and so on."""
@@ -258,6 +312,7 @@ FORMS: dict[type[Operation], Callable[[Any, Sequence[Tensor], Site], Form]] = {
     Separable: _separable,
     Shortcut: _shortcut,
     InvertedResidual: _inverted,
+    MobileLayers: _mobile,
 }
 """By the class of an operation: its form, from its initial kernels `[outputs, inputs / groups, k, k]`."""
 
@@ -265,17 +320,30 @@ FORMS: dict[type[Operation], Callable[[Any, Sequence[Tensor], Site], Form]] = {
 def check_forms(operations: Sequence[Operation]) -> None:
     """Raises BadSpace where an operation has no form."""
     for operation in operations:
-        if type(operation) not in FORMS and not isinstance(operation, Absent):
-            raise BadSpace(
-                f"operation {operation.name!r} has no form; give its class, {type(operation).__name__}, a line in "
-                "FORMS of bench/nets/operations.py"
-            )
+        if not isinstance(operation, Absent):
+            _maker(operation)
 
 
 def form(operation: Operation, kernels: Sequence[Tensor], site: Site) -> Form:
     """How an operation is computed at a site. Raises BadSpace where it has no form."""
-    check_forms([operation])
-    return FORMS[type(operation)](operation, kernels, site)
+    return _maker(operation)(operation, kernels, site)
+
+
+def _maker(operation: Operation) -> Callable[[Any, Sequence[Tensor], Site], Form]:
+    """What makes the form: from `FORMS`, or what the class of the operation names. Raises BadSpace."""
+    kind = type(operation)
+    if kind in FORMS:
+        return FORMS[kind]
+    if not kind.form:
+        raise BadSpace(
+            f"operation {operation.name!r} has no form; give its class, {kind.__name__}, a line in FORMS of "
+            "bench/nets/operations.py, or a `form`"
+        )
+    try:
+        found: Callable[[Any, Sequence[Tensor], Site], Form] = pkgutil.resolve_name(kind.form)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BadSpace(f"operation {operation.name!r} names a form {kind.form!r} that is not there: {error}") from None
+    return found
 
 
 def batch_norm(x: Tensor, norms: Sequence[Statistics], scales: Tensor | None, training: bool) -> Tensor:

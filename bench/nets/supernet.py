@@ -128,7 +128,7 @@ class Supernet(nn.Module, ABC):
     def linear_head(self) -> nn.Linear:
         """The classifier, as torch.nn.Linear starts it."""
         classes, width = self.shape.classes, self.fixed["head"].inputs
-        head = nn.Linear(width, classes, device="meta").to_empty(device="cpu")
+        head = _Linear(width, classes)
         with torch.no_grad():
             head.weight.copy_(self.uniform((classes, width), width**-0.5, "head/weight"))
             head.bias.copy_(self.uniform((classes,), width**-0.5, "head/bias"))
@@ -197,6 +197,13 @@ class Supernet(nn.Module, ABC):
     @cached_property
     def _around(self) -> int:
         return sum(kernel.multiply_adds for kernel in self.outside())
+
+
+class _Linear(nn.Linear):
+    """A layer whose weights are not drawn from torch's global generator."""
+
+    def reset_parameters(self) -> None:
+        """Nothing: whoever makes it sets them."""
 
 
 def network_of(space: Space) -> Callable[..., Supernet]:

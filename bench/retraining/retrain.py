@@ -103,7 +103,8 @@ def looked_at(job: Job) -> str:
     loaded.pictures(job.recipe, job.scale, torch.device("cpu"))
     sharing = job.processes if device.type == "cpu" else 1
     net = job.network(loaded)
-    return memory.require(net, net.space.alone(job.genotype), job.images_at_once, device, sharing)
+    region = net.space.alone(job.genotype)
+    return memory.require(net, region, job.images_at_once, device, sharing, job.results)
 
 
 def make(job: Job, progress: Callable[[float], None] = lambda share: None) -> Retrained:

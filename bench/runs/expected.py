@@ -1,4 +1,4 @@
-"""What runs will take, before they are made: seconds and memory, from records where there are some, else counted.
+"""What runs will take, before they are made: seconds, memory and disk, from records where there are some, else counted.
 
 From the nearest of these that there is:
 
@@ -17,7 +17,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -31,8 +31,11 @@ from bench.images.batches import Batch
 from bench.nets.operations import Norm
 from bench.nets.supernet import supernet_of
 from bench.nets.sweep import scores
+from bench.runs import needs
+from bench.runs.needs import NOTHING, Disk, Footprint
 from bench.runs.probe import probe_set
 from bench.runs.run import device_named, visible
+from bench.search.optimisers import SGD
 from bench.search.task import Foreseen, Foresees, SearchImages, Task
 from bench.spaces.space import Genotype, Region
 from bench.store.record import Record
@@ -43,14 +46,13 @@ Basis = Literal["same settings", "same method class", "multiply-adds", "nothing"
 START = 3.0
 """CPU seconds in which a process starts and loads its images."""
 
-RESTING = 350 << 20
-"""Bytes of a process that has loaded all libraries and trains nothing."""
-
-KEPT = 3
-"""Tensors of the size of its output that an operation keeps for the pass back: input, normalised, output."""
-
 MARGIN = 1.25
-"""Of memory, above what is expected."""
+"""Of memory, above what records had."""
+
+SLOWEST = 0.5
+"""1e9 multiply-adds a second that any machine computes: no pace is measured for what takes less than `MOMENT` by it."""
+
+MOMENT = 60.0  # seconds
 
 TIMED = 0.4
 """Seconds for which each kind of pass is timed."""
@@ -70,12 +72,14 @@ NVIDIA H100 that they shared."""
 @dataclass(frozen=True)
 class Expected:
     """What one run will take. seconds: CPU seconds, or those of a GPU; None where nothing tells. memory: bytes of main
-    memory, or on a GPU."""
+    memory, or on a GPU. at_most: whether seconds are a bound that was not looked at more closely."""
 
     seconds: float | None
     memory: int
     basis: Basis
     records: int = 0  # that it is taken from
+    disk: Disk = NOTHING
+    at_most: bool = False
 
 
 @dataclass(frozen=True)
@@ -94,18 +98,28 @@ class Pace:
 class Estimator:
     """Estimates for the runs of a study on one device; what they share is looked up once.
 
-    at_hand: records of this or another folder. data: folder of image files.
+    at_hand: records of this or another folder. data: folder of image files. keeps, shares: whether runs leave their
+    supernets, and their training for others. briefly: whether short runs are told by a bound, without a measurement.
     """
 
-    def __init__(self, at_hand: Sequence[Record], device: torch.device, data: Path | None = None) -> None:
-        self.device = device
+    def __init__(
+        self,
+        at_hand: Sequence[Record],
+        device: torch.device,
+        data: Path | None = None,
+        keeps: bool = False,
+        shares: bool = False,
+        briefly: bool = False,
+    ) -> None:
+        self.device, self.keeps, self.shares, self.briefly = device, keeps, shares, briefly
+        self._footprints: dict[tuple[str, str, Scale], Footprint | None] = {}
         self._loaded: Callable[[str], ImageSet] = cache(lambda name: images.load(name, data))
         self._visible: Callable[[str, Scale], SearchImages] = cache(
             lambda name, scale: visible(self._loaded(name), scale)
         )
         self._tasks: dict[tuple[str, str, Scale], Task] = {}
         self._paces: dict[tuple[str, str, Scale], Pace] = {}
-        self._probes: dict[tuple[str, str, Scale], float] = {}
+        self._probes: dict[tuple[str, str, Scale], Foreseen] = {}
         self._foreseen: dict[str, Foreseen | None] = {}
         self._same: dict[str, list[Record]] = defaultdict(list)
         self._alike: dict[str, list[Record]] = defaultdict(list)
@@ -114,8 +128,17 @@ class Estimator:
                 self._same[_but(record.identity, "seed")].append(record)
                 self._alike[_class(record.identity)].append(record)
 
+    def images(self, name: str) -> ImageSet:
+        """The image set of that name, loaded once. Raises BadData."""
+        return self._loaded(name)
+
     def of(self, spec: RunSpec) -> Expected:
-        """What that run will take."""
+        """What that run will take. Raises BadData where its images cannot be loaded."""
+        one = self._footprint(spec)
+        disk = NOTHING if one is None else needs.disk(self._task(spec), self._work(spec), one, self.keeps, self.shares)
+        return replace(self._of(spec), disk=disk)
+
+    def _of(self, spec: RunSpec) -> Expected:
         identity = spec.identity
         same, alike = self._same[_but(identity, "seed")], self._alike[_class(identity)]
         memory = self._memory(spec, same or alike)
@@ -128,6 +151,10 @@ class Estimator:
             return Expected(foreseen.total * rate, memory, "same method class", len(alike))
         if foreseen is None:
             return Expected(None, memory, "nothing")
+        slow = Pace(SLOWEST, SLOWEST, SLOWEST)
+        bound = START + slow.seconds(foreseen) + self._probing(spec, slow) * bool(foreseen.total)
+        if self.briefly and bound < MOMENT:
+            return Expected(bound, memory, "multiply-adds", at_most=True)
         seconds = START + self._pace(spec).seconds(foreseen) + self._probing(spec)
         return Expected(seconds, memory, "multiply-adds")
 
@@ -167,7 +194,7 @@ class Estimator:
             self._paces[where] = made
         return self._paces[where]
 
-    def _probing(self, spec: RunSpec) -> float:
+    def _probing(self, spec: RunSpec, pace: Pace | None = None) -> float:
         """Seconds in which the estimates of the probe set are made, of a method that has them."""
         where = spec.space, spec.dataset, spec.scale
         if where not in self._probes:
@@ -178,25 +205,28 @@ class Estimator:
                 functions = []
             valid = len(task.images.valid)
             each = min(spec.scale.estimated_on or valid, valid) * task.mean_multiply_adds(task.region) / 1e9
-            self._probes[where] = self._pace(spec).seconds(Foreseen(estimates=len(functions) * each))
-        return self._probes[where]
+            self._probes[where] = Foreseen(estimates=len(functions) * each)
+        return (self._pace(spec) if pace is None else pace).seconds(self._probes[where])
 
     def _memory(self, spec: RunSpec, records: Sequence[Record]) -> int:
-        """Bytes: the largest peak of records, else by the size of what a training step keeps."""
+        """Bytes: the largest peak of records, else counted (`bench.runs.needs`)."""
         if records:
             return int(MARGIN * max(r.cost["peak_bytes"] for r in records))
-        task = self._task(spec)
-        operations = sum(map(len, task.region.lists)) / max(1, len(getattr(task.space, "cells", ())))
-        layout = getattr(task.space, "layout", None)  # of a space of cells
-        places = () if layout is None else layout.places(task.shape)
-        batch = max(BATCH, min(spec.scale.evaluation_batch, len(task.images.valid)) // KEPT)
-        kept = batch * sum(place.channels * place.side**2 for place in places) * operations * KEPT * 4
-        there = 0 if self.device.type == "cuda" else RESTING + 2 * self._visible_bytes(task)
-        return int(MARGIN * (there + kept))
+        one = self._footprint(spec)
+        if one is None:
+            return 0
+        task, on_gpu = self._task(spec), self.device.type == "cuda"
+        return needs.memory(task, self._loaded(spec.dataset), spec.method, self._work(spec), one, on_gpu)
 
-    @staticmethod
-    def _visible_bytes(task: Task) -> int:
-        return task.images.train.pixels.nbytes + task.images.valid.pixels.nbytes
+    def _footprint(self, spec: RunSpec) -> Footprint | None:
+        """None where no supernet can be made: the run will say why."""
+        where = spec.space, spec.dataset, spec.scale
+        if where not in self._footprints:
+            try:
+                self._footprints[where] = needs.footprint(self._task(spec))
+            except BenchError:
+                self._footprints[where] = None
+        return self._footprints[where]
 
 
 def planned_on(name: str) -> torch.device:
@@ -218,7 +248,7 @@ def measured(task: Task, device: torch.device) -> Pace:
         return [space.sample(task.region, rng) for _ in range(count)]
 
     parameters = list(supernet.parameters())
-    descent = torch.optim.SGD(parameters, lr=1e-6, momentum=0.9, nesterov=True, weight_decay=5e-4, fused=True)
+    descent = SGD(parameters, 1e-6, momentum=0.9, nesterov=True, decay=5e-4)
 
     def trained(region: Region, weights: torch.Tensor | None) -> float:
         loss = torch.nn.functional.cross_entropy(supernet(batch.images, weights, region), batch.labels)

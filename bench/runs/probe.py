@@ -159,9 +159,18 @@ def to_bytes(estimates: Estimates, precision: str = "f4") -> bytes:
     accuracy, cross_entropy = values.astype(precision).T
     stream = io.BytesIO()
     columns = {column_of(keys): keys, "accuracy": accuracy, "cross_entropy": cross_entropy}
-    table = pa.table(columns).replace_schema_metadata({SEAL: seals.of_arrays(columns)})
+    arrays = {name: _laid(pa, values) for name, values in columns.items()}
+    table = pa.table(arrays).replace_schema_metadata({SEAL: seals.of_arrays(columns)})
     pq.write_table(table, stream, **_small(column_of(keys)))
     return stream.getvalue()
+
+
+def _laid(pa: Any, values: NDArray[Any]) -> Any:
+    """An array of pyarrow's; numbers by their buffer, as its own way imports pandas (0.3 s of every run)."""
+    if values.dtype.kind == "U":
+        return pa.array(values)
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, buffer])
 
 
 def keys_in(table: Any) -> Keys:

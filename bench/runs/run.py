@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import bench
-from bench import images, spaces
+from bench import images, plugins, spaces
 from bench.errors import BadRecord, BadSpec, BenchError, Busy, Diverged
 from bench.images import ImageSet
 from bench.nets.supernet import network_of
@@ -37,7 +37,7 @@ from bench.spaces.space import Genotype, Space
 from bench.store.files import write_atomically
 from bench.store.record import Candidate, Record, Results
 from bench.store.schema import Status
-from bench.store.sources import code_digest
+from bench.store.sources import code_digest, plugged
 from bench.store.spec import SCALES, RunSpec, Scale, key_of
 
 SEARCHED = 0.8
@@ -151,7 +151,7 @@ class _Run:
         where = device, Meter(device, self.pulse), search_progress
         self.task = Task(self.space, self.visible, spec.scale, spec.seed, *where, steps=settings.steps)
         self.started, self._began, self._cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
-        self.same = _sameness(device, settings, self.images)
+        self.same = _sameness(device, settings, self.images) | _from_outside(spec, self.space)
         self.checkpoints = Checkpoints(_kept_in(results, spec, self.same), self.task)
         self.supernets: dict[str, Any] | None = None  # what the record says of those that are kept
         self.shared = Shared(results.shared_path, self.same, self.task, self.checkpoints)
@@ -403,6 +403,14 @@ def _sameness(device: torch.device, settings: Settings, loaded: ImageSet) -> dic
         "steps": settings.steps,
         "images_digest": loaded.digest,
     }
+
+
+def _from_outside(spec: RunSpec, space: Space) -> dict[str, Any]:
+    """The packages of plug-ins that a run is made with, by their sources; nothing where there are none."""
+    packages = plugins.packages_of(spec.method) | plugins.packages_of(space)
+    if announced := spaces.package_of(space.name):
+        packages.add(announced)
+    return {"plug_ins": plugged(packages)} if packages else {}
 
 
 def processor() -> str:

@@ -6,7 +6,6 @@ DARTS, SNAS and RSPS differ in three functions: how architecture weights come fr
 
 from __future__ import annotations
 
-import copy
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from bench.nets.precision import arithmetic
 from bench.nets.streams import torch_stream
 from bench.nets.supernet import Precision, Supernet
 from bench.search.meter import Meter
+from bench.search.optimisers import SGD, Adam, Optimiser, State
 from bench.search.trained import estimated
 from bench.spaces.space import Genotype, Region, Space
 from bench.store.spec import added, require_range
@@ -275,33 +275,15 @@ class Learner:
         # While a captured step is written down or run: what the host makes anew for it.
         self.feeds: Callable[[Callable[[], Tensor]], Tensor] | None = None
 
-    def _descent(self) -> torch.optim.SGD:
+    def _descent(self) -> SGD:
         """That of the weights."""
-        training = self.training
-        made = torch.optim.SGD(
-            self.weights,
-            lr=training.learning_rate,
-            momentum=training.momentum,
-            nesterov=training.nesterov and training.momentum > 0,
-            weight_decay=training.weight_decay,
-            fused=True,  # a few kernels for all weights, and nothing that waits for the device
-        )
-        if training.momentum:
-            for w in self.weights:  # before the first gradient: which weights get one differs from path to path
-                made.state[w]["momentum_buffer"] = torch.zeros_like(w)
-        return made
+        how = self.training
+        return SGD(self.weights, how.learning_rate, how.momentum, how.nesterov, how.weight_decay)
 
-    def _alpha_descent(self) -> torch.optim.Adam:
+    def _alpha_descent(self) -> Adam:
         """That of alpha, and of the architecture's other parameters."""
-        training = self.training
-        return torch.optim.Adam(
-            [self.alpha, *self.more.values()],
-            lr=training.alpha_rate,
-            betas=training.alpha_betas,
-            weight_decay=training.alpha_decay,
-            fused=True,
-            capturable=self.alpha.device.type == "cuda",
-        )
+        how = self.training
+        return Adam([self.alpha, *self.more.values()], how.alpha_rate, how.alpha_betas, how.alpha_decay)
 
     @property
     def progress(self) -> float:
@@ -372,8 +354,8 @@ class Learner:
         """`update_weights` by given passes, whose gradients add up; the mean of their losses. Nothing in it waits for
         the device."""
         joint = alpha and self.relaxation.moves_alpha and self.relaxation.single_level
-        self.optimiser.zero_grad(set_to_none=True)
-        self.alpha_optimiser.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad()
+        self.alpha_optimiser.zero_grad()
         losses = []
         for theta, region in passes:
             logits = self.supernet(batch.images, theta if joint or theta is None else theta.detach(), region)
@@ -414,11 +396,10 @@ class Learner:
         self._set_rate(float(low + (high - low) * 0.5 * (1 + np.cos(np.pi * share))))
 
     def _set_rate(self, rate: float) -> None:
-        for group in self.optimiser.param_groups:
-            if isinstance(group["lr"], Tensor):  # a captured step reads it there
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+        if isinstance(self.optimiser.rate, Tensor):  # a captured step reads it there
+            self.optimiser.rate.fill_(rate)
+        else:
+            self.optimiser.rate = rate
 
     @torch.no_grad()
     def adopt(self, parent: Learner, state: bool) -> Self:
@@ -430,11 +411,8 @@ class Learner:
                 parameter.copy_(parent.more[name])
             for name, kept in self.memory.items():
                 kept.copy_(parent.memory[name])
-            for own, theirs in (
-                (self.optimiser, parent.optimiser),
-                (self.alpha_optimiser, parent.alpha_optimiser),
-            ):
-                own.load_state_dict(copy.deepcopy(theirs.state_dict()))  # load_state_dict alone would share tensors
+            self.optimiser.adopt(parent.optimiser)
+            self.alpha_optimiser.adopt(parent.alpha_optimiser)
             self.stepper.forget()
             self.steps, self.schedule = parent.steps, parent.schedule
         return self
@@ -446,14 +424,14 @@ class Learner:
         tensors.update({f"more/{name}": parameter.detach() for name, parameter in self.more.items()})
         tensors.update({f"memory/{name}": kept for name, kept in self.memory.items()})
         for which, optimiser in self._optimisers().items():
-            for index, values in optimiser.state_dict()["state"].items():
-                tensors.update({f"{which}/{index}/{name}": value for name, value in values.items()})
+            for place, state in optimiser.remembered().items():
+                tensors.update({f"{which}/{place}/{name}": value for name, value in state.items()})
         tensors.update({f"noise/{n}": noise.get_state() for n, (_, noise) in enumerate(self._draws())})
         tensors["order/train"] = self.train.drawn()
         tensors["order/valid"], begun, taken = self._valid_stream.place()
         tensors["order/pass"] = begun
         paths = [paths.bit_generator.state for paths, _ in self._draws()]
-        rate = float(self.optimiser.param_groups[0]["lr"])  # the unrolled step of alpha takes that of the step before
+        rate = float(self.optimiser.rate)  # the unrolled step of alpha takes that of the step before
         return tensors, {"steps": self.steps, "rate": rate, "curve": self.curve, "paths": paths, "taken": taken}
 
     @torch.no_grad()
@@ -470,14 +448,11 @@ class Learner:
         for name, value in under("memory/").items():
             self.memory[name].copy_(value)
         for which, optimiser in self._optimisers().items():
-            values: dict[int, dict[str, Tensor]] = {}
-            for place, value in under(f"{which}/").items():
-                index, name = place.split("/")
-                own = optimiser.param_groups[0]["params"][int(index)]
-                # Laid as its weight lies: a fused optimiser reads memory without asking for its order.
-                laid = torch.empty_like(own).copy_(value) if value.shape == own.shape else value
-                values.setdefault(int(index), {})[name] = laid
-            optimiser.load_state_dict({**optimiser.state_dict(), "state": values})
+            remembered: dict[int, State] = {}
+            for at, value in under(f"{which}/").items():
+                place, name = at.split("/")
+                remembered.setdefault(int(place), {})[name] = value
+            optimiser.remember(remembered)
         for n, (paths, noise) in enumerate(self._draws()):
             noise.set_state(tensors[f"noise/{n}"])
             paths.bit_generator.state = plain["paths"][n]
@@ -517,7 +492,7 @@ class Learner:
         """The random streams of paths and noise: its own, and those of its visits."""
         return (self.paths, self.noise), self._visitors
 
-    def _optimisers(self) -> dict[str, torch.optim.Optimizer]:
+    def _optimisers(self) -> dict[str, Optimiser]:
         return {"sgd": self.optimiser, "adam": self.alpha_optimiser}
 
     @contextmanager

@@ -18,6 +18,7 @@ from torch import Tensor
 from bench.images.batches import Batch
 from bench.search.learner import Learner, Lesson, Stepper
 from bench.search.meter import AROUND, Cost
+from bench.search.optimisers import MOMENTUM
 from bench.spaces.cells import CellSpace
 from bench.spaces.space import Region
 
@@ -139,7 +140,7 @@ class _Body:
             self._graph.replay()
         else:
             if not known:
-                _device_rates(self.learner)
+                _device_rate(self.learner)
             self._once()
         return self._output
 
@@ -163,7 +164,7 @@ class _Body:
             self._output = output
 
     def _capture(self) -> None:
-        _device_rates(self.learner)
+        _device_rate(self.learner)
         with _kept(self.learner):
             stream = torch.cuda.Stream(self.device)
             stream.wait_stream(torch.cuda.current_stream(self.device))
@@ -171,21 +172,20 @@ class _Body:
                 for _ in range(WARM_UP):
                     self._once()
             torch.cuda.current_stream(self.device).wait_stream(stream)
-        self.learner.optimiser.zero_grad(set_to_none=True)
-        self.learner.alpha_optimiser.zero_grad(set_to_none=True)
+        self.learner.optimiser.zero_grad()
+        self.learner.alpha_optimiser.zero_grad()
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph, pool=self._pool):
             self._once()
 
 
-def _device_rates(learner: Learner) -> None:
-    """Learning rates of the weights as tensors, so that a captured step reads them where they are. A GPU's fused
-    optimiser reads them in single precision, whatever the weights are in."""
-    device = learner.alpha.device
+def _device_rate(learner: Learner) -> None:
+    """The learning rate of the weights as a tensor, so that a captured step reads it where it is. A GPU's kernels read
+    it in single precision, whatever the weights are in."""
+    device, optimiser = learner.alpha.device, learner.optimiser
     dtype = torch.float32 if device.type == "cuda" else learner.weights[0].dtype
-    for group in learner.optimiser.param_groups:
-        if not isinstance(group["lr"], Tensor):
-            group["lr"] = torch.tensor(group["lr"], dtype=dtype, device=device)
+    if not isinstance(optimiser.rate, Tensor):
+        optimiser.rate = torch.tensor(optimiser.rate, dtype=dtype, device=device)
 
 
 @contextmanager
@@ -254,7 +254,7 @@ class _Paths:
     def _step(self, batch: Batch) -> Tensor:
         learner = self.learner
         gates = learner.given(lambda: computed(self.space, self.path).to(self._dtype))
-        held = [(w, learner.optimiser.state[w].get("momentum_buffer"), owner) for w, owner in self._owners]
+        held = [(w, learner.optimiser.state[w].get(MOMENTUM), owner) for w, owner in self._owners]
         before = [(w.detach().clone(), None if m is None else m.clone()) for w, m, _ in held]
         loss = learner.descend(batch, [(gates, learner.region)])
         on_path, connected = gates > 0, gates.index_select(0, self._last).sum() > 0

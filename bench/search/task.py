@@ -57,14 +57,18 @@ class Foreseen:
     mixtures: float = 0.0  # in training steps of several operations an edge
     paths: float = 0.0  # in training steps of one operation an edge
     estimates: float = 0.0  # forward, of single architectures or of mixtures, to compare them
+    supernets: int = 0  # that are there at a time
+    fits: int = 0  # calls of `Learner.fit`, each of which may be kept until the run ends
 
     def __add__(self, other: Foreseen) -> Foreseen:
-        """Sums."""
-        return Foreseen(self.mixtures + other.mixtures, self.paths + other.paths, self.estimates + other.estimates)
+        """Sums, of searches one after the other."""
+        sums = self.mixtures + other.mixtures, self.paths + other.paths, self.estimates + other.estimates
+        return Foreseen(*sums, max(self.supernets, other.supernets), self.fits + other.fits)
 
-    def times(self, factor: float) -> Foreseen:
-        """So many times as much."""
-        return Foreseen(self.mixtures * factor, self.paths * factor, self.estimates * factor)
+    def times(self, factor: int) -> Foreseen:
+        """So many of it, one after the other."""
+        sums = self.mixtures * factor, self.paths * factor, self.estimates * factor
+        return Foreseen(*sums, self.supernets, self.fits * factor)
 
     @property
     def total(self) -> float:

@@ -56,6 +56,7 @@ class Layout(ABC):
     network: ClassVar[str]
     stages: ClassVar[int] = 3  # stretches of cells between which the network narrows
     unit: ClassVar[Shape] = UNIT  # of the network that the sizes of architectures are compared in
+    side_tried: ClassVar[int] = 16  # pixels of the image that a network is tried on; several are left at its end
 
     @abstractmethod
     def places(self, shape: Shape) -> tuple[Place, ...]:
@@ -215,3 +216,66 @@ class WideningStages(Layout):
             "last": Kernel(wide, last, 1, shape.image_size >> self.stages, affine=2 * wide),
             "head": Kernel(shape.classes, wide, 1, 1, affine=shape.classes),
         }
+
+
+RELEASED_ACCEL = Shape(channels=32, cells=1, classes=1_000, image_channels=3, image_size=224)
+"""The networks of Accel-NASBench, of images of the size that their sizes are stated for."""
+
+
+@dataclass(frozen=True)
+class MobileBlocks(Layout):
+    """The networks of Accel-NASBench (Ahmad et al. 2024; afzalxo/ANB-DatasetCollection 08a6baa6,
+    models/accelbenchnet.py), with the widths of EfficientNet-B0: a 3x3 stem to C; seven blocks, one cell each; a 1x1
+    convolution to 40C; average pooling and a linear head. Widths are stated for C = 32; of another C they are rounded
+    up.
+
+    The stem halves the side of images of `LARGE` pixels or more alone; blocks halve it four times. Of 32 pixels two are
+    left at the end. Of 8 one is left from the fourth block on, where kernels of 3 and 5 see the same.
+    """
+
+    network: ClassVar[str] = "bench.nets.macro:MacroNetwork"
+    unit: ClassVar[Shape] = RELEASED_ACCEL
+    side_tried: ClassVar[int] = 32
+    stages: ClassVar[int] = 7
+    widths: ClassVar[tuple[int, ...]] = (16, 24, 40, 80, 112, 192, 320)
+    strides: ClassVar[tuple[int, ...]] = (1, 2, 2, 2, 1, 2, 1)
+
+    def counted(self, kernel: Kernel) -> int:
+        """With scales, shifts and biases, as the release counts."""
+        return kernel.weights + kernel.affine
+
+    def places(self, shape: Shape) -> tuple[Place, ...]:
+        """A cell of its own type for every block."""
+        found, inputs, side = [], shape.channels, self._side(shape)
+        for block, (width, stride) in enumerate(zip(self.widths, self.strides, strict=True)):
+            outputs = self._width(width, shape)
+            found.append(Place(f"block{block}", block, f"block{block}", outputs, side, inputs=inputs))
+            inputs, side = outputs, -(-side // stride)
+        return tuple(found)
+
+    def fixed(self, shape: Shape) -> Mapping[str, Kernel]:
+        """Stem, the 1x1 convolution behind the blocks, head."""
+        first, wide, side = shape.channels, 40 * shape.channels, self._side(shape)
+        last = self._width(self.widths[-1], shape)
+        stride = 2 if shape.image_size >= LARGE else 1
+        end = side
+        for narrower in self.strides:
+            end = -(-end // narrower)
+        return {
+            "stem": Kernel(first, shape.image_channels, 3, side, stride, affine=2 * first),
+            "last": Kernel(wide, last, 1, end, affine=2 * wide),
+            "head": Kernel(shape.classes, wide, 1, 1, affine=shape.classes),
+        }
+
+    @staticmethod
+    def _width(stated: int, shape: Shape) -> int:
+        return -(-stated * shape.channels // RELEASED_ACCEL.channels)
+
+    @staticmethod
+    def _side(shape: Shape) -> int:
+        """Pixels of a side of the first block."""
+        return -(-shape.image_size // 2) if shape.image_size >= LARGE else shape.image_size
+
+
+LARGE = 64
+"""Pixels of a side from which the stem of `MobileBlocks` has a stride."""

@@ -1,12 +1,15 @@
 """The operations that an edge can take, by name: their convolutions, and whether they are linear. Free of torch.
 
 How an operation is computed is written in `bench.nets.operations`, which looks it up by its class. Adding an operation
-is a class here (or a new name for one that exists), a line in `OPERATIONS`, and a form there.
+is a class here (or a new name for one that exists), a line in `OPERATIONS`, and a form there. A package outside calls
+`register`, and names the form in the class.
 """
 
 from __future__ import annotations
 
+import itertools
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -43,6 +46,7 @@ class Operation(ABC):
 
     name: str
     absent: ClassVar[bool] = False  # it gives nothing: the edge is not there
+    form: ClassVar[str] = ""  # of one from outside: the module and function that compute it, `my_package.nets:form`
 
     @abstractmethod
     def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
@@ -212,6 +216,56 @@ class InvertedResidual(Operation):
         return other.size <= self.size and other.expansion <= self.expansion
 
 
+@dataclass(frozen=True)
+class MobileLayers(Operation):
+    """`layers` layers in a row, of which the first takes the stride and changes the width (MnasNet: Tan et al., CVPR
+    2019, section 4.2). A layer is that of `InvertedResidual`, without the first convolution where it would not widen;
+    `squeezed`, its depthwise convolution is followed by squeeze-and-excitation (Hu et al., CVPR 2018): channels are
+    scaled by what two 1x1 convolutions with biases make of their means, of which the inner gives a quarter of the
+    channels that enter the layer."""
+
+    size: int
+    expansion: int
+    layers: int
+    squeezed: bool
+
+    def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """Two to five for each layer."""
+        return self.widening(channels, channels, side, stride)
+
+    def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
+        """The first layer changes the width; expansions are of what enters a layer."""
+        found: list[Kernel] = []
+        for _ in range(self.layers):
+            found += self._layer(inputs, outputs, side, stride)
+            inputs, side, stride = outputs, -(-side // stride), 1
+        return tuple(found)
+
+    def _layer(self, inputs: int, outputs: int, side: int, stride: int) -> Iterator[Kernel]:
+        wide, after, inner = self.expansion * inputs, -(-side // stride), max(1, inputs // 4)
+        if self.expansion > 1:
+            yield Kernel(wide, inputs, 1, side, affine=2 * wide)
+        yield Kernel(wide, wide, self.size, after, stride, groups=wide, affine=2 * wide)
+        if self.squeezed:
+            yield Kernel(inner, wide, 1, 1, affine=inner)
+            yield Kernel(wide, inner, 1, 1, affine=wide)
+        yield Kernel(outputs, wide, 1, after, affine=2 * outputs)
+
+
+def mobile(expansion: int, size: int, layers: int, squeezed: bool) -> MobileLayers:
+    """By its choices; `e6k5l2s1` is its name."""
+    return MobileLayers(f"e{expansion}k{size}l{layers}s{int(squeezed)}", size, expansion, layers, squeezed)
+
+
+EXPANSIONS, SIZES, MOST_LAYERS = (1, 4, 6), (3, 5), 4
+MOBILE = tuple(
+    mobile(expansion, size, layers, squeezed)
+    for expansion, size, layers, squeezed in itertools.product(
+        EXPANSIONS, SIZES, range(1, MOST_LAYERS + 1), (False, True)
+    )
+)
+"""The choices of Accel-NASBench (Ahmad et al.), with one layer more than most of its blocks take."""
+
 OPERATIONS: dict[str, Operation] = {
     operation.name: operation
     for operation in (
@@ -228,9 +282,10 @@ OPERATIONS: dict[str, Operation] = {
         Shortcut("id"),
         InvertedResidual("ir_3x3_t3", 3, expansion=3),
         InvertedResidual("ir_5x5_t6", 5, expansion=6),
+        *MOBILE,
     )
 }
-"""Names as NAS-Bench-201, DARTS and NAS-Bench-Macro have them."""
+"""Names as NAS-Bench-201, DARTS and NAS-Bench-Macro have them, and our own for the choices of Accel-NASBench."""
 
 
 def operation(name: str) -> Operation:
@@ -238,3 +293,11 @@ def operation(name: str) -> Operation:
     if name not in OPERATIONS:
         raise UnknownName("operation", name, OPERATIONS)
     return OPERATIONS[name]
+
+
+def register(new: Operation) -> Operation:
+    """Make an operation of your own known by its name, in this process. Raises BadSpace where another has that name."""
+    known = OPERATIONS.setdefault(new.name, new)
+    if known != new:
+        raise BadSpace(f"there is another operation {new.name!r}; give yours a name of its own")
+    return known

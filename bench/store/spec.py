@@ -16,6 +16,7 @@ import typing
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from bench.errors import BadSpec, UnknownName
@@ -221,7 +222,7 @@ def check_choices(part: Any, path: str = "") -> None:
     for item in part if isinstance(part, (list, tuple)) else (part,):
         for one in dataclasses.fields(item) if _has_fields(item) else ():
             name, value = f"{path}.{one.name}".lstrip("."), getattr(item, one.name)
-            _require_kind(_kinds(item.__class__).get(one.name, Any), value, name)
+            _require_kind(kinds(item.__class__).get(one.name, Any), value, name)
             check_choices(value, name)
 
 
@@ -241,7 +242,7 @@ def _has_fields(part: Any) -> bool:
 
 
 @lru_cache
-def _kinds(owner: Hashable) -> Mapping[str, Any]:
+def kinds(owner: Hashable) -> Mapping[str, Any]:
     """The kind of every field of a dataclass."""
     try:
         return typing.get_type_hints(owner)
@@ -269,7 +270,7 @@ def _replaced(owner: Any, path: list[str], text: str, whole: str) -> Any:
     if rest:
         value = _replaced(getattr(owner, name), rest, text, whole)
     else:
-        value = _read(text, _kinds(owner.__class__).get(name, Any), whole)
+        value = _read(text, kinds(owner.__class__).get(name, Any), whole)
     return dataclasses.replace(owner, **{name: value})
 
 
@@ -282,12 +283,42 @@ def _read(text: str, kind: Any, name: str) -> Any:
     if text.lower() == "none" and type(None) in typing.get_args(kind):
         return None
     if not _is_plain(kind):
+        if text.endswith(FILE) and (groups := [one for one in (kind, *typing.get_args(kind)) if _is_group(one)]):
+            return _of_file(Path(text), groups[0], name)
         raise BadSpec(f"{name} cannot be set here; name one of its fields, as in {name}.FIELD=VALUE")
     several = any(typing.get_origin(one) is tuple for one in (kind, *typing.get_args(kind)))
     try:
         return read(kind, [Token(value=part) for part in text.split(",") if part] if several else [Token(value=text)])
     except CycloptsError as error:
         raise refused(error, name) from None
+
+
+FILE, ABOUT = ".json", "about"
+"""How the name of a file of settings ends; and its key for whatever is to be said of it, which is no setting."""
+
+
+def _is_group(kind: Any) -> bool:
+    """Whether settings of that kind stand together and are of one kind alone, as a table of latencies does."""
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind) and "version" not in kinds(kind)
+
+
+def _of_file(path: Path, kind: Any, name: str) -> Any:
+    """The group of settings that a JSON file holds. Raises BadSpec in one line, which names the file."""
+    import msgspec
+
+    from bench.store import strict
+
+    try:
+        told = strict.parsed(path.read_bytes())
+        strict.require(dict[str, Any], told)
+        names = [field.name for field in dataclasses.fields(kind)]
+        for odd in sorted(set(told) - {ABOUT, *names}):
+            raise ValueError(str(UnknownName(f"setting of {kind.__name__}", odd, names)))
+        return msgspec.convert({key: value for key, value in told.items() if key != ABOUT}, kind)
+    except OSError as error:
+        raise BadSpec(f"{name}: {path} cannot be read: {error.strerror}") from None
+    except (ValueError, BadSpec, msgspec.ValidationError) as error:
+        raise BadSpec(f"{name}: {path}: {str(error).replace('`', '')}") from None
 
 
 def _is_plain(kind: Any) -> bool:

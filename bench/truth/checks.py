@@ -23,7 +23,7 @@ def floats(column: Column, values: ArrayLike, population: Population, complete: 
     """A read-only copy `[N]` of a column of results. Raises BadTable where a number is out of range, where a column
     of accuracies holds shares, and where one is missing though the table is `complete`."""
     array = _sized(column.name, values, population).astype(np.float32)
-    percent = column.metric == "accuracy"
+    percent = UNITS[column.metric] == "percent"
     most = 100.0 if percent else _LARGEST
     low, high = float(np.fmin.reduce(array)), float(np.fmax.reduce(array))  # NaN where all are missing
     if low < 0 or high > most:

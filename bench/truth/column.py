@@ -14,20 +14,28 @@ from difflib import get_close_matches
 
 from bench.errors import BadTable
 
+LATENCIES = ("latency_zcu102", "latency_vck190")
+THROUGHPUTS = tuple(f"throughput_{device}" for device in ("a100", "3090", "tpuv2", "tpuv3", "zcu102", "vck190"))
+"""Of the devices of Accel-NASBench."""
+
 UNITS = {
     "accuracy": "percent",
+    "accuracy_top5": "percent",
     "cross_entropy": "nats",
     "train_seconds": "seconds",
     "eval_seconds": "seconds",
     "latency": "seconds",
+    **dict.fromkeys(LATENCIES, "seconds"),
+    **dict.fromkeys(THROUGHPUTS, "images per second"),
 }
-"""The metrics and their units. Accuracy is top-1."""
+"""The metrics and their units. Accuracy is top-1 where its name does not say otherwise."""
 
 SPLITS = {
     "cifar10-valid": ("train", "x-valid", "ori-test"),  # trained on 25,000 images, the other 25,000 are x-valid
     "cifar10": ("train", "ori-test"),  # trained on all 50,000, so nothing is left to validate on
     "cifar100": ("train", "x-valid", "x-test", "ori-test"),  # x-valid and x-test are the halves of ori-test
     "ImageNet16-120": ("train", "x-valid", "x-test", "ori-test"),
+    "ImageNet": ("train", "val"),  # whose 50,000 validation images nothing was chosen by
     "patches": ("train", "valid", "test"),  # `bench.images.patches`
 }
 """The official NAS-Bench-201 keys of what a network was trained on, and of the images it was scored on; and ours."""

@@ -29,6 +29,7 @@ IMAGES = {
     ("ImageNet16-120", "x-valid"): 3_000,
     ("ImageNet16-120", "x-test"): 3_000,
     ("ImageNet16-120", "ori-test"): 6_000,
+    ("ImageNet", "val"): 50_000,
 }
 """The number of images of each official split."""
 

@@ -1,7 +1,9 @@
-"""A model of trainings as ground truth: ridge regression on what a cell consists of, fitted on a list of cells.
+"""A model of trainings as ground truth, fitted on architectures with their accuracies by a recipe that is pinned.
 
-A surrogate is another kind of truth than a table of trainings, and scores by it say so (`kind`). Where accuracies of
-the list are predictions of another model, as those of NAS-Bench-301, this is a model of a model.
+A surrogate is another kind of truth than a table of trainings, and scores by it say so (`kind`). Two recipes share what
+is here: for cells of DARTS, ridge regression on what a cell consists of, fitted on a list (below); for the blocks of
+Accel-NASBench, boosted trees, fitted on an imported table (`bench.truth.boosted`). Where accuracies of a list are
+predictions of another model, as those of NAS-Bench-301, this is a model of a model.
 
 A list is a CSV file, or one behind gzip: `architecture` in any notation of the space, or `normal` and `reduce` as
 `op~input` items; and one column whose name ends in `accuracy` or `acc`, in percent.
@@ -15,9 +17,10 @@ import hashlib
 import io
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,12 +28,11 @@ from numpy.typing import NDArray
 from bench.errors import BadGenotype, BadTable, NoSuchEntry
 from bench.metrics import tau_b
 from bench.spaces.darts import DartsSpace
-from bench.spaces.space import Genotype
+from bench.spaces.space import Genotype, Space
 from bench.store.names import slug
 from bench.streams import numpy_stream
 from bench.truth import Kind, Reference, Target
 
-VERSION = 1  # raised by hand when predictions change
 RIDGE = 3.0
 """The weight of the squared coefficients."""
 HELD_OUT = 0.2
@@ -41,21 +43,47 @@ TARGET = "cifar10-predicted"
 ENDINGS = ("accuracy", "acc")
 
 
+class Model(Protocol):
+    """What was fitted."""
+
+    def predicted(self, genotypes: Sequence[Genotype]) -> NDArray[np.float64]:
+        """`[n]` percent."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a model is fitted, and what its predictions are called."""
+
+    version: int  # raised by hand when predictions change
+    target: str
+    key: tuple[str, str]  # of `Target.test`
+    fit: Callable[[Any, Sequence[Genotype], NDArray[np.float64]], Model]
+
+
 class Surrogate:
-    """`GroundTruth` by prediction. tau: Kendall's tau-b on the fifth of the list that a first fit had not seen."""
+    """`GroundTruth` by prediction. tau: Kendall's tau-b on the fifth of the architectures that a first fit had not
+    seen."""
 
     kind: Kind = "surrogate"
 
-    def __init__(self, name: str, space: DartsSpace, genotypes: Sequence[Genotype], accuracies: NDArray[Any]) -> None:
+    def __init__(
+        self,
+        name: str,
+        space: Space,
+        genotypes: Sequence[Genotype],
+        accuracies: NDArray[Any],
+        recipe: Recipe | None = None,
+    ) -> None:
+        self.recipe = CELLS if recipe is None else recipe
         self.name, self.space, self.count = name, space, len(genotypes)
-        listed = repr((VERSION, space.name, [*genotypes], accuracies.tolist()))
+        listed = repr((self.recipe.version, space.name, [*genotypes], accuracies.tolist()))
         self.checksum = hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()
         order = numpy_stream(0, "surrogate/held-out").permutation(len(genotypes))
         out = order[: round(HELD_OUT * len(order))]
-        first = _Ridge(space, [genotypes[k] for k in np.setdiff1d(order, out)], np.delete(accuracies, out))
+        first = self.recipe.fit(space, [genotypes[k] for k in np.setdiff1d(order, out)], np.delete(accuracies, out))
         self.held_out = len(out)
         self.tau = tau_b(first.predicted([genotypes[k] for k in out]), accuracies[out])
-        self._model = _Ridge(space, genotypes, accuracies)
+        self._model = self.recipe.fit(space, genotypes, accuracies)
         self._reference: Reference | None = None
 
     @classmethod
@@ -76,7 +104,7 @@ class Surrogate:
 
     def targets(self) -> Mapping[str, Target]:
         """One."""
-        return {TARGET: Target(TARGET, None, ("cifar10", "predicted"), 0, "a model")}
+        return {self.recipe.target: Target(self.recipe.target, None, self.recipe.key, 0, "a model")}
 
     def scores(self, genotypes: Sequence[Genotype], dataset: str) -> NDArray[np.float64]:
         """`[n, 2]`: no validation accuracy, and the predicted one. Raises NoSuchEntry, BadGenotype."""
@@ -93,8 +121,8 @@ class Surrogate:
         return self._reference
 
     def _require(self, dataset: str) -> None:
-        if dataset != TARGET:
-            raise NoSuchEntry(f"{self.name} predicts {TARGET}, not {dataset}")
+        if dataset != self.recipe.target:
+            raise NoSuchEntry(f"{self.name} predicts {self.recipe.target}, not {dataset}")
 
 
 def read(path: Path, space: DartsSpace) -> tuple[list[Genotype], NDArray[np.float64]]:
@@ -157,6 +185,10 @@ class _Ridge:
                 if part in self.columns:
                     row[self.columns[part]] = count
         return found
+
+
+CELLS = Recipe(1, TARGET, ("cifar10", "predicted"), _Ridge)
+"""Of cells of DARTS."""
 
 
 def parts(space: DartsSpace, genotype: Genotype) -> Iterator[tuple[Any, ...]]:

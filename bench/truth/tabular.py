@@ -33,6 +33,9 @@ accuracy is of networks that were trained on the validation images too."""
 MACRO = Target("cifar10", None, ("cifar10", "ori-test"), 50, MEAN)
 """NAS-Bench-Macro: of the 50 epochs the best by test accuracy."""
 
+ACCEL = Target("imagenet-16-epochs", None, ("ImageNet", "val"), 16, MEAN)
+"""Accel-NASBench: a schedule that its authors shortened, named so that no table takes it for full training."""
+
 
 class TableTruth:
     """`GroundTruth` by look-up. A table that is not complete scores the architectures that it holds."""
@@ -115,7 +118,7 @@ def _targets(table: Table) -> Iterator[Target]:
     """The targets that the table can score, without a validation part that lacks what the test part has."""
     own = [c.epochs for c in table.columns if c.quantity[:3] == ("accuracy", "patches", "test")]
     patches = [Target("patches", ("patches", "valid"), ("patches", "test"), max(own), MEAN)] if own else []
-    for target in [*OFFICIAL.values(), MACRO, *patches, *_of_others(table)]:
+    for target in [*OFFICIAL.values(), MACRO, ACCEL, *patches, *_of_others(table)]:
         tested = _present(table, target.test, target.epochs)
         if not tested.any():
             continue

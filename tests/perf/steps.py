@@ -16,6 +16,7 @@ from bench.errors import BadSpec
 from bench.nets import nb201
 from bench.nets.operations import Norm
 from bench.nets.supernet import Precision, network_of
+from bench.search.optimisers import SGD
 from bench.spaces import darts
 from bench.spaces.layout import Shape
 from bench.spaces.nb201 import SPACE
@@ -33,7 +34,7 @@ def darts_step(
 ) -> Callable[[], object]:
     """Forward, cross-entropy, backward to weights and alpha, SGD with momentum: one step on random images.
 
-    The lean form has the layout and the optimiser that `Task` and `Learner` give it, the plain form torch's defaults.
+    The lean form has the layout and the optimiser that `Task` and `Learner` give it, and other forms torch's defaults.
     """
     generator = torch.Generator().manual_seed(0)
     region = space.region if region is None else region
@@ -44,7 +45,10 @@ def darts_step(
         images = images.contiguous(memory_format=torch.channels_last)
     labels = torch.randint(0, shape.classes, (batch,), generator=generator)
     alpha = torch.nn.Parameter(1e-3 * torch.randn(len(space.edges), len(space.ops), generator=generator))
-    optimiser = torch.optim.SGD([*net.parameters(), alpha], lr=0.025, momentum=0.9, weight_decay=3e-4, fused=lean)
+    moved, rate, momentum, decay = [*net.parameters(), alpha], 0.025, 0.9, 3e-4
+    optimiser: SGD | torch.optim.SGD = torch.optim.SGD(moved, rate, momentum, weight_decay=decay)
+    if lean:
+        optimiser = SGD(moved, rate, momentum, nesterov=False, decay=decay)
     allowed = torch.from_numpy(region.mask(len(space.ops)))
 
     def step() -> None:

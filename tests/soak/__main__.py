@@ -35,14 +35,14 @@ class Wanted:
     seed: int = 0
     """Of all that is drawn."""
     only: tuple[str, ...] = ()
-    """Of kills, flips, crowd, disks, hostile."""
+    """Of kills, flips, crowd, disks, hostile, needs."""
     write: Path | None = None
     """The page whose generated part is written anew."""
 
 
 def told(wanted: Wanted) -> tuple[list[str], bool]:
     """The lines of the page, and whether all held."""
-    from tests.soak import crowd, disks, flips, hostile, kills
+    from tests.soak import crowd, disks, flips, hostile, kills, peaks
 
     lines, held = ["| what | counted | seconds |", "|---|---|---|"], True
     with tempfile.TemporaryDirectory() as place:
@@ -84,6 +84,12 @@ def told(wanted: Wanted) -> tuple[list[str], bool]:
             "processes on one study",
             lambda: crowd.measured(folder, wanted.processes, 3, seed),
             lambda found: found["codes of the others"] != [0] or found["records"] != found["runs"],
+        )
+        add(
+            "needs",
+            "memory and disk of a run told before it, against the peak of its process",
+            lambda: peaks.counted(folder / "needs"),
+            lambda found: found["beyond a factor of two"] or found["more on disk than told"],
         )
         add(
             "kills",

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Literal
 
 from bench.errors import BadTable
+from bench.truth.official.accel import files_of, is_accel
 from bench.truth.official.children import Job
 from bench.truth.text import start_of
 
-Kind = Literal["nats-folder", "nats-archive", "nats", "pth", "naslib", "csv", "macro"]
+Kind = Literal["nats-folder", "nats-archive", "nats", "pth", "naslib", "csv", "macro", "accel"]
 
 TITLES: dict[Kind, str] = {
     "nats-folder": "NATS-Bench topology space, folder of architectures",
@@ -23,6 +24,7 @@ TITLES: dict[Kind, str] = {
     "naslib": "NASLib's extract of NAS-Bench-201",
     "csv": "an extract of NAS-Bench-201 in text form",
     "macro": "NAS-Bench-Macro in JSON form",
+    "accel": "Accel-NASBench, an archive or a folder of JSON files",
 }
 
 MEMORY: dict[Kind, float] = {"nats": 20.0, "pth": 5.5, "naslib": 5.0}
@@ -67,7 +69,7 @@ def recognise(path: Path) -> Source:
     if start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"<":
         raise BadTable(f"{path} is a web page, not a table; open it in a browser to see why the download failed")
     if start[257:262] == b"ustar":
-        return _archive(path)
+        return Source(path, "accel") if is_accel(path) else _archive(path)
     return Source(path, _kind_of_file(path, start))
 
 
@@ -75,6 +77,8 @@ def _kind_of_file(path: Path, start: bytes) -> Kind:
     if start.startswith((b"\x1f\x8b", b"BZh", b"\xfd7zXZ")):
         inside = _inside(path)
         if inside[257:262] == b"ustar":
+            if is_accel(path):
+                return "accel"
             raise BadTable(f"{path} is a packed tar archive; unpack it and give the folder or file that it holds")
         if not start.startswith(b"BZh") or (b"," in inside.split(b"\n")[0] and not inside.startswith(b"\x80")):
             return "csv"
@@ -119,6 +123,8 @@ def _known() -> str:
 def _folder(path: Path) -> Source:
     found = []
     try:
+        if files_of(path):
+            return Source(path, "accel")
         for entry in sorted(path.iterdir()):
             match = _MEMBER.fullmatch(entry.name)
             if match and entry.is_file():

@@ -11,6 +11,7 @@ from bench.errors import BadSpec, BadTable
 from bench.spaces.nb201 import SPACE
 from bench.truth.convert import convert_csv
 from bench.truth.official import trust
+from bench.truth.official.accel import convert_accel
 from bench.truth.official.assembling import Assembler
 from bench.truth.official.children import read_all
 from bench.truth.official.formats import TITLES, Kind, Source, recognise
@@ -21,7 +22,7 @@ from bench.truth.table import Table
 
 AUTHORS = "derived from NATS-Bench (Dong et al., TPAMI 2021) and NAS-Bench-201 (Dong & Yang, ICLR 2020)"
 
-TEXTS: Mapping[Kind, Callable[[Path], Table]] = {"csv": convert_csv, "macro": convert_macro}
+TEXTS: Mapping[Kind, Callable[[Path], Table]] = {"csv": convert_csv, "macro": convert_macro, "accel": convert_accel}
 """What is no program and needs no trust, and is read as a whole."""
 
 Say = Callable[[str], None]
