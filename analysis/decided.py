@@ -24,14 +24,12 @@ from bench.runs.agreed import NAME as PLAN
 COUNTED = ("parameters", "multiply-adds")
 SIZES = (*COUNTED, "additive")
 DECIDED = ("for", "against")
-<<<<<<< HEAD
 RANKINGS, CHOICES = (TAU_CE, UNSEEN_TAU), (TEST, UNSEEN_TEST)
 VERBS = {**{one.source: "ranks" for one in RANKINGS}, **{one.source: "chooses" for one in CHOICES}}
-UNITS = {**{one.source: "in tau of cross-entropy" for one in RANKINGS}, **{one.source: "points" for one in CHOICES}}
-=======
-VERBS = {TAU_CE.source: "ranks", TEST.source: "chooses"}
-UNITS = {TAU_CE.source: "in tau of cross-entropy", TEST.source: "in points of test accuracy"}
->>>>>>> main
+UNITS = {
+    **{one.source: "in tau of cross-entropy" for one in RANKINGS},
+    **{one.source: "in points of test accuracy" for one in CHOICES},
+}
 CORES = 2
 SPANS = {"an hour": 1, "a day": 24}
 """What a reader may have, in hours."""
