@@ -94,7 +94,7 @@ def held(words: list[str]) -> None:
         assert not unknown, f"{words[2]} has no {unknown}"
     elif words[0] == "make":
         dry = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=True)
-        for ours in re.findall(r" (-m (?:bench|analysis|tests)\b.*?)(?: \|\| .*)?$", dry.stdout, re.MULTILINE):
+        for ours in re.findall(r" (-m (?:bench|analysis|tests)\b[^|&\\\n]*)", dry.stdout):
             held(["python", *shlex.split(ours)])
     elif "pip" in words[0]:
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]

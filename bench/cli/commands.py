@@ -22,6 +22,7 @@ from bench.cli.card import Card
 from bench.cli.check import Check
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
+from bench.cli.evolving import Evolve
 from bench.cli.halving import Halve
 from bench.cli.keeping import Aside, Seal
 from bench.cli.list_command import List
@@ -217,6 +218,7 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "halve": Halve,
     "estimate": Estimate,
     "score": ScoreCommand,
+    "evolve": Evolve,
     "retrain": Retrain,
     "list": List,
     "show": Show,
@@ -266,6 +268,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = None
     plain_terminal()
+    if sys.platform == "win32":  # which has neither of the locks that files are written under
+        said("error: Linux and macOS are served; on Windows use WSL, or a container")
+        return 2
     try:
         command = _parsed(words)
         return command() if command else 0

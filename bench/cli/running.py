@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.cli.clusters import ClusterOptions
 from bench.cli.outcome import said, told
-from bench.errors import BadData, BadRecord, BenchError, counted
+from bench.errors import BadRecord, BenchError, counted
 
 if TYPE_CHECKING:
     from bench.runs.study import Study
@@ -165,18 +165,19 @@ class RunCommand(ClusterOptions):
         torch.set_num_threads(self.threads)
         device = planned_on(self.device)
         estimator = Estimator(known, device, self.data, self.keep_supernet, share, briefly=True)
-        try:
-            each = [estimator.of(spec) for spec in specs]
-            loaded = estimator.images(specs[0].dataset)
-        except BadData as error:  # each run will say so
-            line(f"nothing is known of what this takes: {error}")
+        each: dict[str, Any] = {}
+        for spec in specs:
+            with suppress(BenchError):  # a run that cannot be made says why by itself
+                each[f"{spec.label} seed {spec.seed}"] = estimator.of(spec)
+        if not each:
             return None
-        names = [f"{spec.label} seed {spec.seed}" for spec in specs]
-        batch = Batch(names, each, workers, None if self.pool in CLUSTERS else device, self.results)
+        here = None if self.pool in CLUSTERS else device
+        batch = Batch(list(each), list(each.values()), workers, here, self.results)
         line(batch.check())
         if late := batch.beyond(self.time_limit):
             line(late)
-        return loaded if self.pool == "serial" and len({spec.dataset for spec in specs}) == 1 else None
+        together = self.pool == "serial" and len({spec.dataset for spec in specs}) == 1
+        return estimator.images(specs[0].dataset) if together else None
 
 
 def _left_out() -> list[str]:

@@ -11,7 +11,19 @@ from pathlib import Path
 from bench.errors import BadRecord
 from bench.store.record import Results
 
-FOLDERS = ("runs", "estimates", "scores", "truths", "truth", "failed", "checkpoints", "shared", "retrained", "blocks")
+FOLDERS = (
+    "runs",
+    "estimates",
+    "scores",
+    "truths",
+    "truth",
+    "failed",
+    "checkpoints",
+    "shared",
+    "retrained",
+    "blocks",
+    "evolved",
+)
 """Of a results folder: those whose files can be set aside."""
 
 
