@@ -76,7 +76,13 @@ def rows(what: What, results: Results) -> list[Line]:
     if what == "datasets":
         from bench import images
 
-        return [{"dataset": n, "here": images.available(n, None) or "yes"} for n in images.NAMES]
+        ours = [{"dataset": n, "here": images.available(n, None) or "yes"} for n in images.NAMES]
+        about = (
+            "your own: a folder with a folder of pictures for every class",
+            "your own: arrays of images and labels",
+        )
+        more = "; PATH@32 brings them to 32x32 pixels (docs/own-data.md)"
+        return [*ours, *({"dataset": n, "here": one + more} for n, one in zip(images.OWN, about, strict=True))]
     if what == "scales":
         return [vars(s) for s in SCALES.values()]
     from bench import spaces

@@ -100,7 +100,7 @@ class RunCommand(ClusterOptions):
 
         share = study.shares if self.share is None else self.share
         workers = 1 if self.pool == "serial" else pool.workers
-        how = self.threads, self.data, self.steps, share, self.time_limit
+        how = self.threads, self.where, self.steps, share, self.time_limit
         by = provenance() if self.pool == "ray" else None
         settings = Settings(self.results, self.device, *how, workers, self.keep_supernet, by)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
@@ -164,7 +164,7 @@ class RunCommand(ClusterOptions):
 
         torch.set_num_threads(self.threads)
         device = planned_on(self.device)
-        estimator = Estimator(known, device, self.data, self.keep_supernet, share, briefly=True)
+        estimator = Estimator(known, device, self.where, self.keep_supernet, share, briefly=True)
         each: dict[str, Any] = {}
         for spec in specs:
             with suppress(BenchError):  # a run that cannot be made says why by itself
