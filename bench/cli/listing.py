@@ -235,6 +235,7 @@ def show_run(beginning: str, folder: Path, as_json: bool) -> int:
         return ended(results, 0)
     place = record.place["code"]
     about = {"label": record.label, **_run_row(record), **record.identity, "code": place}
+    about |= {"plug_ins": record.place["plug_ins"]} if "plug_ins" in record.place else {}
     show([{"field": name, "value": value} for name, value in _flat(about)])
     phases = {"total": {k: v for k, v in record.cost.items() if k != "phases"}, **record.cost["phases"]}
     print()
