@@ -17,15 +17,19 @@ from analysis.plots import number
 from analysis.style import printed
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.judging import without_draws
-from analysis.tables.measures import TAU_CE, TEST, Measure
+from analysis.tables.measures import TAU_CE, TEST, UNSEEN_TAU, UNSEEN_TEST, Measure
 from bench.errors import BadRecord, counted
 from bench.runs.agreed import NAME as PLAN
 
 COUNTED = ("parameters", "multiply-adds")
 SIZES = (*COUNTED, "additive")
 DECIDED = ("for", "against")
-VERBS = {TAU_CE.source: "ranks", TEST.source: "chooses"}
-UNITS = {TAU_CE.source: "in tau of cross-entropy", TEST.source: "in points of test accuracy"}
+RANKINGS, CHOICES = (TAU_CE, UNSEEN_TAU), (TEST, UNSEEN_TEST)
+VERBS = {**{one.source: "ranks" for one in RANKINGS}, **{one.source: "chooses" for one in CHOICES}}
+UNITS = {
+    **{one.source: "in tau of cross-entropy" for one in RANKINGS},
+    **{one.source: "in points of test accuracy" for one in CHOICES},
+}
 CORES = 2
 SPANS = {"an hour": 1, "a day": 24}
 """What a reader may have, in hours."""
@@ -133,7 +137,7 @@ class Study:
         """The claims that have pairs, in the order of the table."""
         rows = self.table("claims")
         own = rows[(rows["role"] == "claim") & rows["second"].notna() & (rows["n"] > 1) & rows["p_holm"].notna()]
-        measures = {measure.source: measure for measure in (TAU_CE, TEST)}
+        measures = {measure.source: measure for measure in (*RANKINGS, *CHOICES)}
         return tuple(_comparison(row, measures[row["quantity"]]) for _, row in own.iterrows())
 
     @cached_property
@@ -171,8 +175,8 @@ def studies(root: Path) -> list[Study]:
 
 def sentences(study: Study) -> list[tuple[str, str]]:
     """Head and sentence: which comparisons of rankings are decided, which of choices, and what sizes do as well."""
-    ranked = [one for one in study.comparisons if one.measure is TAU_CE]
-    chosen = [one for one in study.comparisons if one.measure is TEST]
+    ranked = [one for one in study.comparisons if one.measure in RANKINGS]
+    chosen = [one for one in study.comparisons if one.measure in CHOICES]
     told = (
         ("Ranking", _verdicts(ranked, "rankings")),
         ("Choice", _verdicts(chosen, "choices")),
@@ -313,7 +317,7 @@ def within(study: Study) -> Iterator[str]:
     The arms are those whose difference varies like the median one; seconds are those of their searches, one thread
     each, estimates of the probe not counted."""
     seconds = {printed(without_draws(arm.label)): arm.seconds for arm in study.arms}
-    ranked = [one for one in study.comparisons if one.measure is TAU_CE and {one.first, one.second} <= seconds.keys()]
+    ranked = [one for one in study.comparisons if one.measure in RANKINGS and {one.first, one.second} <= seconds.keys()]
     if not ranked:
         return
     typical = sorted(ranked, key=lambda one: one.sd)[len(ranked) // 2]

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.cli.clusters import ClusterOptions
 from bench.cli.outcome import said, told
-from bench.errors import BadData, BadRecord, BenchError, counted
+from bench.errors import BadRecord, BenchError, counted
 
 if TYPE_CHECKING:
     from bench.runs.study import Study
@@ -100,7 +100,7 @@ class RunCommand(ClusterOptions):
 
         share = study.shares if self.share is None else self.share
         workers = 1 if self.pool == "serial" else pool.workers
-        how = self.threads, self.data, self.steps, share, self.time_limit
+        how = self.threads, self.where, self.steps, share, self.time_limit
         by = provenance() if self.pool == "ray" else None
         settings = Settings(self.results, self.device, *how, workers, self.keep_supernet, by)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
@@ -158,25 +158,28 @@ class RunCommand(ClusterOptions):
 
         from bench.runs.beforehand import Batch
         from bench.runs.expected import Estimator, planned_on
+        from bench.runs.needs import RESTING
 
         def line(text: str) -> None:
             console.print(text, highlight=False, markup=False, soft_wrap=True)
 
         torch.set_num_threads(self.threads)
         device = planned_on(self.device)
-        estimator = Estimator(known, device, self.data, self.keep_supernet, share, briefly=True)
-        try:
-            each = [estimator.of(spec) for spec in specs]
-            loaded = estimator.images(specs[0].dataset)
-        except BadData as error:  # each run will say so
-            line(f"nothing is known of what this takes: {error}")
+        estimator = Estimator(known, device, self.where, self.keep_supernet, share, briefly=True)
+        each: dict[str, Any] = {}
+        for spec in specs:
+            with suppress(BenchError):  # a run that cannot be made says why by itself
+                each[f"{spec.label} seed {spec.seed}"] = estimator.of(spec)
+        if not each:
             return None
-        names = [f"{spec.label} seed {spec.seed}" for spec in specs]
-        batch = Batch(names, each, workers, None if self.pool in CLUSTERS else device, self.results)
+        here = None if self.pool in CLUSTERS else device
+        resident = RESTING if self.pool == "serial" and device.type == "cpu" else 0
+        batch = Batch(list(each), list(each.values()), workers, here, self.results, resident)
         line(batch.check())
         if late := batch.beyond(self.time_limit):
             line(late)
-        return loaded if self.pool == "serial" and len({spec.dataset for spec in specs}) == 1 else None
+        together = self.pool == "serial" and len({spec.dataset for spec in specs}) == 1
+        return estimator.images(specs[0].dataset) if together else None
 
 
 def _left_out() -> list[str]:
