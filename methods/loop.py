@@ -169,4 +169,5 @@ class Loop:
             raise BadSpec(f"{type(self.grouping).__name__} measures no distance by which an edge could be chosen")
         self.base.check(task)
         self.grouping.check(self.base)
+        self.grouping.fits(task)
         self.edges.check(task, len(self.levels))

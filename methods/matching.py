@@ -17,6 +17,7 @@ operations or more, which on NAS-Bench-201 leaves ten partitions, of sizes 2 and
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal
@@ -32,7 +33,7 @@ from bench.nets.streams import torch_stream
 from bench.search.learner import Learner
 from bench.search.task import Task
 from bench.spaces.cells import CellSpace
-from bench.spaces.space import Region, Space
+from bench.spaces.space import MOST_LISTED, Region, Space
 from bench.store.spec import added
 from methods.oneshot import OneShot
 from methods.parts import Grouping, Split
@@ -161,6 +162,19 @@ class Matching(Grouping):
             raise BadSpec(f"{type(base).__name__} has no architecture weights: matching needs weight='hard' there")
         if isinstance(base, PathPerCell):
             raise BadSpec("PathPerCell leaves no edge to be matched, since cells differ; match on Rsps")
+
+    def fits(self, task: Task) -> None:
+        """All groupings of an edge's operations are compared, so there may not be too many."""
+        if self.groups == "random":
+            return
+        ops = max(len(some) - len(self.common(task.space, some)) for some in task.region.lists)
+        count = max(self.into)
+        ways = math.comb(ops, ops // 2) if count == 2 else count**ops
+        if ways > MOST_LISTED:
+            raise BadSpec(
+                f"{task.space.name} has edges of {ops} operations, which fall into {count} groups in some {ways:.1g} "
+                f"ways; {MOST_LISTED:,} are compared at most: take random groups, or single operations as Few-Shot NAS"
+            )
 
     def passes(self, task: Task, operations: int) -> int:
         """Forward and back for every operation and batch."""

@@ -61,6 +61,10 @@ class Grouping(ABC):
         """Raise BadSpec where the base relaxation cannot be grouped this way."""
         return
 
+    def fits(self, task: Task) -> None:
+        """Raise BadSpec where the operations of the task's space cannot be grouped this way."""
+        return
+
     def at(self, level: int) -> Grouping:
         """The grouping of that level, where levels differ."""
         return self

@@ -467,6 +467,18 @@ def test_trained_and_predicted_accuracies_never_share_a_panel(imported: Path, tm
     assert len({setting.slug for setting in found}) == 2
 
 
+@pytest.mark.usefixtures("images_once")
+@pytest.mark.parametrize("label", ["gm-darts", "gm-proxyless"])
+def test_groupings_that_are_too_many_are_refused_before_training(label: str, tmp_path: Path) -> None:
+    """48 operations fall into two halves in 3e13 ways, into three groups in more."""
+    method = contract.smaller(methods.get(label, "accel"))
+    record = execute(tiny.spec(method, 0, "accel", contract.SCALE, label), Settings(tmp_path, device="cpu"))
+    assert record.status == "failed"
+    assert "48 operations" in record.message
+    assert "\n" not in record.message
+    assert record.cost["forward_images"] == 0
+
+
 # The released numbers
 
 

@@ -7,8 +7,21 @@ import methods
 from bench import spaces
 from bench.contract.small import LESS, SCALE, SCARCE, patches, smaller
 from bench.spaces import darts
+from methods.matching import Matching
 
-__all__ = ["FEWER", "KINDS", "LABELS", "LESS", "SCALE", "SCARCE", "SELDOM", "SPACES", "patches", "smaller"]
+__all__ = [
+    "FEWER",
+    "KINDS",
+    "LABELS",
+    "LESS",
+    "SCALE",
+    "SCARCE",
+    "SELDOM",
+    "SPACES",
+    "compares_too_much",
+    "patches",
+    "smaller",
+]
 
 LABELS = sorted(methods.house())
 SELDOM = ("blank-pt", "snas-pt", "beta-darts", "sdarts", "reinmax", "nwot", "jacov")
@@ -26,3 +39,9 @@ FEWER = {
     darts.SPACE.name: ("darts", "rsps"),
 }
 """Of larger spaces whose kinds of cell the smaller ones have too: what is tried there by default."""
+
+
+def compares_too_much(label: str, space: str) -> bool:
+    """Whether a method compares all groupings of an edge's operations, on a space of dozens of them."""
+    grouping = getattr(methods.get(label, space), "grouping", None)
+    return space == "accel" and isinstance(grouping, Matching) and grouping.groups == "matched"

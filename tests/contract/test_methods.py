@@ -21,6 +21,8 @@ def _cases() -> Iterator[Any]:
     """Every method on every space; on the larger ones one of each class of methods, and the others slow."""
     for space in contract.SPACES:
         for label in contract.LABELS:
+            if contract.compares_too_much(label, space):
+                continue  # refused in one line: tests/test_accel.py
             often = space == SMALLEST and label not in contract.SELDOM
             often = often or label in contract.FEWER.get(space, contract.KINDS)
             yield pytest.param(label, space, marks=() if often else pytest.mark.slow)
