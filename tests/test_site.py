@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pkgutil
 import re
 import runpy
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+import bench
 from tests.pages import PAGES, ROOT, named, targets
 
 CONFIG = ROOT / "docs" / "site" / "conf.py"
@@ -38,6 +40,18 @@ def test_every_page_stands_in_the_bar() -> None:
     assert all((ROOT / f"{page}.md").exists() or (ROOT / f"{page}.rst").exists() for page in listed)
 
 
+def test_what_the_reference_names_is_there_and_says_what_it_is() -> None:
+    """Of its source, without Sphinx: every name of `bench`, every member by its own docstring."""
+    text = (CONFIG.parent / "reference.rst").read_text()
+    named_there = re.findall(r"^\.\. auto\w+:: ([\w.]+)(?:\(\))?\n(?:   :members:(.*)\n)?", text, re.MULTILINE)
+    assert {f"bench.{name}" for name in bench.__all__} <= {name for name, _ in named_there}
+    for name, members in named_there:
+        found = pkgutil.resolve_name(name)
+        assert found.__doc__, name
+        for member in filter(None, members.replace(" ", "").split(",")):
+            assert getattr(found, member).__doc__, (name, member)
+
+
 @pytest.mark.slow
 def test_pages_are_built_with_their_links_and_pictures(site: Path) -> None:
     for page in PAGES:
@@ -50,8 +64,6 @@ def test_pages_are_built_with_their_links_and_pictures(site: Path) -> None:
 
 @pytest.mark.slow
 def test_the_reference_shows_what_python_code_may_call(site: Path) -> None:
-    import bench
-
     html = (site / "docs" / "site" / "reference.html").read_text()
     assert all(f'id="bench.{name}"' in html for name in bench.__all__)
     assert "keep_supernet" in html
