@@ -93,7 +93,7 @@ def test_it_is_found_where_it_is_asked_for(mine: Path, capsys: pytest.CaptureFix
 
 
 def test_it_is_run_scored_and_made_again(
-    mine: Path, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    mine: Path, results: Path, images_once: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """As the page says, at a smaller size."""
     run, score = (list(words) for words in plug_ins.commands_of_the_page()[2:4])

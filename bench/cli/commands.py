@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -36,7 +36,11 @@ from bench.cli.verify import Verify
 from bench.errors import BadRecord, BadSpec, BenchError, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
 from bench.store.names import plain_terminal
+from bench.store.own import content, own
 from bench.store.typed import parsed, program
+
+FEW = 30
+"""Architectures with an estimate and a truth, below which `score` says that tau is of few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,32 +63,32 @@ class ScoreCommand(Common):
     def __call__(self) -> int:
         from rich.console import Console
 
-        from bench import images, spaces
+        from bench import spaces
         from bench.store.record import Results
         from bench.truth import EMBEDDED
 
         console, results = Console(stderr=self.json), Results(self.results)
         named = [] if self.truth == EMBEDDED else [_truth(self.truth)]
         results.check_there()
-        if self.dataset is not None and self.dataset not in images.NAMES:
-            raise UnknownName("image set", self.dataset, images.NAMES)
         records = list(results.records())
+        dataset = None if self.dataset is None else _searched(self.dataset, records)
         truths = named or _embedded({spaces.judged_by(record.identity["space"]) for record in records})
         results.check_writable()
-        why = [_unfit(record, truths, self.dataset) for record in records]
+        why = [_unfit(record, truths, dataset) for record in records]
         fit = [record for record, reason in zip(records, why, strict=True) if not reason]
         out = [
             f"{counted(n, 'run')} left out: {'it' if n == 1 else 'they'} searched {reason}"
             for reason, n in Counter(filter(None, why)).items()
         ]
         if not fit:
-            which = f"run on {self.dataset}" if self.dataset else "run"
+            which = f"run on {dataset}" if dataset else "run"
             names = " or ".join(truth.name for truth in truths)
             ended(results, 2)
             raise BenchError(
                 "; ".join([f"{self.results} holds no {which} that {names} can score", *out])
                 + f"; make some with {results.command('run')}"
             )
+        _require_one_set(fit, named)
         out += [truth.about for truth in named if truth.kind == "surrogate"]
         for line in out:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -117,7 +121,23 @@ class ScoreCommand(Common):
         count = counted(len({row.key for row in rows}), "run")
         about = f"{count} scored by {truth.name} ({truth.checksum}): {counted(len(rows), 'row')}"
         console.print(f"{about} in {self.results}/scores{more}", highlight=False, markup=False, soft_wrap=True)
+        for line in _gaps(rows, results) if self.truth != EMBEDDED else ():
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         return rows
+
+
+def _gaps(rows: Sequence[Any], results: Any) -> Iterator[str]:
+    """A line for each thing that a table of few architectures cannot tell of these runs."""
+    few = [row.probe_n for row in rows if row.estimates_measured is not None and row.probe_n < FEW]
+    if few:
+        told = f"{min(few)}" if min(few) == max(few) else f"{min(few)} to {max(few)}"
+        yield (
+            f"tau is of few architectures: of those that {counted(len(few), 'row')} estimated, the table knows {told}; "
+            f"estimate more of them: {results.command('run')} with --scale.probe N"
+        )
+    unknown = [row for row in rows if row.architecture is not None and row.test is None]
+    if unknown:
+        yield f"the table lacks the choice of {len(unknown):,} of {counted(len(rows), 'row')}: it has no accuracy there"
 
 
 def _truth(path: str) -> Any:
@@ -172,7 +192,34 @@ def _unfit(record: Any, truths: Sequence[Any], dataset: str | None) -> str:
     held = [truth.space.name for truth in truths]
     if spaces.judged_by(space) not in held:
         return f"{space}, {'this table holds' if len(held) == 1 else 'these tables hold'} {', '.join(held)}"
-    return "" if dataset in (None, images) else f"{images}, --dataset asks for {dataset}"
+    wanted = dataset is None or content(dataset) == content(images)
+    return "" if wanted else f"{images}, --dataset asks for {dataset}"
+
+
+def _searched(dataset: str, records: Sequence[Any]) -> str:
+    """The name of the set that is asked for. Raises UnknownName where neither the program nor a record knows it,
+    BadData."""
+    from bench import images
+    from bench.runs.asked import asked
+
+    name = asked(dataset, None).name
+    known = {record.identity["dataset"] for record in records} | set(images.NAMES)
+    if name not in known and own(name) is None:
+        raise UnknownName("image set", name, (*known, *images.OWN))
+    return name
+
+
+def _require_one_set(fit: Sequence[Any], truths: Sequence[Any]) -> None:
+    """Raises BadSpec where a table is of a set by its word alone, and two sets of that word were searched."""
+    searched = sorted({record.identity["dataset"] for record in fit})
+    for truth in truths:
+        for target in truth.targets():
+            sets = [name for name in searched if (parts := own(name)) is not None and parts.word == target]
+            if len(set(map(content, sets))) > 1:
+                raise BadSpec(
+                    f"table {truth.name} is of {target!r}, and {len(sets)} sets are called so ({', '.join(sets)}); "
+                    "say with --dataset which one it is of"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -76,7 +76,13 @@ def rows(what: What, results: Results) -> list[Line]:
     if what == "datasets":
         from bench import images
 
-        return [{"dataset": n, "here": images.available(n, None) or "yes"} for n in images.NAMES]
+        ours = [{"dataset": n, "here": images.available(n, None) or "yes"} for n in images.NAMES]
+        about = (
+            "your own: a folder with a folder of pictures for every class",
+            "your own: arrays of images and labels",
+        )
+        more = "; PATH@32 brings them to 32x32 pixels (docs/own-data.md)"
+        return [*ours, *({"dataset": n, "here": one + more} for n, one in zip(images.OWN, about, strict=True))]
     if what == "scales":
         return [vars(s) for s in SCALES.values()]
     from bench import spaces
@@ -96,12 +102,15 @@ def rows(what: What, results: Results) -> list[Line]:
 
 def faults(what: What) -> list[str]:
     """One line for each plug-in that a list leaves out, because it is broken."""
-    from bench import plugins, spaces
-    from bench.cli import known
-
     if what == "spaces":
+        from bench import plugins, spaces
+
         return [*plugins.unreadable(), *spaces.broken()]
-    return known.faults() if what == "methods" else []
+    if what == "methods":
+        from bench.cli import known
+
+        return known.faults()
+    return []
 
 
 def methods_offered() -> list[Line]:
@@ -229,6 +238,7 @@ def show_run(beginning: str, folder: Path, as_json: bool) -> int:
         return ended(results, 0)
     place = record.place["code"]
     about = {"label": record.label, **_run_row(record), **record.identity, "code": place}
+    about |= {"plug_ins": record.place["plug_ins"]} if "plug_ins" in record.place else {}
     show([{"field": name, "value": value} for name, value in _flat(about)])
     phases = {"total": {k: v for k, v in record.cost.items() if k != "phases"}, **record.cost["phases"]}
     print()

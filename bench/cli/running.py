@@ -100,7 +100,7 @@ class RunCommand(ClusterOptions):
 
         share = study.shares if self.share is None else self.share
         workers = 1 if self.pool == "serial" else pool.workers
-        how = self.threads, self.data, self.steps, share, self.time_limit
+        how = self.threads, self.where, self.steps, share, self.time_limit
         by = provenance() if self.pool == "ray" else None
         settings = Settings(self.results, self.device, *how, workers, self.keep_supernet, by)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
@@ -158,13 +158,14 @@ class RunCommand(ClusterOptions):
 
         from bench.runs.beforehand import Batch
         from bench.runs.expected import Estimator, planned_on
+        from bench.runs.needs import RESTING
 
         def line(text: str) -> None:
             console.print(text, highlight=False, markup=False, soft_wrap=True)
 
         torch.set_num_threads(self.threads)
         device = planned_on(self.device)
-        estimator = Estimator(known, device, self.data, self.keep_supernet, share, briefly=True)
+        estimator = Estimator(known, device, self.where, self.keep_supernet, share, briefly=True)
         each: dict[str, Any] = {}
         for spec in specs:
             with suppress(BenchError):  # a run that cannot be made says why by itself
@@ -172,7 +173,8 @@ class RunCommand(ClusterOptions):
         if not each:
             return None
         here = None if self.pool in CLUSTERS else device
-        batch = Batch(list(each), list(each.values()), workers, here, self.results)
+        resident = RESTING if self.pool == "serial" and device.type == "cpu" else 0
+        batch = Batch(list(each), list(each.values()), workers, here, self.results, resident)
         line(batch.check())
         if late := batch.beyond(self.time_limit):
             line(late)

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.errors import BadSpace
-from bench.nets.convolve import convolve, plain_pool
+from bench.nets.convolve import convolve, even, plain_pool
 from bench.spaces.operations import (
     Absent,
     Convolution,
@@ -115,10 +115,11 @@ class FactorisedReduction(nn.Module):
         self.norm = Statistics(sum(map(len, kernels)), norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[B, C, H, W]` to `[B, outputs, H / 2, W / 2]`."""
+        """`[B, C, H, W]` to `[B, outputs, H / 2, W / 2]`, rounded up."""
         x = F.relu(x)
         # Every other pixel by hand: the gradient of a 1x1 convolution of stride 2 writes outside its memory in torch
         # 2.13 on a CPU, where images lie channels last and outputs are few.
+        x = even(x)
         parts = [F.conv2d(x[:, :, k::2, k::2], half.to(x.dtype)) for k, half in enumerate(self.halves)]
         return batch_norm(torch.cat(parts, dim=1), [self.norm], None, self.training)
 

@@ -256,7 +256,7 @@ class _Run:
             else probe.note(
                 self.results.estimates_path(spec.key),
                 outcome.estimates,
-                spec.scale.estimated_on or len(self.visible.valid),
+                min(spec.scale.estimated_on or len(self.visible.valid), len(self.visible.valid)),
             ),
             place=self._place(),
         )
@@ -339,13 +339,15 @@ def _kept_in(results: Results, spec: RunSpec, sameness: Mapping[str, Any]) -> Pa
 def visible(loaded: ImageSet, scale: Scale) -> SearchImages:
     """The part of an image set that a search may see: the first images of its training and validation parts.
 
-    A preset takes what there is of them, and the record says how many. Raises BadSpec where a scale of one's own asks
-    for more than there are, or for estimates on more than it has.
+    A preset takes what there is of them, and the record says how many. Raises BadSpec where a number of images that is
+    not the preset's is more than there are.
     """
     parts = {"train_images": len(loaded.train), "valid_images": len(loaded.valid)}
-    for name, there in parts.items() if scale != SCALES.get(scale.name) else ():
-        if getattr(scale, name) > there:
-            raise BadSpec(f"scale {scale.name} asks for {getattr(scale, name):,} {name}, {loaded.title} has {there:,}")
+    preset = SCALES.get(scale.name.partition("+")[0])
+    for name, there in parts.items():
+        asked = getattr(scale, name)
+        if asked > there and (preset is None or asked != getattr(preset, name)):
+            raise BadSpec(f"scale {scale.name} asks for {asked:,} {name}, {loaded.title} has {there:,}")
     return SearchImages(
         train=loaded.train.take(min(scale.train_images, len(loaded.train))),
         valid=loaded.valid.take(min(scale.valid_images, len(loaded.valid))),

@@ -16,6 +16,11 @@ from typing import ClassVar, Literal
 from bench.errors import BadSpace, BadSpec, UnknownName
 
 
+def strided(side: int, stride: int) -> int:
+    """Pixels of a side behind a stride, under half padding: of an odd side the last pixel counts."""
+    return -(-side // stride)
+
+
 @dataclass(frozen=True)
 class Kernel:
     """One convolution with half padding. side: pixels of its output; affine: scales, shifts and biases behind it."""
@@ -113,7 +118,9 @@ class Identity(Operation):
         if stride == 1:
             return ()
         halves = (channels // 2, channels - channels // 2)
-        return tuple(Kernel(half, channels, 1, side // stride, stride, affine=2 * half) for half in halves if half)
+        return tuple(
+            Kernel(half, channels, 1, strided(side, stride), stride, affine=2 * half) for half in halves if half
+        )
 
     def linear(self, stride: int) -> bool:
         """Unless it has a stride."""
@@ -144,7 +151,7 @@ class Convolution(Operation):
 
     def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
         """One."""
-        return (Kernel(channels, channels, self.size, side // stride, stride, affine=2 * channels),)
+        return (Kernel(channels, channels, self.size, strided(side, stride), stride, affine=2 * channels),)
 
     def holds(self, other: Operation) -> bool:
         """A kernel that is no larger."""
@@ -164,7 +171,7 @@ class Separable(Operation):
         found: list[Kernel] = []
         for time in range(self.times):
             step = stride if time == 0 else 1
-            side //= step
+            side = strided(side, step)
             found.append(Kernel(channels, channels, self.size, side, step, groups=channels))
             found.append(Kernel(channels, channels, 1, side, affine=2 * channels))
         return tuple(found)
@@ -180,7 +187,7 @@ class Shortcut(Operation):
 
     def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
         """That convolution."""
-        return (Kernel(outputs, inputs, 1, side // stride, stride, affine=2 * outputs),)
+        return (Kernel(outputs, inputs, 1, strided(side, stride), stride, affine=2 * outputs),)
 
     def linear(self, stride: int) -> bool:
         """Unless it has a stride."""
@@ -202,7 +209,7 @@ class InvertedResidual(Operation):
 
     def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
         """Three; the expansion is of the inputs."""
-        wide, after = self.expansion * inputs, side // stride
+        wide, after = self.expansion * inputs, strided(side, stride)
         return (
             Kernel(wide, inputs, 1, side, affine=2 * wide),
             Kernel(wide, wide, self.size, after, stride, groups=wide, affine=2 * wide),

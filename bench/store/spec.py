@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from bench.errors import BadSpec, UnknownName
-from bench.store import names
+from bench.store import names, own
 
 SCHEMA = 1
 """Raised when the meaning of a spec's text changes."""
@@ -144,6 +144,7 @@ class RunSpec:
         if self.seed < 0:
             raise BadSpec(f"seed {self.seed} is not allowed; seeds are 0, 1, 2, …")
         names.labelled(self.label)
+        names.checked(self.dataset, "an image set")
         check_choices(self.method)
         self.scale.check()
 
@@ -166,7 +167,10 @@ class RunSpec:
 
 
 def key_of(identity: Mapping[str, Any]) -> str:
-    """The key of an identity, read back from a record or not."""
+    """The key of an identity, read back from a record or not. Of a person's own images their content counts, not what
+    the person calls them."""
+    if isinstance(dataset := identity.get("dataset"), str):
+        identity = {**identity, "dataset": own.content(dataset)}
     return hashlib.blake2b(canonical(identity).encode(), digest_size=8).hexdigest()
 
 

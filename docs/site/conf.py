@@ -24,7 +24,7 @@ CHAPTERS = {
         "docs/embedded",
         "results/README",
     ],
-    "Data and machines": ["docs/data", "docs/official", "docs/retraining", "docs/clusters"],
+    "Data and machines": ["docs/data", "docs/own-data", "docs/official", "docs/retraining", "docs/clusters"],
     "Extending": ["docs/plug-ins", "methods/README", "CONTRIBUTING", "ARCHITECTURE", "docs/site/reference"],
     "How well it works": ["docs/performance", "docs/reliability"],
 }
