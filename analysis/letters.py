@@ -50,13 +50,14 @@ def _few(whole: Path) -> bytes:
     options = subset.Options(
         layout_features=["*"], glyph_names=True, legacy_kern=True, name_IDs=["*"], notdef_outline=True
     )
+    options.drop_tables += ["FFTM"]  # a time stamp of the editor, which fontTools does not know
     subsetter = subset.Subsetter(options)
     subsetter.populate(unicodes=[sign for signs in _SIGNS for sign in signs])
     subsetter.subset(font)
     for record in font["name"].names:
         if record.nameID in _NAMES:
-            text = record.toUnicode().replace(WHOLE, FAMILY).replace(WHOLE.replace(" ", ""), FAMILY.replace(" ", ""))
-            record.string = text
+            joined = WHOLE.replace(" ", ""), FAMILY.replace(" ", "")
+            record.string = record.toUnicode().replace(WHOLE, FAMILY).replace(*joined)
     stream = io.BytesIO()
     font.save(stream, reorderTables=False)
     return stream.getvalue()

@@ -61,7 +61,8 @@ def lay_out(figure: Figure) -> None:
         figure.set_layout_engine("none")
     legends = [legend for axes in figure.axes if (legend := axes.get_legend()) is not None]
     if legends:
-        renderer = FigureCanvasAgg(figure).get_renderer()  # one for all: each would else draw the figure to get one
+        agg: Any = FigureCanvasAgg(figure)
+        renderer = agg.get_renderer()  # one for all: each would else draw the figure to get one
         for legend in legends:
             _keep_inside(figure, legend, renderer)
 

@@ -199,12 +199,12 @@ def _yards(of: Answer, place: Place) -> Iterator[Yard]:
     taken: list[tuple[float, float, int]] = []
     for kind, words, value, side, least in wanted:
         text = f"{words} {number(value, 3)}"
-        at, wide = place(value), LETTER * len(text)
-        low, high = (at - wide, at) if side == "left" else (at, at + wide)
+        where, wide = place(value), LETTER * len(text)
+        low, high = (where - wide, where) if side == "left" else (where, where + wide)
         free = (n for n in range(least, LEVELS) if not any(a < high and low < b and n == on for a, b, on in taken))
         level = next(free, LEVELS - 1)
         taken.append((low, high, level))
-        yield Yard(kind, text, at, side, level)
+        yield Yard(kind, text, where, side, level)
 
 
 def _caption(of: Answer) -> str:
