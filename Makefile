@@ -16,7 +16,7 @@ PY := $(VENV)/bin/python
 CORES := $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 READY := $(VENV)/.ready
 
-.PHONY: help setup bench-nb201 smoke test test-all reproducibility check format figures gallery table soak perf notebooks site
+.PHONY: help setup bench-nb201 smoke test test-all reproducibility check format figures gallery studies table soak perf notebooks site
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -60,11 +60,18 @@ format: $(READY) ## rewrite the sources in the project's format
 
 figures: $(READY) ## score what is not scored yet; tables, figures and report.html from what is in results/
 	$(PY) -m bench score --dataset patches --results $(RESULTS)
-	$(PY) -m analysis --results $(RESULTS) --workers $(CORES) $(if $(filter results,$(RESULTS)),--readme README.md docs/first-results.md docs/tables.md docs/figures.md)
+	$(PY) -m analysis --results $(RESULTS) --workers $(CORES) $(if $(filter results,$(RESULTS)),--readme README.md docs/first-results.md docs/findings.md docs/tables.md docs/figures.md)
 
 gallery: $(READY) ## the same, and one small picture of each kind of figure in docs/gallery
 	$(PY) -m bench score --dataset patches
-	$(PY) -m analysis --workers $(CORES) --gallery docs/gallery --readme README.md docs/first-results.md docs/tables.md docs/figures.md
+	$(PY) -m analysis --workers $(CORES) --gallery docs/gallery --readme README.md docs/first-results.md docs/findings.md docs/tables.md docs/figures.md
+
+studies: $(READY) ## the same of the studies that lie in results/studies, before `make figures` tells of them
+	for study in pilot decisive; do \
+	  $(PY) -m bench score --dataset patches --results results/studies/$$study && \
+	  $(PY) -m analysis --results results/studies/$$study --workers $(CORES) \
+	    $$(test $$study = decisive && echo --gallery docs/gallery/decisive) || exit; \
+	done
 
 table: $(READY) ## train the embedded table of SPACE, or go on with it (nb201: hours; stop it whenever you like)
 	$(PY) -m bench.truth.generate --space $(SPACE) --workers $(CORES)

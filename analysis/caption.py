@@ -16,7 +16,7 @@ import pandas as pd
 
 from analysis import missing, stats
 from analysis.links import FIGURES, link
-from analysis.load import TRAINED, Setting
+from analysis.load import TRAINED, Setting, is_searched
 from analysis.style import order, printed
 
 INTERVALS = (
@@ -35,7 +35,7 @@ SIZES = (
 def setting_of(setting: Setting, rows: pd.DataFrame) -> str:
     """Space, image set, targets, scale with its numbers, and truth with its checksum and coverage; of a setting
     without a truth what there is."""
-    scale = f"Scale {setting.scale}: {scale_numbers(rows['scale_numbers'].iloc[0])}."
+    scale = f"Scale {setting.scale}: {scale_numbers(rows['scale_numbers'].iloc[0])}.{_fewer(rows)}"
     if not setting.truth:  # the search alone
         return f"Space {setting.space}, searched on {setting.dataset}. {scale}"
     targets = [setting.target] if setting.target else sorted(set(rows["target"]))
@@ -59,7 +59,8 @@ def brief(setting: Setting, rows: pd.DataFrame) -> str:
     counts = [stats.count(rows[rows["label"] == label], "done") for label in sorted(set(rows["label"]))]
     low, high = min(counts, default=0), max(counts, default=0)
     runs = _many(high, "seed") if low == high else f"{low} to {high} seeds"
-    scored = f", {setting.target}" if setting.target and not setting.dataset.startswith(setting.target) else ""
+    own = is_searched(setting.dataset, setting.target)
+    scored = f", {setting.target}" if setting.target and not own else ""
     by = f", scored by {setting.truth}" if setting.truth else ""
     return f"It holds for {setting.space} on {setting.dataset}{scored} at scale {setting.scale}{by}, {runs}, alone."
 
@@ -193,6 +194,14 @@ def option(root: Path) -> str:
 def _kind(setting: Setting) -> str:
     """Of the truth, in words."""
     return "trained networks'" if setting.kind == TRAINED else f"a {setting.kind}'s"
+
+
+def _fewer(rows: pd.DataFrame) -> str:
+    """How many images searches saw, where the set has fewer than the scale asks for."""
+    scale, seen = rows["scale_numbers"].iloc[0], rows["searched_images"].iloc[0]
+    if not seen or tuple(seen) == (scale["train_images"], scale["valid_images"]):
+        return ""
+    return f" The image set is smaller: searches saw {seen[0]:,} training and {seen[1]:,} validation images."
 
 
 def _images(scale: Mapping[str, Any]) -> str:

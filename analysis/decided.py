@@ -3,7 +3,7 @@ cost, beside which yardsticks, and how far an hour or a day of the same machine 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,19 +11,25 @@ from pathlib import Path
 import pandas as pd
 
 from analysis import power
-from analysis.answer import bracket
+from analysis.answer import FREE, bracket
+from analysis.papers import search
 from analysis.plots import number
 from analysis.style import printed
 from analysis.tables.grid import UNKNOWN, Cell, Grid
 from analysis.tables.judging import without_draws
-from analysis.tables.measures import TAU_CE, TEST, Measure
+from analysis.tables.measures import TAU_CE, TEST, UNSEEN_TAU, UNSEEN_TEST, Measure
 from bench.errors import BadRecord, counted
 from bench.runs.agreed import NAME as PLAN
 
-SIZES = ("parameters", "multiply-adds", "additive")
+COUNTED = ("parameters", "multiply-adds")
+SIZES = (*COUNTED, "additive")
 DECIDED = ("for", "against")
-VERBS = {TAU_CE.source: "ranks", TEST.source: "chooses"}
-UNITS = {TAU_CE.source: "in tau of cross-entropy", TEST.source: "points"}
+RANKINGS, CHOICES = (TAU_CE, UNSEEN_TAU), (TEST, UNSEEN_TEST)
+VERBS = {**{one.source: "ranks" for one in RANKINGS}, **{one.source: "chooses" for one in CHOICES}}
+UNITS = {
+    **{one.source: "in tau of cross-entropy" for one in RANKINGS},
+    **{one.source: "in points of test accuracy" for one in CHOICES},
+}
 CORES = 2
 SPANS = {"an hour": 1, "a day": 24}
 """What a reader may have, in hours."""
@@ -40,6 +46,7 @@ class Comparison:
     words: str
     first: str
     second: str
+    named: tuple[str, str]  # both sides as a sentence names them
     measure: Measure
     mean: float
     low: float
@@ -62,10 +69,10 @@ class Comparison:
     @property
     def told(self) -> str:
         """A decided difference in words, the better side first."""
-        better, worse = (self.first, self.second) if self.mean > 0 else (self.second, self.first)
+        better, worse = self.named if self.mean > 0 else reversed(self.named)
         low, high = sorted((abs(self.low), abs(self.high)))
         size = f"{number(abs(self.mean), self.measure.digits)} {bracket(low, high, self.measure.digits)}"
-        return f"{better} {VERBS[self.measure.source]} {size} {UNITS[self.measure.source]} better than {worse}"
+        return f"{better} {VERBS[self.measure.source]} {size} better than {worse}"
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ class Study:
         """The claims that have pairs, in the order of the table."""
         rows = self.table("claims")
         own = rows[(rows["role"] == "claim") & rows["second"].notna() & (rows["n"] > 1) & rows["p_holm"].notna()]
-        measures = {measure.source: measure for measure in (TAU_CE, TEST)}
+        measures = {measure.source: measure for measure in (*RANKINGS, *CHOICES)}
         return tuple(_comparison(row, measures[row["quantity"]]) for _, row in own.iterrows())
 
     @cached_property
@@ -138,15 +145,12 @@ class Study:
         """The methods that searched, by multiply-adds, dearest last; of several scales the name says which."""
         ranking, main, cost = self.table("ranking"), self.table("main"), self.table("cost")
         total = cost[cost["phase"] == "total"]
-        several = main["scale"].nunique() > 1
+        scales = set(main["scale"])
         found = []
         for (scale, label), chosen in main.groupby(["scale", "label"], sort=True):
-            if label not in SIZES:
-                parts = (
-                    chosen,
-                    *(rows[(rows["scale"] == scale) & (rows["label"] == label)] for rows in (ranking, total)),
-                )
-                found.append(_arm(str(label), str(scale) if several else "", *parts))
+            if label not in (*FREE, *SIZES):
+                ranked, paid = (rows[(rows["scale"] == scale) & (rows["label"] == label)] for rows in (ranking, total))
+                found.append(_arm(str(label), _apart(str(scale), scales), chosen, ranked, paid))
         return tuple(sorted(found, key=lambda arm: (arm.gmacs, arm.name)))
 
     def size(self, label: str) -> Interval:
@@ -171,14 +175,24 @@ def studies(root: Path) -> list[Study]:
 
 def sentences(study: Study) -> list[tuple[str, str]]:
     """Head and sentence: which comparisons of rankings are decided, which of choices, and what sizes do as well."""
-    ranked = [one for one in study.comparisons if one.measure is TAU_CE]
-    chosen = [one for one in study.comparisons if one.measure is TEST]
+    ranked = [one for one in study.comparisons if one.measure in RANKINGS]
+    chosen = [one for one in study.comparisons if one.measure in CHOICES]
     told = (
         ("Ranking", _verdicts(ranked, "rankings")),
         ("Choice", _verdicts(chosen, "choices")),
         ("Size", _beside_size(study)),
     )
     return [(head, text) for head, text in told if text]
+
+
+def in_short(study: Study) -> str:
+    """How many comparisons are decided, the clearest of them, and what counting gives."""
+    of, decided = study.comparisons, [one for one in study.comparisons if one.verdict in DECIDED]
+    text = f"Of {counted(len(of), 'comparison')} {_word(len(decided))} {_is(decided)} decided"
+    if decided:
+        clearest = min(decided, key=lambda one: one.p)
+        text += f"; the clearest: {clearest.told} ({UNITS[clearest.measure.source]}, {counted(clearest.n, 'pair')})"
+    return " ".join(filter(None, [f"{text}.", _beside_size(study)]))
 
 
 def _verdicts(of: Sequence[Comparison], what: str) -> str:
@@ -190,11 +204,12 @@ def _verdicts(of: Sequence[Comparison], what: str) -> str:
     open_ = [one for one in of if one.verdict not in (*DECIDED, "equal")]
     least, most = min(one.n for one in of), max(one.n for one in of)
     pairs = counted(most, "pair") if least == most else f"{least} to {most} pairs"
-    text = f"Of {counted(len(of), 'comparison')} of {what} over {pairs}, {_word(len(decided))} {_is(decided)} decided"
+    by = UNITS[of[0].measure.source]
+    text = f"Of {counted(len(of), 'comparison')} of {what}, over {pairs} and {by},"
+    text += f" {_word(len(decided))} {_is(decided)} decided"
     text += f": {'; '.join(one.told for one in decided)}." if decided else "."
     if same:
-        margin, unit = of[0].measure.margin, UNITS[of[0].measure.source]
-        text += f" {_word(len(same)).capitalize()} {_is(same)} equal within {margin:g} {unit}."
+        text += f" {_word(len(same)).capitalize()} {_is(same)} equal within {of[0].measure.margin:g}."
     if open_:
         shown = sorted(one.shown for one in open_)
         text += (
@@ -204,10 +219,8 @@ def _verdicts(of: Sequence[Comparison], what: str) -> str:
 
 
 def _seen(shown: Sequence[float], measure: Measure) -> str:
-    unit, digits = UNITS[measure.source], measure.digits
-    if len(shown) == 1 or number(shown[0], digits) == number(shown[-1], digits):
-        return f"a difference of {number(shown[0], digits)} {unit}"
-    return f"differences of {number(shown[0], digits)} to {number(shown[-1], digits)} {unit}"
+    low, high = (number(shown[at], measure.digits) for at in (0, -1))
+    return f"a difference of {low}" if low == high else f"differences of {low} to {high}"
 
 
 def _beside_size(study: Study) -> str:
@@ -216,13 +229,19 @@ def _beside_size(study: Study) -> str:
     if not searched:
         return ""
     best = study.best
-    known = [(printed(label).lower(), study.size(label)) for label in SIZES]
+    known = [(printed(label).lower(), study.size(label)) for label in COUNTED]
     known = [(name, tau) for name, tau in known if tau.mean == tau.mean]
-    said = f"The best ranking is that of {best.name}: tau {best.cross_entropy.text(3)} by cross-entropy"
-    said += f" and {best.accuracy.text(3)} by accuracy, in the mean of {counted(best.n, 'seed')}"
+    said = (
+        f"The best ranking is that of {search(best.label).name}: tau {best.cross_entropy.text(3)} by cross-entropy and "
+        f"{best.accuracy.text(3)} by accuracy, in the mean of {counted(best.n, 'seed')}."
+    )
     if not known:
-        return f"{said}."
-    return f"{said}; {', '.join(f'{name} reaches {number(tau.mean, 3)}' for name, tau in known)} without a search."
+        return said
+    sizes = " and ".join(f"{name} reaches {number(tau.mean, 3)}" for name, tau in known)
+    above = [name for name, tau in known if tau.mean > best.accuracy.mean]
+    verb = "ranks" if len(above) == 1 else "rank"
+    better = f"; {' and '.join(above)} {verb} better than every arm" if above else ""
+    return f"{said} Without a search {sizes}{better}."
 
 
 def arms(study: Study) -> Grid:
@@ -298,7 +317,7 @@ def within(study: Study) -> Iterator[str]:
     The arms are those whose difference varies like the median one; seconds are those of their searches, one thread
     each, estimates of the probe not counted."""
     seconds = {printed(without_draws(arm.label)): arm.seconds for arm in study.arms}
-    ranked = [one for one in study.comparisons if one.measure is TAU_CE and {one.first, one.second} <= seconds.keys()]
+    ranked = [one for one in study.comparisons if one.measure in RANKINGS and {one.first, one.second} <= seconds.keys()]
     if not ranked:
         return
     typical = sorted(ranked, key=lambda one: one.sd)[len(ranked) // 2]
@@ -349,19 +368,26 @@ def recipes(study: Study) -> str:
     return f"{said}. {worst.name} ranks worst (tau {worst.cross_entropy.text(3)})."
 
 
+def _apart(scale: str, scales: Set[str]) -> str:
+    """What tells a scale from the others: what it changes, where all change one scale."""
+    bases = {one.partition("+")[0] for one in scales}
+    return "" if len(scales) == 1 else scale.partition("+")[2] if len(bases) == 1 else scale
+
+
 def _word(count: int) -> str:
     words = ("none", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
     return words[count] if count < len(words) else str(count)
 
 
 def _comparison(row: pd.Series, measure: Measure) -> Comparison:
-    sides = (printed(without_draws(str(row[side]))) for side in ("label", "second"))
-    first, second = sides
+    labels = [without_draws(str(row[side])) for side in ("label", "second")]
+    first, second = map(printed, labels)
     return Comparison(
         paper="" if pd.isna(row["paper"]) else str(row["paper"]),
         words=str(row["claim"]),
         first=first,
         second=second,
+        named=(search(labels[0]).name, search(labels[1]).name),
         measure=measure,
         mean=float(row["mean"]),
         low=float(row["low"]),

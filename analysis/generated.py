@@ -186,6 +186,7 @@ PARTS: Mapping[str, Callable[[pd.DataFrame, Path], str]] = {
     "first-result": first_result,
     "further-results": further_results,
     "decision": decision,
+    "decision-in-short": lambda frame, root: decided.in_short(_study(root)),
     "decision-arms": _of(decided.arms),
     "decision-claims": _of(decided.comparisons),
     "decision-pairing": _of(decided.pairing),

@@ -13,9 +13,11 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.stats import LEAST_ARCHITECTURES
 from bench.errors import BadRecord, counted
 from bench.scoring.panel import DEFINITIONS
 from bench.store import hints, names
+from bench.store.own import content, own
 from bench.store.parents import differing
 from bench.store.record import Record, Results, Score
 from bench.store.spec import canonical
@@ -69,10 +71,11 @@ class Setting:
 @dataclass(frozen=True)
 class Loaded:
     """One row per score, and one without accuracies per failed run. Columns: the fields of `Score`; costs and the names
-    of the panel as columns of their own; and from the record `method_id`, `scale_numbers`, `device`, `code` (a digest
-    of the sources), `sharing` (runs at a time on its GPU), `choice_estimate` ([0, 1]), `asked` (how many accuracies of
-    trained networks a search on a table was told), `protocol` ("paper", "fair", or "both" where the method knows no
-    such difference) and `base` (the label without its protocol). `missing`: a line for each gap that was let through.
+    of the panel as columns of their own; and from the record `method_id`, `scale_numbers`, `searched_images` (of both
+    parts), `device`, `code` (a digest of the sources), `sharing` (runs at a time on its GPU), `choice_estimate`
+    ([0, 1]), `asked` (how many accuracies of trained networks a search on a table was told), `protocol` ("paper",
+    "fair", or "both" where the method knows no such difference) and `base` (the label without its protocol). `missing`:
+    a line for each gap that was let through.
     """
 
     frame: pd.DataFrame
@@ -129,7 +132,10 @@ def targets_of(setting: Setting, rows: pd.DataFrame) -> list[tuple[Setting, pd.D
 
 
 def is_searched(dataset: str, target: str) -> bool:
-    """Whether the image set is the target or a form of it, as `cifar10-jpeg` is of `cifar10`."""
+    """Whether the image set is the target or a form of it, as `cifar10-jpeg` is of `cifar10`; a person's own set is
+    what its content says, or what the person calls it."""
+    if (mine := own(dataset)) is not None:
+        return target == mine.word or content(target) == content(dataset)
     return dataset == target or dataset.startswith(f"{target}-")
 
 
@@ -142,6 +148,7 @@ def _row(score: Score, record: Record, results: Results) -> dict[str, Any]:
         **vars(score),
         **score.panel,
         **{name: score.cost[name] for name in COSTS},
+        "ceiling": score.ceiling if (score.ranked or 0) >= LEAST_ARCHITECTURES else None,  # of fewer it is luck
         **_of_record(record),
     }
 
@@ -171,6 +178,7 @@ def _of_record(record: Record) -> dict[str, Any]:
         "device": str(record.place.get("device_name") or record.place.get("device", "unknown")),
         "code": str(record.place.get("code") or ""),
         "sharing": int(record.place.get("workers", 1)) if record.place.get("device") == "cuda" else 1,
+        "searched_images": tuple(record.place.get("searched_images", ())),
         "image_set": " ".join(str(record.place[name]) for name in ("images_digest", "split") if record.place.get(name)),
         "protocol": method["config"].get("protocol", BOTH),
         "base": base_of(record.label),

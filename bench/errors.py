@@ -70,6 +70,10 @@ class BadMethod(BenchError):
     """A file of `methods/` that cannot be imported, or that offers what another one does."""
 
 
+class BadPlugin(BenchError):
+    """A method or space from outside the program that cannot be imported, or that is none."""
+
+
 class Busy(BenchError):
     """A run that another process is making."""
 

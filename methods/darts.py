@@ -17,8 +17,8 @@ beta-DARTS (Ye et al., CVPR 2022, arXiv 2203.01665; Sunshine-Ye/Beta-DARTS) is f
 keeps architecture weights from drifting apart: `beta`, from 0 to 50 over the training, as in its code, which trains for
 100 epochs. Deviation: it grows with every step, in the code with every epoch.
 
-NAS-Bench-201 settings (Dong & Yang, ICLR 2020): see `Training`. Those of the DARTS space are the authors' code's, with
-plain momentum and less decay.
+NAS-Bench-201 settings (Dong & Yang, ICLR 2020): see `Training`; their code moves the weights before alpha in a step.
+Those of the DARTS space are the authors' code's, with plain momentum and less decay.
 """
 
 from __future__ import annotations

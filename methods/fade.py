@@ -23,6 +23,7 @@ The paper's text leaves these open, and they are our choice (50 epochs and the f
 - one set of k cells for all rows, since the benchmarks know networks of one cell;
 - the final choice: of every round's best-ranked cell, alone in its hyper-architecture, the most accurate on validation
   images. No network is trained a second time;
+- optimiser and batch of the hyper-architectures are those of DARTS on NAS-Bench-201;
 - first-order steps on separate halves of the images; the authors' early code trains all on one loss: `joint`.
 """
 

@@ -19,6 +19,7 @@ Deviations:
 - Supernets train on the half of the images that a search has for weights; the authors' one-shot training takes all.
 - A step trains one path in all cells; the authors' one-shot training draws another path in every cell: the base
   `rsps.PathPerCell`.
+- With RSPS the convolution of the edge that was cut goes on training in its child; in the authors' code it is frozen.
 - Estimates use validation images; the authors' use the test set.
 """
 

@@ -34,6 +34,9 @@ Deviations:
 - On the DARTS space (`darts`) the supernets' first cosine ends at the restart, after 6 epochs; in the code it is one of
   21. Matching compares the gradients of all that cells share, there too; the code leaves out what brings inputs to a
   cell's width. The authors retrain all eight proposals and halve their number; here the supernet chooses.
+- With DARTS of second order a child's unrolled step includes the momentum that it inherits; in the code it has none
+  where the cut took a convolution away.
+- Every epoch is shuffled anew; the code draws a fresh shuffle for the batch of every step.
 - `gm-darts-no-restart` differs from `gm-darts` in that alone; in the code alpha then trains from the first epoch.
 """
 

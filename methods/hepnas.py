@@ -19,6 +19,7 @@ four nodes of the normal cell are cut, into 4, 8, 16 and 32 children. Deviations
 - Batch statistics in searched operations, where the code keeps running ones; those of teachers, kept, would not move.
 - On the DARTS space (`darts`) the code's last 15 epochs sharpen alpha by a term of their own; here they train on as
   before. Alpha rests there until epoch 10 in the code; here it never does.
+- Every epoch is shuffled anew; the code draws a fresh shuffle for the batch of every step.
 - Children are compared on images as they are, in batches of 500; in the code augmented, in batches of 128.
 
 `hep-edgewise` cuts all six edges too, but one at a time, the largest cut first, in a chain of as many epochs; the code

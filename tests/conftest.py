@@ -68,7 +68,7 @@ def images_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The oriented patches, whatever a run names, loaded once for one test process."""
     from tests import contract  # after the number of threads is set
 
-    loaded = contract.patches("patches")
+    loaded = contract.patches()
     monkeypatch.setattr("bench.runs.run.images.load", lambda name, root=None: loaded)
 
 

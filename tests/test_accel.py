@@ -21,7 +21,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import methods
 from analysis.load import load, settings
 from bench.cli.commands import main
-from bench.errors import BadGenotype, BadSpec, BadTable
+from bench.errors import BadGenotype, BadSpec, BadTable, NoSuchEntry
 from bench.images.files import data_folder
 from bench.metrics import tau_b
 from bench.nets.macro import MacroNetwork
@@ -31,6 +31,7 @@ from bench.scoring.score import score
 from bench.spaces import nb201
 from bench.spaces.accel import LAYERS, SPACE
 from bench.spaces.layout import RELEASED_ACCEL, Shape
+from bench.spaces.macro import SPACE as MACRO
 from bench.spaces.operations import MOBILE
 from bench.spaces.space import Genotype, Region
 from bench.store.record import Results
@@ -41,6 +42,7 @@ from bench.truth.official.importing import import_official
 from bench.truth.surrogate import Surrogate
 from bench.truth.table import Table
 from bench.truth.tabular import ACCEL
+from bench.truth.transferred import corresponding
 from tests import contract, tiny
 
 SHAPE = Shape(channels=8, cells=1, classes=5, image_channels=3, image_size=32)
@@ -416,6 +418,31 @@ def test_a_surrogate_takes_a_table_of_its_space(imported: Path) -> None:
         open_truth(f"surrogate:{Path('bench/truth/tables/patches.parquet').absolute()}")
     with pytest.raises(BadSpec, match="speaks of the space accel, not of nb201"):
         open_truth(f"surrogate:{imported}", nb201.SPACE)
+
+
+def test_blocks_correspond_as_was_worked_out_by_hand() -> None:
+    """Two layers of expansion 6; the larger of equals; none, in the two blocks of the last stage."""
+    found = SPACE.show(corresponding(MACRO.parse("22120000")))
+    assert found == "e1k3l1s0;e6k5l2s0;e6k5l2s0;e1k3l1s0;e1k3l1s0;e6k5l4s0;e6k3l1s0"
+    found = SPACE.show(corresponding(MACRO.parse("01112112")))
+    assert found == "e1k3l1s0;e4k3l1s0;e4k3l3s0;e4k3l3s0;e4k3l3s0;e6k5l4s0;e6k3l1s0"
+
+
+def test_chains_are_predicted_by_what_corresponds(imported: Path) -> None:
+    truth = open_truth(f"transfer:{imported}", MACRO)
+    inner = open_truth(f"surrogate:{imported}")
+    assert (truth.kind, truth.space, truth.name) == ("surrogate", MACRO, f"transfer-{inner.name}")
+    assert truth.checksum != inner.checksum
+    reference = truth.reference(boosted.TARGET)
+    assert reference.population == "all 6,561"
+    chain = MACRO.parse("22120000")
+    expected = inner.scores([corresponding(chain)], boosted.TARGET)
+    np.testing.assert_array_equal(truth.scores([chain], boosted.TARGET), expected)
+    assert reference.test[MACRO.population.row(chain)] == expected[0, 1]
+    with pytest.raises(NoSuchEntry):
+        truth.reference("cifar10")
+    with pytest.raises(BadSpec, match="transfer: speaks of the space macro, not of accel"):
+        open_truth(f"transfer:{imported}", SPACE)
 
 
 @pytest.mark.usefixtures("images_once")

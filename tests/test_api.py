@@ -190,5 +190,5 @@ def test_a_run_that_this_version_would_make_otherwise_is_not_verified(
     results = Results(tmp_path)
     key = made_up_run(results, "darts", 0)
     assert main(["verify", key, "--results", str(tmp_path)]) == 2
-    assert "is another run in this version" in capsys.readouterr().err
+    assert "cannot be made by this version" in capsys.readouterr().err
     assert main(["verify", "--results", str(tmp_path)]) == 2

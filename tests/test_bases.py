@@ -13,6 +13,7 @@ import torch
 from scipy import stats
 
 import methods
+from bench.contract.searches import cost_in_order, outcome_in_order
 from bench.errors import BadSpec
 from bench.nets.operations import Norm, Site, form
 from bench.runs.run import Settings, execute
@@ -38,7 +39,6 @@ from methods.rsps import Rsps
 from methods.smoothing import projected
 from methods.snas import Snas
 from tests import contract, tiny
-from tests.contract.test_methods import _cost_is_in_order, _outcome_is_in_order
 
 pytestmark = pytest.mark.usefixtures("images_once")
 
@@ -472,5 +472,5 @@ def test_each_is_a_base_of_partition_searches(label: str, search: str, space: st
     if space == "nb201":
         two = execute(spec, Settings(tmp_path / "two", device="cpu"), debug=True)
         assert canonical(one.essence()) == canonical(two.essence())
-    _outcome_is_in_order(one, spec)
-    _cost_is_in_order(one)
+    outcome_in_order(one, spec)
+    cost_in_order(one)

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 
+from bench.contract.stops import Stop, kept_at_every_epoch
 from bench.errors import BadRecord, Diverged
 from bench.nets.operations import Norm
 from bench.runs.run import Settings, execute
@@ -25,7 +26,7 @@ from bench.search.steps import Captured
 from bench.spaces.rows import rows_of
 from bench.spaces.space import Region, Space
 from bench.spaces.toy import SPACE as TOY
-from bench.store.record import Record
+from bench.store.record import Record, Results
 from bench.store.spec import RunSpec, canonical
 from methods.darts import Darts
 from methods.fewshot import FewShot
@@ -34,7 +35,6 @@ from methods.oneshot import OneShot
 from methods.rsps import PathPerCell, Rsps
 from methods.snas import Snas
 from tests import tiny
-from tests.stops import Stop, kept_at_every_epoch
 
 pytestmark = pytest.mark.usefixtures("images_once")
 
@@ -44,7 +44,7 @@ HEP = HepNas(base=Darts(SHORT), levels=(25,), tuning=50)
 
 
 def _left(folder: Path) -> list[Path]:
-    return [path for path in (folder / "checkpoints").rglob("*") if path.is_file()]
+    return list((folder / "checkpoints").rglob("*.npz"))
 
 
 def _run(spec: RunSpec, folder: Path, **settings: Any) -> Record:
@@ -117,6 +117,19 @@ def test_stopped_again_and_again(tmp_path: Path) -> None:
     assert seconds == sorted(seconds)
     assert record.trace[-1]["wall_s"] >= seconds[-1]
     assert [p["wall_s"] for p in record.trace] == sorted(p["wall_s"] for p in record.trace)
+
+
+def test_every_stop_is_counted(tmp_path: Path) -> None:
+    """Also those between which nothing was kept."""
+    spec = tiny.spec(HEP)
+    with kept_at_every_epoch(1), pytest.raises(Stop):
+        _run(spec, tmp_path)
+    for _ in range(3):
+        with kept_at_every_epoch(1, only_every=2), pytest.raises(Stop):
+            _run(spec, tmp_path)
+    record = _run(spec, tmp_path)
+    assert record.place["stops"] == 4
+    assert not Results(tmp_path).checkpoints_path(record.key).exists()
 
 
 @pytest.mark.parametrize("steps", ["captured", "masked"])
@@ -255,7 +268,7 @@ def test_a_search_that_goes_another_way_leaves_what_was_kept(change: str, tmp_pa
     (tmp_path / "00009.npz").write_bytes(b"of a later fit")
     other = {"name": (first, None, 1), "region": (first, part, 0), "cells": (second, None, 0)}[change]
     assert fitted(*other).stops == 0
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["00004.npz", "00005.npz"]
+    assert sorted(path.name for path in tmp_path.glob("*.npz")) == ["00004.npz", "00005.npz"]
 
 
 def test_keeping_takes_its_share_of_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -354,7 +367,7 @@ from pathlib import Path
 from bench.search.checkpoints import Checkpoints
 from bench.runs.run import Settings, execute
 from tests import tiny
-from tests.stops import kept_at_every_epoch
+from bench.contract.stops import kept_at_every_epoch
 from tests.test_checkpoints import FEWSHOT
 folder, delay = Path(sys.argv[1]), float(sys.argv[2])
 ends = itertools.count(1)

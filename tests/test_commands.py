@@ -28,7 +28,7 @@ from tests import tiny
 from tests.pages import PAGES, ROOT, blocks, inline, named
 
 LONG = re.compile(r"((a|an|\d+) )?(minute|hour|day)s?\b|needs ")
-LANGUAGES = {"sh", "python", "text"}
+LANGUAGES = {"sh", "python", "text", "toml"}
 BENCH, ANALYSIS = ["python", "-m", "bench"], ["python", "-m", "analysis"]
 OWN = re.compile(r"(bench|analysis|tests)\b")
 
@@ -68,7 +68,7 @@ SENTENCES = [
     Command(page, code.content, True)
     for page in PAGES
     for code in inline(page, "code_inline")
-    if re.match(r"(python -m (bench|analysis|tests)\b|make [a-z])", code.content)
+    if re.match(r"(python -m (bench|analysis|tests)\b|make [a-z]|pip install )", code.content)
     and not re.search(r"[…<\[]|\$\(|\bDIR\b|\bX\b", code.content)
 ]
 EVERY = list({one.text: one for one in reversed([*SHELL, *SENTENCES])}.values())
@@ -94,7 +94,7 @@ def held(words: list[str]) -> None:
         assert not unknown, f"{words[2]} has no {unknown}"
     elif words[0] == "make":
         dry = subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, capture_output=True, text=True, check=True)
-        for ours in re.findall(r" (-m (?:bench|analysis|tests)\b.*?)(?: \|\| .*)?$", dry.stdout, re.MULTILINE):
+        for ours in re.findall(r" (-m (?:bench|analysis|tests)\b[^|&\\\n]*)", dry.stdout):
             held(["python", *shlex.split(ours)])
     elif "pip" in words[0]:
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]

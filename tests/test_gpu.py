@@ -17,6 +17,9 @@ import torch
 import torch.nn.functional as F
 
 import methods
+from bench.contract.searches import COUNTS, cost_in_order, outcome_in_order
+from bench.contract.small import spec as _spec
+from bench.contract.stops import Stop, kept_at_every_epoch
 from bench.nets.convolve import average_pool, convolve
 from bench.nets.mixture import weighted_sum
 from bench.nets.operations import Norm
@@ -35,8 +38,6 @@ from methods.hyper import HyperDarts
 from methods.rsps import Rsps
 from methods.snas import Snas
 from tests import contract, tiny
-from tests.contract.test_methods import COUNTS, _cost_is_in_order, _outcome_is_in_order, _spec
-from tests.stops import Stop, kept_at_every_epoch
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -210,8 +211,8 @@ def test_every_method_makes_a_record_on_a_gpu(label: str, steps: Steps, tmp_path
     record = _run(label, tmp_path / "gpu", "cuda", steps)
     wall = time.perf_counter() - started
     assert record.status == "done"
-    _outcome_is_in_order(record, _spec(label, "nb201"))
-    _cost_is_in_order(record)
+    outcome_in_order(record, _spec(label, "nb201"))
+    cost_in_order(record)
     phases = record.cost["phases"].values()
     assert sum(phase["wall_s"] for phase in phases) == pytest.approx(record.cost["wall_s"])
     assert 0 <= record.cost["device_s"] <= 1.05 * wall

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli import listing
-from bench.store import index
+from bench.store import index, record
 from bench.store.record import Record, Results
 from tests.edited import edit
 from tests.perf.load import records
@@ -76,8 +76,8 @@ def test_show_reads_one_record(
     store: Results, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     opened: list[Path] = []
-    before = listing.read_record
-    monkeypatch.setattr(listing, "read_record", lambda path: opened.append(path) or before(path))
+    before = record.read_record
+    monkeypatch.setattr(record, "read_record", lambda path: opened.append(path) or before(path))
     key = sorted(store.keys())[7]
     assert listing.show_run(key[:12], store.root, True) == 0
     assert json.loads(capsys.readouterr().out)["record"]["key"] == key

@@ -17,7 +17,7 @@ from analysis.load import load, settings, targets_of
 from analysis.report.markup import verdict_of
 from analysis.tables import claims, judging
 from analysis.tables.judging import Claim, Judged, judged
-from analysis.tables.measures import TAU_CE, TEST
+from analysis.tables.measures import TAU_CE, TEST, with_cross_entropy
 from bench.store.parents import parent_of
 from bench.store.record import Results
 from bench.store.spec import described
@@ -209,3 +209,37 @@ def test_the_upper_half_and_size_by_cross_entropy(results: Results) -> None:
 )
 def test_verdicts_are_read_back(text: str, verdict: str) -> None:
     assert verdict_of(text) == verdict
+
+
+def test_a_search_of_our_own_is_judged_by_what_was_not_seen(results: Results) -> None:
+    """Where half of the cells was looked at, by the other half: by hand from what files hold; elsewhere by all."""
+    from bench.runs import probe
+    from bench.scoring import halves
+
+    rng = np.random.default_rng(0)
+    truth = rng.uniform(60, 90, 40).round(2)
+    for label in ("mine(protocol=fair)", "rsps(candidates=20)"):
+        for seed in range(2):
+            key = made_up_run(results, label, seed, pairs=(truth / 100, truth), test=70.0 + seed)
+            entropy = 9 - truth / 10 + rng.normal(0, 0.5, 40)
+            told = np.arange(40, dtype=np.int32), np.stack([truth / 100, entropy], axis=1)
+            results.estimates_path(key).write_bytes(probe.to_bytes(told))
+    asked = judging.of_own(("mine(protocol=fair)",), ("rsps(candidates=20)", "fade(rounds=4)"))
+    assert [(claim.second, claim.measure.source) for claim in asked] == [
+        ("rsps(candidates=20)", "unseen_tau"),
+        ("rsps(candidates=20)", "unseen_test"),
+        ("fade(rounds=4)", "unseen_test"),
+    ]
+    assert judging.of_own((), ("rsps",)) == ()
+    frame = load(results).frame
+    ((setting, rows),) = settings(frame, by_target=False)
+    found = with_cross_entropy(setting, rows, results)
+    beyond = with_cross_entropy(replace(setting, dataset="cifar10-jpeg"), rows, results)
+    for (_, row), (_, other) in zip(found.iterrows(), beyond.iterrows(), strict=True):
+        keys, values = probe.read(results.estimates_path(row["key"]))
+        entropy = values[:, 1]
+        assert other["unseen_test"] == row["test"]
+        assert other["unseen_tau"] == pytest.approx(kendalltau(-entropy, truth).statistic)
+        unseen = halves.unseen("nb201", keys)  # each is a class of its own here, of its number
+        assert row["unseen_tau"] == pytest.approx(kendalltau(-entropy[unseen], truth[unseen]).statistic)
+        assert row["unseen_test"] == pytest.approx(truth[unseen][entropy[unseen].argmin()], abs=1e-4)

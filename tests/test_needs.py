@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from bench import images
-from bench.cli import verify
 from bench.cli.commands import main
 from bench.errors import BenchError
 from bench.runs import needs, room
+from bench.runs.again import spec_of
 from bench.runs.beforehand import Batch
 from bench.runs.expected import Estimator, Expected
 from bench.runs.needs import Disk
@@ -46,7 +46,7 @@ def test_memory_is_that_of_records_within_a_factor_of_two(labels: Sequence[str])
     estimators = {device: Estimator([], torch.device(device)) for device in ("cpu", "cuda")}
     for kind, (record, peak) in seen.items():
         try:
-            spec = verify._spec(record)
+            spec = spec_of(record)
         except BenchError:
             continue  # of a method that has other settings by now
         found[kind] = estimators[kind[-1]].of(spec).memory / peak
@@ -163,7 +163,7 @@ def test_short_runs_are_told_by_a_bound_and_not_measured(monkeypatch: pytest.Mon
     monkeypatch.setattr("bench.runs.expected.measured", lambda *_: pytest.fail("a pace was measured"))
     assert main(["run", "smoke", "--methods", "darts", "--results", str(tmp_path)]) == 0
     (record,) = Results(tmp_path).records()
-    told = Estimator([], CPU, briefly=True).of(verify._spec(record))
+    told = Estimator([], CPU, briefly=True).of(spec_of(record))
     assert told.at_most
     assert told.seconds is not None
     assert record.place["cpu_s"] < told.seconds

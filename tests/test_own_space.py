@@ -138,11 +138,6 @@ def test_searches_run_from_end_to_end(label: str, own: Layers, tmp_path: Path) -
         assert record.estimates["probe"] == record.estimates["opinions"] == contract.SCALE.probe
 
 
-@pytest.mark.parametrize("name", sorted(spaces.HOUSE))
-def test_networks_of_the_house_are_what_is_said_of_them(name: str) -> None:
-    check_network(spaces.get(name))
-
-
 class Unnamed(ColumnNetwork):
     def between(self) -> list[nn.Parameter]:
         return []

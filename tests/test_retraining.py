@@ -224,10 +224,10 @@ def test_memory_is_that_of_weights_and_of_what_the_way_back_needs() -> None:
 def test_what_would_not_fit_is_said_before_it_starts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(room, "of_device", lambda device: 1000)
-        with pytest.raises(BadSpec, match=r"a step of 32 images takes about .* of memory, and cpu has 0 MiB free: "):
+        with pytest.raises(BadSpec, match=r"a step of 32 images takes about .* of memory, and cpu has 1 KiB free: "):
             retrain.looked_at(_job(tmp_path))
     monkeypatch.setattr(room, "disk", lambda folder: 1000)
-    with pytest.raises(BadSpec, match=r"a training takes up to .* of disk, and .* has 0 MiB free: make room"):
+    with pytest.raises(BadSpec, match=r"a training takes up to .* of disk, and .* has 1 KiB free: make room"):
         retrain.looked_at(_job(tmp_path))
 
 

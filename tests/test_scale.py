@@ -18,7 +18,7 @@ from bench.images.splits import stratified
 from bench.runs.run import Settings, execute, visible
 from bench.search.learner import Training
 from bench.store.record import Results
-from bench.store.spec import SCALES, RunSpec, plain, scale_named
+from bench.store.spec import SCALES, RunSpec, plain, scale_named, scale_typed
 from methods.darts import Darts
 from methods.fewshot import FewShot
 from methods.gmnas import GmNas
@@ -188,3 +188,13 @@ def test_a_phase_under_a_budget_is_long_enough_or_the_search_is_refused() -> Non
     search.search(task)
     with pytest.raises(BadSpec, match="with phases of 50 steps or more it takes"):
         search.search(tiny.task(scale=many))
+
+
+def test_a_scale_that_no_search_takes_is_not_advised() -> None:
+    """Commands in messages name the options that give a scale; those of a table have none."""
+    assert scale_typed("table") == ""
+    assert scale_typed("quick") == "--scale quick"
+    changed = scale_named("quick", {"train-images": "24000", "epochs": "0.3"})
+    words = scale_typed(changed.name).split()
+    fields = dict(zip((word.removeprefix("--scale.") for word in words[2::2]), words[3::2], strict=True))
+    assert scale_named(words[1], fields) == changed

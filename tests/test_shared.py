@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bench.contract.stops import Stop, kept_at_every_epoch
 from bench.errors import BadRecord
 from bench.runs.run import Settings, execute
 from bench.search.learner import Fit, Learner, Training
@@ -26,7 +27,6 @@ from methods.oneshot import OneShot
 from methods.rsps import Rsps
 from methods.snas import Snas
 from tests import tiny
-from tests.stops import Stop, kept_at_every_epoch
 
 pytestmark = pytest.mark.usefixtures("images_once")
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import itertools
+import json
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,12 +19,19 @@ from bench import spaces
 from bench.cli.commands import main
 from bench.errors import BadMethod, BadSpec, UnknownName
 from bench.nets.operations import Norm
+from bench.runs import grammar
 from bench.runs.study import ALONE as AT_EQUAL_IMAGES
 from bench.runs.study import PARTITION, PASSES, STUDIES, changed, study_named
 from bench.search.learner import Training
+from bench.search.task import Task
 from bench.spaces.nb201 import SPACE as NB201
 from bench.store.bases import BASES
+from bench.store.labels import parsed
+from bench.store.spec import scale_named
+from methods.budget import counted, fair
+from methods.composed import Composed
 from methods.darts import Darts
+from methods.fade import Fade
 from methods.fewshot import FIRST
 from methods.gmnas import OneEdge
 from methods.matching import RandomGroups
@@ -71,6 +81,65 @@ def test_bases_are_compared_at_equal_images() -> None:
     for method in trained:
         each = method.passes(NB201)
         assert abs(method.training.epochs * each - PASSES) < each
+
+
+@pytest.mark.parametrize(
+    ("study", "budget", "where"),
+    [
+        ("own-cells", 200, ("nb201", "patches")),
+        ("own-macro", 200, ("macro", "patches")),
+        ("own-cells-macs", 330, ("nb201", "patches")),
+        ("own-macro-macs", 330, ("macro", "patches")),
+    ],
+)
+def test_rivals_of_our_own_search_have_its_budget(study: str, budget: int, where: tuple[str, str]) -> None:
+    """To a tenth: images, counted phase by phase, or multiply-adds, as they are foreseen, of so many single paths."""
+    known = STUDIES[study]
+    assert (known.space, known.dataset) == where
+    task = tiny.task(spaces.get(known.space), scale=scale_named(known.scale, dict(known.resized)))
+    passes = budget * task.scale.epochs * len(task.images.train)
+    own = methods.get("composed", known.space)
+    rivals = {label: spec.method for label, spec in zip(known.labels, known.specs(), strict=False)}
+    if study.endswith("-macs"):
+        wanted = passes * 1.5 * task.mean_multiply_adds(task.region) / 1e9
+        rivals["own"] = replace(own, protocol="fair-macs", budget=budget)
+        costs = {label: method.foreseen(task).total / wanted for label, method in rivals.items()}
+    else:
+        rivals["own"] = replace(own, protocol="fair")
+        costs = {label: _images(method, task) / passes for label, method in rivals.items()}
+    assert costs == pytest.approx(dict.fromkeys(costs, 1.0), abs=0.11)
+
+
+def _images(method: Any, task: Task) -> float:
+    """Of a search, on paper."""
+    if isinstance(method, Fade):  # as many hyper-architectures as rounds, each with a choice of one
+        return method.rounds * _images(method.inner, task)
+    if isinstance(method, Partition):
+        search, plan = fair(method, task)
+        return counted(search, task, plan).total
+    if isinstance(method, Composed):
+        search, plan = method.planned(task)
+        return counted(search, task, plan).total
+    trained = method.training.epochs * task.scale.epochs * len(task.images.train) * method.passes(task.space)
+    return trained + method.choices * len(task.images.valid)
+
+
+def test_the_search_that_was_found_is_the_one_that_is_tested() -> None:
+    """What the studies run is what halving has left, once it has left one, and each of its parts can be taken out."""
+    left = Path(__file__).parent.parent / "results" / "studies" / "own-search" / "winner.json"
+    found = json.loads(left.read_text())["label"] if left.exists() else ""
+    assert found == (grammar.label(grammar.WINNER) if grammar.WINNER else "")
+    assert ("own-parts" in STUDIES) == bool(grammar.WINNER)
+    for settings in itertools.islice(grammar.every(), 0, None, 997):
+        without = grammar.ablations(settings)
+        assert grammar.label(settings) not in without
+        for label in without:
+            _, plain = parsed(label)
+            assert any(
+                plain.get(field, word) == word != settings[field]
+                for field, word in grammar.PLAIN.items()
+                if field in settings
+            )
 
 
 def test_the_large_study_has_both_protocols_of_every_partition_search() -> None:

@@ -75,6 +75,18 @@ def test_only_what_somebody_read_is_among_the_published_numbers() -> None:
     assert [p.text for p in gdas] == ["93.51 ± 0.13"]
 
 
+def test_published_rows_that_are_of_two_cells_say_so() -> None:
+    """Valid and test accuracies of one cell by one source lie near each other; the source says where of two."""
+    known = [p for p in published.published() if p.value is not None and p.unit == "%"]
+    valid = {(p.name, p.target, p.where, p.source): p.value for p in known if p.quantity == "valid"}
+    tests = [p for p in known if p.quantity == "test"]
+    beside = [(p, valid.get((p.name, p.target, p.where, p.source))) for p in tests]
+    assert sum(one is not None for _, one in beside) > 20
+    assert [p for p, one in beside if one is not None and abs(one - float(p.value or 0)) > 15] == []
+    second = {p.target: p.value for p in tests if p.name == "HEP-NAS cell 9930"}
+    assert second == {"cifar10": 94.36, "cifar100": 73.51, "imagenet16-120": 46.34}
+
+
 def test_a_number_is_found_before_one_that_nobody_found() -> None:
     few_shot = published.find("nb201", "fewshot", "cifar10", "test")
     assert few_shot is not None
@@ -203,7 +215,8 @@ def test_images_that_no_paper_knows_have_no_published_number(results: Results) -
 # Ranks
 
 
-def test_the_ranking_table_against_scipy(results: Results) -> None:
+def test_the_ranking_table_against_scipy(results: Results, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stats, "LEAST_ARCHITECTURES", 6)  # of 60 in the top 10 %
     taus = [0.1, 0.3, 0.5]
     _, tests = some_pairs(60, 0)
     pairs = [(some_pairs(60, seed)[0], tests) for seed in range(3)]  # one truth
@@ -229,6 +242,19 @@ def test_the_ranking_table_against_scipy(results: Results) -> None:
     assert wide["mean"] == pytest.approx(np.mean(by_hand))
     assert wide["low"] < wide["mean"] < wide["high"]
     assert others[name]["coverage (%)"] == "100"
+
+
+def test_a_ceiling_of_few_architectures_is_none(results: Results) -> None:
+    for seed, ranked in enumerate((29, 30)):
+        made_up_run(results, "rsps", seed, ceiling=1.0, ranked=ranked)
+    assert load(results).frame.set_index("seed")["ceiling"].isna().tolist() == [True, False]
+
+
+def test_a_top_of_few_architectures_has_no_column(results: Results) -> None:
+    made_up_run(results, "rsps", 0, pairs=some_pairs(60, 0), tau=0.1, tau_top10=0.2, coverage=1.0)
+    (row, *_) = cells(the_sheet(ranking, results).grids[0]).values()
+    assert not [head for head in row if head.startswith("top")]
+    assert "100 %" in row
 
 
 def test_the_ranking_table_has_the_additive_model_where_the_probe_is_large_enough(results: Results) -> None:
@@ -504,7 +530,9 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return results
 
 
-TABLES = {"main", "gains", "nb201", "ranking", "selection", "ablations", "fade", "cost", "protocol", "claims"}
+TABLES = {
+    *("main", "gains", "nb201", "ranking", "selection", "ablations", "fade", "cost", "protocol", "claims", "transfer"),
+}
 
 
 def test_every_table_is_found_and_written_in_three_forms(everything: Results) -> None:

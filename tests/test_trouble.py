@@ -62,6 +62,20 @@ def test_a_run_that_takes_too_long_is_ended_kept_and_counted(tmp_path: Path) -> 
     assert signal.getitimer(signal.ITIMER_REAL) == (0.0, 0.0)
 
 
+@dataclass(frozen=True)
+class Blind:
+    """A search that ends, and whose estimates cannot be made."""
+
+    version: ClassVar[int] = 1
+
+    def search(self, task: Task) -> Found:
+        genotype = task.space.sample(task.region, task.stream("any"))
+        return Found(genotype, ((genotype, None),), self.estimate)
+
+    def estimate(self, genotypes: Any, images: Any = None) -> Any:
+        raise MemoryError
+
+
 @pytest.mark.parametrize("limit", [0.0, -1.0, float("nan"), 1e300])
 def test_a_limit_that_is_none_is_refused(limit: float) -> None:
     with pytest.raises(BadSpec, match="--time-limit"):
@@ -272,6 +286,23 @@ def test_processes_that_can_share_no_memory_are_done_without(monkeypatch: pytest
 
 
 @pytest.mark.slow
+def test_a_system_that_is_not_served_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert main(["list"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "Windows" in line
+
+
+def test_estimates_that_fail_cost_themselves_and_not_the_search(tmp_path: Path) -> None:
+    """Memory that is gone behind the search, as for a probe of too large networks."""
+    record = execute(tiny.spec(Blind()), _settings(tmp_path))
+    assert (record.status, record.estimates) == ("done", None)
+    assert record.message == "without estimates: out of memory on cpu"
+    assert Results(tmp_path).find(record.key) == record
+
+
 def test_a_notebook_around_it_makes_no_difference_to_drawing(tmp_path: Path) -> None:
     code = (
         "import sys; from pathlib import Path; import pandas as pd; from analysis import drawings; "

@@ -15,6 +15,7 @@ from analysis.output import Drawn, as_frame, write_figure
 from analysis.runs import record_of, searched
 from bench import spaces
 from bench.spaces.cells import CellSpace
+from bench.spaces.operations import MOBILE
 from bench.spaces.space import CellType, Edge, Space
 from bench.store.record import Results
 
@@ -44,6 +45,15 @@ LOOKS: dict[str, tuple[str, str, style.Dash, float]] = {  # by operation: short 
     "id": ("id", style.GREEN, style.DASHED, 1.1),
     "ir_3x3_t3": ("MB 3×3", style.BLUE, style.SOLID, 1.1),
     "ir_5x5_t6": ("MB 5×5", style.VERMILLION, style.SOLID, 1.5),
+    **{
+        one.name: (
+            one.name,
+            style.BLUE if one.size == 3 else style.VERMILLION,
+            style.DASHED if one.squeezed else style.SOLID,
+            0.5 + 0.4 * one.layers,
+        )
+        for one in MOBILE
+    },
 }
 OTHER: tuple[str, style.Dash, float] = (style.GREY, style.SOLID, 1.1)
 """Colour, dash and width of any other operation, which is printed under its own name."""

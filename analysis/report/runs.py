@@ -119,7 +119,7 @@ def protocol_of(method: Mapping[str, Any]) -> str:
 
 def _page(record: Record, scores: Sequence[Score], results: Results) -> Page:
     identity = record.identity
-    space = spaces.SPACES.get(identity["space"])
+    space = spaces.known(identity["space"])
     return Page(
         key=record.key,
         label=record.label,

@@ -18,8 +18,8 @@ from analysis.load import BOTH
 from analysis.runs import record_of
 from analysis.style import FAIR, parts
 from analysis.tables import pairing
-from analysis.tables.measures import BEATEN, CORRELATION, TAU_CE, TEST, Measure
-from bench.runs.study import SWITCHES
+from analysis.tables.measures import BEATEN, CORRELATION, TAU_CE, TEST, UNSEEN_TAU, UNSEEN_TEST, Measure
+from bench.runs.study import OWN, OWN_MACS, RIVALS_OF_OWN, RIVALS_OF_OWN_MACS, SWITCHES
 from bench.store.labels import printed as label_of
 from bench.store.parents import parent_of
 from bench.store.record import Results
@@ -91,17 +91,31 @@ FROM_ONE_PARENT = (
     ("", "a supernet that is trained on {} better than before", "then-whole", "gumbel"),
     (
         "Few-Shot NAS",
-        "a supernet per operation {} better than the parent trained on",
+        "a cut into operations {} better than the parent trained on",
         "then-few-shot",
         "then-whole",
     ),
-    ("GM-NAS", "two groups by gradients {} better than the parent trained on", "then-gm", "then-whole"),
-    ("GM-NAS", "two groups by gradients {} better than one per operation", "then-gm", "then-few-shot"),
-    ("GM-NAS", "groups by gradients {} better than random ones of the same edge", "then-gm", "then-random-groups"),
+    ("GM-NAS", "a cut into two groups by gradients {} better than the parent trained on", "then-gm", "then-whole"),
+    ("GM-NAS", "a cut into two groups by gradients {} better than one into operations", "then-gm", "then-few-shot"),
+    ("GM-NAS", "a grouping by gradients {} better than a random one of the same edge", "then-gm", "then-random-groups"),
     ("GM-NAS", "a cut by gradients {} better than a random one", "then-gm", "then-random"),
     ("GM-NAS", "starting anew after the cut {} better than going on", "then-gm-afresh", "then-gm"),
 )
 """Arms of `methods/continuations.py`: paper, words, first, second."""
+
+
+def of_own(own: Sequence[str], rivals: Sequence[str]) -> tuple[Claim, ...]:
+    """That a search of our own, where there is one, ranks and chooses better than each of its rivals at one budget.
+    FaDE ranks the cells of a round alone, so there is no ranking to compare."""
+    return tuple(
+        Claim("Ours", f"the search of our own {verb} better", label, rival, measure)
+        for label in own
+        for rival in rivals
+        for verb, measure in (("ranks", UNSEEN_TAU), ("chooses", UNSEEN_TEST))
+        if measure is UNSEEN_TEST or not rival.startswith("fade")
+    )
+
+
 CLAIMS = (
     Claim("DARTS", "the second order chooses better than the first", "darts-2nd", "darts", TEST),
     Claim("Few-Shot NAS", _CONTINUED.format("rank"), "fewshot-rsps", "rsps-continued", TAU_CE),
@@ -162,6 +176,8 @@ CLAIMS = (
     Claim("HEP-NAS", "the hierarchical search chooses better than GM-NAS", "hep", "gm-darts", TEST),
     Claim("FaDE", "FaDE-ranks of random cells correlate with the truth", "fade-random", "", CORRELATION),
     Claim("FaDE", "the pseudo-gradient chooses better than random cells", "fade", "fade-random", TEST),
+    *of_own(OWN, RIVALS_OF_OWN),
+    *of_own(OWN_MACS, tuple(dict.fromkeys(label for labels in RIVALS_OF_OWN_MACS.values() for label in labels))),
 )
 
 

@@ -63,7 +63,7 @@ READ = (
 DEFINITIONS = (
     "Estimates are those of the search for the architectures of the probe; truth is test accuracy. Tau is Kendall's "
     "tau-b, Spearman his rank correlation; inside the true top x % both are over those of the probe's architectures "
-    "alone that the truth puts there, with all that tie with the last: of few architectures they say little. "
+    "alone that the truth puts there, with all that tie with the last; a top of fewer than 30 has no column. "
     f"Criterion is how operations are grouped into children, split the number of edges cut, supernets those that the "
     f"estimates come from. {ORDER} marks estimates that are an order (a size, a regression) and no "
     "measured accuracies: ranks mean the same, accuracies nothing. Parameter count and multiply-adds train nothing; "
@@ -110,6 +110,17 @@ def with_opinion(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[rows["label"].isin(set(rows.loc[rows["pairs"].notna(), "label"]))]
 
 
+def told(columns: Sequence[Column], rows: pd.DataFrame) -> tuple[Column, ...]:
+    """Those whose top holds `stats.LEAST_ARCHITECTURES` or more: of fewer a correlation is one or nought by luck."""
+    probe = rows["probe_n"].max()
+
+    def enough(column: Column) -> bool:
+        _, inside, top = column.source.partition("_top")
+        return not inside or probe * float(top) / 100 >= stats.LEAST_ARCHITECTURES
+
+    return tuple(filter(enough, columns))
+
+
 def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
     """The table of one setting: three grids for each target."""
     reasons: dict[str, str] = {}
@@ -118,8 +129,8 @@ def sheet(setting: Setting, rows: pd.DataFrame, results: Results) -> Sheet:
     parts = targets_of(setting, with_opinion(rows))
     for one, part in parts:
         for title, columns in (
-            (f"Tau inside the true top, {one.target}", TAU),
-            (f"Spearman inside the true top, {one.target}", SPEARMAN),
+            (f"Tau inside the true top, {one.target}", told(TAU, part)),
+            (f"Spearman inside the true top, {one.target}", told(SPEARMAN, part)),
         ):
             heads = ("Method", RUNS, "criterion", "split", "supernets", *(column.head for column in columns))
             body = []

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from bench.cli.outcome import Common
+from bench.cli.outcome import Common, said
 from bench.errors import BadSpec
 
 if TYPE_CHECKING:
+    from bench.runs.asked import Asked
     from bench.runs.study import Study
     from bench.store.spec import RunSpec
 
@@ -26,7 +28,8 @@ class StudyOptions(Common):
     methods: tuple[str, ...] = ()
     """Instead of the study's: `python -m bench list methods` names them."""
     dataset: str | None = None
-    """Instead of the study's: `python -m bench list datasets` names them."""
+    """Instead of the study's: `python -m bench list datasets` names them; or your own images, as folder:PATH or
+    npz:FILE (docs/own-data.md)."""
     scale: str | None = None
     """Instead of the study's: smoke, quick, mini, small, wide or paper."""
     resized: Annotated[
@@ -70,7 +73,7 @@ class StudyOptions(Common):
         study = changed(
             study_named(self.study),
             methods=self.methods,
-            dataset=self.dataset,
+            dataset=None if self._images is None else self._images.name,
             scale=self.scale,
             seeds=self.seeds,
             space=self.space,
@@ -82,16 +85,44 @@ class StudyOptions(Common):
         from bench.runs.shard import Shard
 
         part = Shard() if self.shard is None else Shard.parsed(self.shard)
-        _check_images(study.dataset, self.data)
+        check_images(study.dataset, self.where)
         cores = os.cpu_count() or 1
         if not 1 <= self.threads <= cores:
             raise BadSpec(f"--threads {self.threads}: a run has 1 thread or more, of the {cores} that there are here")
         return part.of_all(specs)
 
     @property
+    def where(self) -> Path | None:
+        """The folder of image files, or one's own set itself."""
+        return self.data if self._images is None else self._images.data
+
+    @cached_property
+    def _images(self) -> Asked | None:
+        """The set that was named, if one was; read once."""
+        if self.dataset is None:
+            return None
+        found = asked_of(self.dataset, self.data, self.results)
+        for note in found.notes:
+            said(note, self.results)
+        return found
+
+    @property
     def part(self) -> str:
         """How the part is printed."""
         return "" if self.shard is None else f" of part {self.shard}"
+
+
+def asked_of(dataset: str, data: Path | None, folder: Path) -> Asked:
+    """The set that is asked for, as the runs in a results folder call it. Raises BadSpec, BadData."""
+    from bench.runs.asked import asked
+
+    def known() -> set[str]:
+        from bench.cli.listing import rows
+        from bench.store.record import Results
+
+        return {str(row["dataset"]) for row in rows("runs", Results(folder))} if folder.is_dir() else set()
+
+    return asked(dataset, data, known)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -101,7 +132,7 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _check_images(dataset: str, data: Path | None) -> None:
+def check_images(dataset: str, data: Path | None) -> None:
     """Raise now, not in every run, where the images are missing."""
     from bench import images
     from bench.errors import BadData

@@ -43,7 +43,7 @@ class ClusterOptions(StudyOptions):
             from bench import images
             from bench.runs.ray_pool import Ray
 
-            with Ray(self.ray_address, workers, images.load(dataset, self.data)) as pool:
+            with Ray(self.ray_address, workers, images.load(dataset, self.where)) as pool:
                 yield pool
             return
         from bench.runs.slurm_pool import Queue, Slurm
@@ -70,7 +70,7 @@ class ClusterOptions(StudyOptions):
         from bench.runs.expected import Estimator, planned_on
 
         device = planned_on("cuda" if self.gpus else self.device)
-        estimator = Estimator(list(results.records()), device, self.data)
+        estimator = Estimator(list(results.records()), device, self.where)
         gpus = (1 if device.type == "cuda" else 0) if self.gpus is None else self.gpus
         found = []
         for spec in specs:

@@ -11,18 +11,24 @@ import os
 import sys
 import traceback
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
+
+from cyclopts import Parameter
 
 from bench.cli.card import Card
+from bench.cli.check import Check
 from bench.cli.describe import Describe
 from bench.cli.estimate_command import Estimate
+from bench.cli.evolving import Evolve
 from bench.cli.halving import Halve
 from bench.cli.keeping import Aside, Seal
+from bench.cli.list_command import List
 from bench.cli.official_commands import Fetch, Import, Latency, Naslib
 from bench.cli.outcome import Common, ended, said
+from bench.cli.rerun import Rerun
 from bench.cli.retraining import Retrain
 from bench.cli.running import RunCommand
 from bench.cli.sharing import Collect, Plan
@@ -30,7 +36,11 @@ from bench.cli.verify import Verify
 from bench.errors import BadRecord, BadSpec, BenchError, Died, NoSuchEntry, UnknownName, counted
 from bench.store import hints
 from bench.store.names import plain_terminal
+from bench.store.own import content, own
 from bench.store.typed import parsed, program
+
+FEW = 30
+"""Architectures with an estimate and a truth, below which `score` says that tau is of few."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +50,7 @@ class ScoreCommand(Common):
 
     truth: str = "embedded"
     """The embedded table, the path of a converted one, or what a surrogate is fitted on: a CSV list of cells of DARTS,
-    or surrogate:PATH of a table of Accel-NASBench."""
+    surrogate:PATH of a table of Accel-NASBench, or transfer:PATH of one for chains of macro."""
     dataset: str | None = None
     """Only runs that searched this image set; all by default."""
     train_missing: bool = True
@@ -53,32 +63,32 @@ class ScoreCommand(Common):
     def __call__(self) -> int:
         from rich.console import Console
 
-        from bench import images, spaces
+        from bench import spaces
         from bench.store.record import Results
         from bench.truth import EMBEDDED
 
         console, results = Console(stderr=self.json), Results(self.results)
         named = [] if self.truth == EMBEDDED else [_truth(self.truth)]
         results.check_there()
-        if self.dataset is not None and self.dataset not in images.NAMES:
-            raise UnknownName("image set", self.dataset, images.NAMES)
         records = list(results.records())
+        dataset = None if self.dataset is None else _searched(self.dataset, records)
         truths = named or _embedded({spaces.judged_by(record.identity["space"]) for record in records})
         results.check_writable()
-        why = [_unfit(record, truths, self.dataset) for record in records]
+        why = [_unfit(record, truths, dataset) for record in records]
         fit = [record for record, reason in zip(records, why, strict=True) if not reason]
         out = [
             f"{counted(n, 'run')} left out: {'it' if n == 1 else 'they'} searched {reason}"
             for reason, n in Counter(filter(None, why)).items()
         ]
         if not fit:
-            which = f"run on {self.dataset}" if self.dataset else "run"
+            which = f"run on {dataset}" if dataset else "run"
             names = " or ".join(truth.name for truth in truths)
             ended(results, 2)
             raise BenchError(
                 "; ".join([f"{self.results} holds no {which} that {names} can score", *out])
                 + f"; make some with {results.command('run')}"
             )
+        _require_one_set(fit, named)
         out += [truth.about for truth in named if truth.kind == "surrogate"]
         for line in out:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -111,7 +121,23 @@ class ScoreCommand(Common):
         count = counted(len({row.key for row in rows}), "run")
         about = f"{count} scored by {truth.name} ({truth.checksum}): {counted(len(rows), 'row')}"
         console.print(f"{about} in {self.results}/scores{more}", highlight=False, markup=False, soft_wrap=True)
+        for line in _gaps(rows, results) if self.truth != EMBEDDED else ():
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         return rows
+
+
+def _gaps(rows: Sequence[Any], results: Any) -> Iterator[str]:
+    """A line for each thing that a table of few architectures cannot tell of these runs."""
+    few = [row.probe_n for row in rows if row.estimates_measured is not None and row.probe_n < FEW]
+    if few:
+        told = f"{min(few)}" if min(few) == max(few) else f"{min(few)} to {max(few)}"
+        yield (
+            f"tau is of few architectures: of those that {counted(len(few), 'row')} estimated, the table knows {told}; "
+            f"estimate more of them: {results.command('run')} with --scale.probe N"
+        )
+    unknown = [row for row in rows if row.architecture is not None and row.test is None]
+    if unknown:
+        yield f"the table lacks the choice of {len(unknown):,} of {counted(len(rows), 'row')}: it has no accuracy there"
 
 
 def _truth(path: str) -> Any:
@@ -166,26 +192,34 @@ def _unfit(record: Any, truths: Sequence[Any], dataset: str | None) -> str:
     held = [truth.space.name for truth in truths]
     if spaces.judged_by(space) not in held:
         return f"{space}, {'this table holds' if len(held) == 1 else 'these tables hold'} {', '.join(held)}"
-    return "" if dataset in (None, images) else f"{images}, --dataset asks for {dataset}"
+    wanted = dataset is None or content(dataset) == content(images)
+    return "" if wanted else f"{images}, --dataset asks for {dataset}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class List(Common):
-    """List runs, or what can be named: methods, studies, datasets, scales, spaces.
+def _searched(dataset: str, records: Sequence[Any]) -> str:
+    """The name of the set that is asked for. Raises UnknownName where neither the program nor a record knows it,
+    BadData."""
+    from bench import images
+    from bench.runs.asked import asked
 
-    Of a run, the column `code` says whether it was made by all the sources of `bench` and `methods` as they are now.
-    `older` speaks of the sources as a whole: what was changed since need not be what the run is made of.
-    """
+    name = asked(dataset, None).name
+    known = {record.identity["dataset"] for record in records} | set(images.NAMES)
+    if name not in known and own(name) is None:
+        raise UnknownName("image set", name, (*known, *images.OWN))
+    return name
 
-    what: Literal["runs", "methods", "studies", "datasets", "scales", "spaces"] = field(default="runs", kw_only=False)
-    """Runs, or what can be named."""
-    all: bool = False
-    """All settings of methods too, as --set takes them; --json has them always."""
 
-    def __call__(self) -> int:
-        from bench.cli import listing
-
-        return listing.show_list(self.what, self.results, self.all, self.json)
+def _require_one_set(fit: Sequence[Any], truths: Sequence[Any]) -> None:
+    """Raises BadSpec where a table is of a set by its word alone, and two sets of that word were searched."""
+    searched = sorted({record.identity["dataset"] for record in fit})
+    for truth in truths:
+        for target in truth.targets():
+            sets = [name for name in searched if (parts := own(name)) is not None and parts.word == target]
+            if len(set(map(content, sets))) > 1:
+                raise BadSpec(
+                    f"table {truth.name} is of {target!r}, and {len(sets)} sets are called so ({', '.join(sets)}); "
+                    "say with --dataset which one it is of"
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,16 +242,22 @@ class Diff(Common):
     a: str = field(default="", kw_only=False)
     """The key of a run, or its beginning."""
     b: str = field(default="", kw_only=False)
-    """The key of the other, or its beginning."""
+    """The key of the other, or its beginning; with --with it may be left out, and is the same key there."""
+    beside: Annotated[
+        Path | None, Parameter(name="--with", help="The results folder of the other, where it is another one.")
+    ] = None
     all: bool = False
     """What is the same, too."""
 
     def __call__(self) -> int:
         from bench.cli import compare
 
-        if not self.b:
-            raise BadSpec("diff takes two keys; `python -m bench list` shows them")
-        return compare.show_diff(self.a, self.b, self.results, self.all, self.json)
+        if not self.b and self.beside is None:
+            raise BadSpec(
+                "diff takes two keys, or one and --with FOLDER for the same run there; `python -m bench list` shows "
+                "the keys"
+            )
+        return compare.show_diff(self.a, self.b, self.results, self.all, self.json, self.beside)
 
 
 COMMANDS: dict[str, type[Callable[[], int]]] = {
@@ -225,13 +265,16 @@ COMMANDS: dict[str, type[Callable[[], int]]] = {
     "halve": Halve,
     "estimate": Estimate,
     "score": ScoreCommand,
+    "evolve": Evolve,
     "retrain": Retrain,
     "list": List,
     "show": Show,
     "describe": Describe,
     "card": Card,
     "verify": Verify,
+    "rerun": Rerun,
     "diff": Diff,
+    "check": Check,
     "import": Import,
     "latency": Latency,
     "fetch": Fetch,
@@ -259,7 +302,11 @@ def _parsed(words: Sequence[str]) -> Callable[[], int] | None:
     app = program("supernet-bench", help=__doc__, version=_version)
     for place, (name, command) in enumerate(COMMANDS.items()):
         app.command(command, name=name, sort_key=place)
-    asked: Callable[[], int] | None = parsed(app, words)
+    app.register_install_completion_command(help="Make the TAB key complete commands and options: see docs/use.md.")
+    try:
+        asked: Callable[[], int] | None = parsed(app, words)
+    except OSError as error:  # of --install-completion, which alone writes here
+        raise BenchError(f"cannot write the completion: {error.filename}: {error.strerror}; mend that first") from None
     return asked
 
 
@@ -268,6 +315,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     command = None
     plain_terminal()
+    if sys.platform == "win32":  # which has neither of the locks that files are written under
+        said("error: Linux and macOS are served; on Windows use WSL, or a container")
+        return 2
     try:
         command = _parsed(words)
         return command() if command else 0

@@ -48,19 +48,26 @@ def fields(one: Record, other: Record, scores_of_one: list[Score], scores_of_oth
     return found
 
 
-def show_diff(a: str, b: str, folder: Path, everything: bool, as_json: bool) -> int:
-    """Print where the runs whose keys begin so differ. The exit code is 1 where files were skipped. Raises UnknownName
-    or BadRecord for a key that is not one."""
+def show_diff(a: str, b: str, folder: Path, everything: bool, as_json: bool, beside: Path | None = None) -> int:
+    """Print where the runs whose keys begin so differ, the second of the folder `beside` where one is named. The exit
+    code is 1 where files were skipped. Raises UnknownName or BadRecord for a key that is not one."""
     results = Results(folder)
-    one, other = results.named(a), results.named(b)
-    every = fields(one, other, list(results.scores_of(one.key)), list(results.scores_of(other.key)))
+    others = results if beside is None else Results(beside)
+    one = results.named(a)
+    other = others.named(b or one.key)
+    every = fields(one, other, list(results.scores_of(one.key)), list(others.scores_of(other.key)))
+    results.damaged |= others.damaged
     shown = [field for field in every if everything or field.differs]
     same = len(every) - sum(field.differs for field in every)
     if as_json:
-        heads = [{"key": r.key, "label": r.label, "seed": r.identity["seed"]} for r in (one, other)]
+        sides = (one, results), (other, others)
+        heads = [
+            {"key": r.key, "label": r.label, "seed": r.identity["seed"], "results": str(at.root)} for r, at in sides
+        ]
         print(json.dumps({"a": heads[0], "b": heads[1], "same": same, "fields": [to_json(f) for f in shown]}))
         return ended(results, 0)
-    print(f"A  {_named(one)}\nB  {_named(other)}\n")
+    where = ("", "") if beside is None else (f" ({folder})", f" ({beside})")
+    print(f"A  {_named(one)}{where[0]}\nB  {_named(other)}{where[1]}\n")
     if shown:
         listing.show([{"part": f.part, "field": f.name, **_texts(f)} for f in shown])
         print()

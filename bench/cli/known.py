@@ -1,7 +1,8 @@
 """The list of methods, kept so that naming them need not import them, and torch with them.
 
 The file lies in the user's cache folder and can always be made again. It counts only for the very sources that it was
-made from: every file of `bench` and `methods`, by content. Damaged, foreign or absent it is done without.
+made from: every file of `bench`, `methods` and of the packages that announce methods or spaces, by content, and what
+they announce. Damaged, foreign or absent it is done without. Where a plug-in is broken nothing is kept.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import methods
-from bench import spaces
-from bench.errors import BadRecord, UnknownName
+from bench import plugins, spaces
+from bench.errors import BadRecord
 from bench.images.cache import cache_folder
 from bench.store import seals, strict
 from bench.store.files import content_of, write_atomically
 from bench.store.labels import parsed
 from bench.store.record import to_json
-from bench.store.sources import code_digest
+from bench.store.sources import code_digest, package_digest
 
 Row = Mapping[str, Any]
 
@@ -43,17 +44,24 @@ def rows(make: Callable[[], list[Row]]) -> list[Row]:
     if kept is not None:
         return kept
     made = make()
+    if methods.broken():
+        return made
     with suppress(BadRecord):  # a cache that cannot be written saves no time, and that is all
         write_atomically(path, json.dumps(seals.sealed({"sources": sources, "rows": to_json(made)})).encode())
     return made
 
 
+def faults() -> list[str]:
+    """One line for each plug-in that `rows` left out; of rows that were kept there are none."""
+    return methods.broken() if _imported() else []
+
+
 def require(labels: Iterable[str], make: Callable[[], list[Row]]) -> None:
-    """Raises UnknownName, as `methods.get` does, where one of the labels names no method."""
+    """Raises UnknownName or BadPlugin, as `methods.get` does, where one of the labels names no method."""
     names = [str(row["method"]) for row in rows(make)]
     for label in labels:
         if (name := parsed(label)[0]) not in names:
-            raise UnknownName("method", name, names)
+            raise methods.unknown(name, names)
 
 
 def _imported() -> bool:
@@ -65,6 +73,9 @@ def _digest() -> str:
     digest = hashlib.blake2b(f"{sys.version}\0{code_digest()}".encode(), digest_size=16)
     for path in sorted(file for folder in methods.__path__ for file in Path(folder).glob("*.py")):
         digest.update(str(path).encode() + b"\0" + path.read_bytes() + b"\0")
+    for group in get_args(plugins.Group):
+        for entry in plugins.entries(group):
+            digest.update(repr(entry).encode() + package_digest(entry.package).encode() + b"\0")
     return digest.hexdigest()
 
 

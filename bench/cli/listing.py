@@ -19,7 +19,7 @@ from bench.cli.outcome import ended
 from bench.store import index
 from bench.store.names import printable
 from bench.store.record import Record, Results, to_json
-from bench.store.sources import code_digest
+from bench.store.sources import code_digest, package_digest
 from bench.store.spec import SCALES
 
 Line = Mapping[str, Any]
@@ -34,32 +34,28 @@ _DECIMALS = {
     **dict.fromkeys(("valid", "test", "regret_test"), 2),  # percent, of some thousand images
     **dict.fromkeys(("tau", "tau_top10", "ceiling", "coverage"), 4),  # shares
     **dict.fromkeys(("gmacs", "wall_s", "device_s"), 2),
+    "seconds": 1,
 }
 
 
+COSTS = ("forward_images", "backward_images", "supernets", "gmacs", "device_s", "peak_bytes")
+"""Totals of a run that `list` knows as columns."""
+
+RUN_COLUMNS = (
+    *("key", "method", "space", "dataset", "scale", "seed", "status", "seconds", "architecture", "code", "seal"),
+    *(*COSTS, "device", "started", "plug_ins"),
+)
+"""What `list` says of a run, all of it."""
+
 MANY = 1_000
 """Rows beyond which a table on a terminal is plain too: one that is drawn takes a second for each thousand."""
-
-
-def show_list(what: What, folder: Path, everything: bool, as_json: bool) -> int:
-    """Print one list; `everything`: the settings of methods too. The exit code is 1 where files were skipped. Raises
-    BadRecord where there is no such folder."""
-    results = Results(folder)
-    table = rows(what, results)
-    if as_json:
-        print(json.dumps(to_json(table)))
-    elif not table:
-        print(results.without_runs)
-    else:
-        show([_readable(row, everything) for row in table])
-    return ended(results, 0)
 
 
 def rows(what: What, results: Results) -> list[Line]:
     """The rows of one list, as JSON has them. Raises BadRecord where runs are asked for and there is no such folder."""
     if what == "runs":
         results.check_there()
-        return [{**row, "code": _age(row["code"])} for row in index.rows(results, _run_row)]
+        return [_aged(row) for row in index.rows(results, _indexed)]
     if what == "methods":
         from bench.cli import known
 
@@ -80,10 +76,16 @@ def rows(what: What, results: Results) -> list[Line]:
     if what == "datasets":
         from bench import images
 
-        return [{"dataset": n, "here": images.available(n, None) or "yes"} for n in images.NAMES]
+        ours = [{"dataset": n, "here": images.available(n, None) or "yes"} for n in images.NAMES]
+        about = (
+            "your own: a folder with a folder of pictures for every class",
+            "your own: arrays of images and labels",
+        )
+        more = "; PATH@32 brings them to 32x32 pixels (docs/own-data.md)"
+        return [*ours, *({"dataset": n, "here": one + more} for n, one in zip(images.OWN, about, strict=True))]
     if what == "scales":
         return [vars(s) for s in SCALES.values()]
-    from bench.spaces import SPACES
+    from bench import spaces
 
     return [
         {
@@ -94,20 +96,33 @@ def rows(what: What, results: Results) -> list[Line]:
             "edges": len(s.edges),
             "operations": ", ".join(s.ops),
         }
-        for s in SPACES.values()
+        for s in spaces.offered().values()
     ]
+
+
+def faults(what: What) -> list[str]:
+    """One line for each plug-in that a list leaves out, because it is broken."""
+    if what == "spaces":
+        from bench import plugins, spaces
+
+        return [*plugins.unreadable(), *spaces.broken()]
+    if what == "methods":
+        from bench.cli import known
+
+        return known.faults()
+    return []
 
 
 def methods_offered() -> list[Line]:
     """A row for every method. Imports them all. Raises BadMethod."""
     import methods
-    from bench.spaces import SPACES
+    from bench import spaces
 
     return [
         {
             "method": label,
             "file": v.file,
-            "settings for": [space for space in SPACES if v.has_settings_for(space)],
+            "settings for": [space for space in spaces.names() if v.has_settings_for(space)],
             "about": _first_sentence(v.module),
             "settings": dict(settings(v.method)),
             "elsewhere": {space: changes(v.method, method) for space, method in v.elsewhere.items()},
@@ -116,7 +131,7 @@ def methods_offered() -> list[Line]:
     ]
 
 
-def _readable(row: Line, everything: bool) -> Line:
+def readable(row: Line, everything: bool) -> Line:
     """A row as a person reads it."""
     if "probe" in row:
         return {**row, "probe": row["probe"] or "all"}
@@ -162,8 +177,12 @@ def _first_sentence(module: ModuleType) -> str:
     return re.split(r"(?<=\.) ", text, maxsplit=1)[0]
 
 
-def _age(code: str) -> str:
-    return "this" if code == code_digest() else "older"
+def _aged(row: Line) -> Line:
+    """`code`: whether the sources are those of today, of plug-ins too; `plug_ins`: what these are called."""
+    there = row["plug_ins"]
+    now = all(one["code"] == package_digest(name) for name, one in there.items())
+    age = "this" if row["code"] == code_digest() and now else "older"
+    return {**row, "code": age, "plug_ins": ", ".join(f"{name} {one['version']}" for name, one in there.items())}
 
 
 def _run_row(record: Record) -> Line:
@@ -180,6 +199,17 @@ def _run_row(record: Record) -> Line:
         "architecture": record.architecture or "",
         "code": record.place["code"],
         "seal": "yes" if record.sealed else "without",
+    }
+
+
+def _indexed(record: Record) -> Line:
+    """The row of a run with all of `RUN_COLUMNS`, as the index keeps it."""
+    return {
+        **_run_row(record),
+        **{name: record.cost[name] for name in COSTS},
+        "device": record.place.get("device_name") or record.place.get("device", ""),
+        "started": record.place.get("started", ""),
+        "plug_ins": record.place.get("plug_ins", {}),
     }
 
 
@@ -208,21 +238,28 @@ def show_run(beginning: str, folder: Path, as_json: bool) -> int:
         return ended(results, 0)
     place = record.place["code"]
     about = {"label": record.label, **_run_row(record), **record.identity, "code": place}
+    about |= {"plug_ins": record.place["plug_ins"]} if "plug_ins" in record.place else {}
     show([{"field": name, "value": value} for name, value in _flat(about)])
     phases = {"total": {k: v for k, v in record.cost.items() if k != "phases"}, **record.cost["phases"]}
     print()
-    show([{"phase": name, **_rounded(cost)} for name, cost in phases.items()])
+    show([{"phase": name, **rounded(cost)} for name, cost in phases.items()])
     if record.message:
         print("\n" + "\n".join(map(printable, record.message.splitlines())))
     if scores:
         print()
-        show([_rounded({name: {**row.panel, **vars(row)}[name] for name in _SHOWN}) for row in scores])
+        show([rounded({name: {**row.panel, **vars(row)}[name] for name in _SHOWN}) for row in scores])
     return ended(results, 0)
 
 
-def _rounded(row: Line) -> Line:
+def rounded(row: Line) -> Line:
     """The row with as many decimals as mean something; --json has them all."""
-    return {k: f"{v:.{_DECIMALS[k]}f}" if k in _DECIMALS and v is not None else v for k, v in row.items()}
+    return {name: _number(name, value) for name, value in row.items()}
+
+
+def _number(name: str, value: Any) -> Any:
+    if name in _DECIMALS and isinstance(value, (int, float)):
+        return f"{value:.{_DECIMALS[name]}f}"
+    return f"{value:.4g}" if isinstance(value, float) else value
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:

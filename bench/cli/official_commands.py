@@ -7,8 +7,12 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.errors import BadSpec, counted
+
+if TYPE_CHECKING:
+    from bench.truth.table import Table
 
 _EVERY = 10.0  # seconds between two lines of progress where there is no terminal
 
@@ -28,9 +32,12 @@ class Import:
     partial: bool = False
     """Accept files that lack architectures, which stay missing."""
     dataset: str = ""
-    """For CSV with a heading, or JSON, of accuracies by architecture: the data set that they are of."""
+    """For CSV with a heading, or JSON, of accuracies by architecture: the data set that they are of; one's own as
+    folder:PATH or npz:FILE, or by the name that runs on it have."""
     column: tuple[str, ...] = ()
     """What their columns are: NAME=test or NAME=valid; `accuracy=test` by default."""
+    space: str | None = None
+    """With --dataset, whose architectures they are of: `python -m bench list spaces` names them; nb201 by default."""
     workers: int | None = None
     """Processes that read; all cores by default."""
     json: bool = False
@@ -46,14 +53,9 @@ class Import:
 
         progress = Ticker("architectures", 1)
         if self.dataset:
-            from bench.truth.official.plain import convert_plain
-
-            table = convert_plain(self.source, self.dataset, self.column)
-            table.save(self.out)
-            print(json_.dumps({"table": str(self.out), "name": table.header.name, "content": table.checksum}))
-            return 0
-        if self.column:
-            raise BadSpec("--column says what columns are; --dataset NAME says of which data set")
+            return self._plain()
+        if self.column or self.space:
+            raise BadSpec("--column and --space are of plain tables; --dataset NAME says of which data set one is")
         if is_nb301(self.source):
             if self.out.suffix != ".csv":
                 raise BadSpec(f"{self.source} becomes a list in CSV; name it: python -m bench import DIR nb301.csv")
@@ -71,8 +73,26 @@ class Import:
             say=progress.line,
             tick=progress.tick,
         )
+        return self._said(table)
+
+    def _plain(self) -> int:
+        """Write the table of accuracies by architecture, and say what it is of. Raises BadTable, BadSpec, BadData,
+        UnknownName."""
+        from bench import spaces
+        from bench.runs.asked import asked
+        from bench.truth.official.plain import convert_plain
+        from bench.truth.tabular import TableTruth
+
+        dataset = asked(self.dataset, None).name
+        table = convert_plain(self.source, dataset, self.column, spaces.get(self.space or "nb201"))
+        table.save(self.out)
+        known = [TableTruth(table).reference(dataset).known for dataset in TableTruth(table).targets()]
+        of = counted(len(table.population), "architecture")
+        return self._said(table, f", test accuracies of {max(known, default=0):,} of {of} on {dataset}")
+
+    def _said(self, table: Table, known: str = "") -> int:
         about = {"table": str(self.out), "name": table.header.name, "content": table.checksum}
-        print(json_.dumps(about) if self.json else f"{self.out}: {about['name']}, content {about['content']}")
+        print(json_.dumps(about) if self.json else f"{self.out}: {about['name']}, content {about['content']}{known}")
         return 0
 
 
@@ -86,7 +106,7 @@ class Latency:
     device: str = field(kw_only=False)
     """What was measured: latency_zcu102, latency_vck190, throughput_a100, throughput_3090, …"""
     out: Path = field(kw_only=False)
-    """The file, which ends in .json."""
+    """The file, which ends in .json; in speeds/ of a results folder a figure shows accuracy against it."""
     target: float | None = None
     """Milliseconds that a search aims at; the median of the measured networks by default."""
     json: bool = False
@@ -96,14 +116,15 @@ class Latency:
 
     def __call__(self) -> int:
         from bench.spaces import accel
-        from bench.truth.latency import fitted, written
+        from bench.store import speeds
+        from bench.truth.latency import fitted
         from bench.truth.table import Table
 
         if self.out.suffix != ".json":
             raise BadSpec(f"{self.out} does not end in .json, as a file of settings does")
-        times = fitted(Table.load(self.table, accel.SPACE.population), self.device)
-        written(times, self.out, self.target)
-        print(json_.dumps({"file": str(self.out), "about": times.about}) if self.json else f"{self.out}: {times.about}")
+        found = fitted(Table.load(self.table, accel.SPACE.population), self.device, self.target).speeds
+        speeds.write(found, self.out)
+        print(json_.dumps({"file": str(self.out), "about": found.said}) if self.json else f"{self.out}: {found.said}")
         return 0
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bench.errors import counted
+from bench.errors import BenchError, Died, counted
 from bench.store.hints import DEFAULT, addressed
 from bench.store.names import printable
 
@@ -43,3 +43,29 @@ def ended(results: Results, code: int) -> int:
     if len(lines) > SHOWN:
         said(f"skipped: {counted(len(lines) - SHOWN, 'more file')}", results.root)
     return code or int(bool(lines))
+
+
+def told(record: Any, made: bool, folder: Path) -> str:
+    """One line about the outcome of a run, made now or found, or why there is none."""
+    from bench.runs.progress import duration
+
+    if isinstance(record, Died):
+        return str(record)
+    if isinstance(record, BenchError):
+        return printable(addressed(f"not made: {record}", folder))
+    said = f"{record.status} in {duration(record.cost['wall_s'])}" if made else f"{record.status} already"
+    if record.architecture and made:
+        said += f", chose {record.architecture}{_estimated(record)}"
+    return printable(said + (f": {_last_line(record.message)}" if record.message else ""))
+
+
+def _estimated(record: Any) -> str:
+    """What the search itself thinks of its choice; the truth comes later, by `score`."""
+    known = {candidate.genotype: candidate.estimate for candidate in record.candidates}
+    estimate = known.get(record.genotype)
+    return "" if estimate is None else f", by its own estimate {100 * estimate:.1f} %"
+
+
+def _last_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    return lines[-1] if lines else ""

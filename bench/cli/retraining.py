@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.cli.asking import asked_of
 from bench.cli.outcome import Common, said
 from bench.errors import BadSpec, BenchError
 from bench.store.hints import addressed
@@ -34,7 +35,8 @@ class Retrain(Common):
     scale: str = "paper"
     """How much of the recipe: `paper` is all, `python -m bench list scales` names the others."""
     dataset: str | None = None
-    """Instead of the recipe's: `python -m bench list datasets` names them."""
+    """Instead of the recipe's: `python -m bench list datasets` names them; or your own images, as folder:PATH or
+    npz:FILE (docs/own-data.md)."""
     space: str = "darts"
     """That an architecture is of."""
     seeds: tuple[int, ...] = (0,)
@@ -100,18 +102,21 @@ class Retrain(Common):
         if device.type == "cuda" and self.devices > torch.cuda.device_count():
             raise BadSpec(f"--devices {self.devices}: torch sees {torch.cuda.device_count()} CUDA devices")
         space, genotype, searched = self._architecture(Results(self.results))
+        images = asked_of(self.dataset or recipe.dataset, self.data, self.results)
+        for note in images.notes:
+            said(note, self.results)
         job = Job(
             space,
             genotype,
             recipe,
             scale,
-            self.dataset or recipe.dataset,
+            images.name,
             self.seeds[0],
             self.results,
             str(device),
             self.devices,
             self.threads,
-            self.data,
+            images.data,
             searched,
         )
         return [replace(job, seed=seed) for seed in dict.fromkeys(self.seeds)]

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from bench.cli.clusters import ClusterOptions
-from bench.cli.outcome import said
-from bench.errors import BadData, BadRecord, BenchError, Died, counted
-from bench.store import hints
-from bench.store.names import printable
+from bench.cli.outcome import said, told
+from bench.errors import BadRecord, BenchError, counted
 
 if TYPE_CHECKING:
     from bench.runs.study import Study
@@ -103,7 +100,7 @@ class RunCommand(ClusterOptions):
 
         share = study.shares if self.share is None else self.share
         workers = 1 if self.pool == "serial" else pool.workers
-        how = self.threads, self.data, self.steps, share, self.time_limit
+        how = self.threads, self.where, self.steps, share, self.time_limit
         by = provenance() if self.pool == "ray" else None
         settings = Settings(self.results, self.device, *how, workers, self.keep_supernet, by)
         names = [f"{spec.label} seed {spec.seed}" for spec in specs]
@@ -117,6 +114,8 @@ class RunCommand(ClusterOptions):
         )
         if borrowed := study.borrowed():
             console.print(borrowed, highlight=False, soft_wrap=True)
+        for line in () if study.methods else _left_out():
+            console.print(f"left out: {line}", highlight=False, markup=False, soft_wrap=True)
         for line in apart({spec.label: spec.identity["method"] for spec in specs}) if share else ():
             console.print(line, highlight=False, soft_wrap=True)
         known: dict[int, Any] = {}
@@ -136,14 +135,14 @@ class RunCommand(ClusterOptions):
         records = [one for one in known.values() if not isinstance(one, BenchError)]
         with Report(names, [spec.label for spec in specs], workers, console, self.results / LOG) as report:
             for index, there in known.items():
-                report.finish(index, _told(there, False, self.results))
+                report.finish(index, told(there, False, self.results))
 
             def tick(at: int, share: float) -> None:
                 report.tick(left[at], share)
 
             keys = [specs[index].key for index in left]
             for at, record, made in settled(jobs, keys, pool, results, tick, partial(said, root=self.results)):
-                report.finish(left[at], _told(record, made, self.results))
+                report.finish(left[at], told(record, made, self.results))
                 if not isinstance(record, BenchError):
                     records.append(record)
         if self.keep_supernet:
@@ -159,59 +158,45 @@ class RunCommand(ClusterOptions):
 
         from bench.runs.beforehand import Batch
         from bench.runs.expected import Estimator, planned_on
+        from bench.runs.needs import RESTING
 
         def line(text: str) -> None:
             console.print(text, highlight=False, markup=False, soft_wrap=True)
 
         torch.set_num_threads(self.threads)
         device = planned_on(self.device)
-        estimator = Estimator(known, device, self.data, self.keep_supernet, share, briefly=True)
-        try:
-            each = [estimator.of(spec) for spec in specs]
-            loaded = estimator.images(specs[0].dataset)
-        except BadData as error:  # each run will say so
-            line(f"nothing is known of what this takes: {error}")
+        estimator = Estimator(known, device, self.where, self.keep_supernet, share, briefly=True)
+        each: dict[str, Any] = {}
+        for spec in specs:
+            with suppress(BenchError):  # a run that cannot be made says why by itself
+                each[f"{spec.label} seed {spec.seed}"] = estimator.of(spec)
+        if not each:
             return None
-        names = [f"{spec.label} seed {spec.seed}" for spec in specs]
-        batch = Batch(names, each, workers, None if self.pool in CLUSTERS else device, self.results)
+        here = None if self.pool in CLUSTERS else device
+        resident = RESTING if self.pool == "serial" and device.type == "cpu" else 0
+        batch = Batch(list(each), list(each.values()), workers, here, self.results, resident)
         line(batch.check())
         if late := batch.beyond(self.time_limit):
             line(late)
-        return loaded if self.pool == "serial" and len({spec.dataset for spec in specs}) == 1 else None
+        together = self.pool == "serial" and len({spec.dataset for spec in specs}) == 1
+        return estimator.images(specs[0].dataset) if together else None
+
+
+def _left_out() -> list[str]:
+    """One line for each plug-in that offers no methods as it should."""
+    import methods
+
+    return methods.broken()
 
 
 def _supernets_of(records: Sequence[Any], results: Any) -> str:
     """How many of the runs have kept supernets, and what these take; which have none."""
-    from bench.search.kept import told
+    from bench.search import kept as files
 
     kept = [record.place["supernets"] for record in records if record.place.get("supernets")]
     size, count = sum(one["bytes"] for one in kept), sum(one["supernets"] for one in kept)
-    said = f"{counted(len(kept), 'run')} with kept supernets ({told(size, count)}) in {results.root / 'supernets'}"
+    said = (
+        f"{counted(len(kept), 'run')} with kept supernets ({files.told(size, count)}) in {results.root / 'supernets'}"
+    )
     without = len(records) - len(kept)
     return said + (f"; {without} without: made before this was asked for, or without a supernet" if without else "")
-
-
-def _told(record: Any, made: bool, folder: Path) -> str:
-    """One line about the outcome of a run, made now or found, or why there is none."""
-    from bench.runs.progress import duration
-
-    if isinstance(record, Died):
-        return str(record)
-    if isinstance(record, BenchError):
-        return printable(hints.addressed(f"not made: {record}", folder))
-    said = f"{record.status} in {duration(record.cost['wall_s'])}" if made else f"{record.status} already"
-    if record.architecture and made:
-        said += f", chose {record.architecture}{_estimated(record)}"
-    return printable(said + (f": {_last_line(record.message)}" if record.message else ""))
-
-
-def _estimated(record: Any) -> str:
-    """What the search itself thinks of its choice; the truth comes later, by `score`."""
-    known = {candidate.genotype: candidate.estimate for candidate in record.candidates}
-    estimate = known.get(record.genotype)
-    return "" if estimate is None else f", by its own estimate {100 * estimate:.1f} %"
-
-
-def _last_line(text: str) -> str:
-    lines = text.strip().splitlines()
-    return lines[-1] if lines else ""

@@ -41,7 +41,7 @@ class Plan(StudyOptions):
             folder.check_there()
         at_hand = [record for folder in folders for record in folder.records()]
         there = {record.key for record in at_hand if results.run_path(record.key).exists()}
-        estimator = Estimator(at_hand, device, self.data, shares=study.shares)
+        estimator = Estimator(at_hand, device, self.where, shares=study.shares)
         left = [spec for spec in specs if spec.key not in there]
         each = sorted(((spec, estimator.of(spec)) for spec in left), key=lambda one: -(one[1].seconds or 0))
         for folder in folders[1:]:

@@ -1,6 +1,7 @@
 """Image sets, whole and in memory: what they are, their names, and `load`.
 
-Each set is one module of this package, named like the set, with two functions: `missing` and `load`.
+Each set is one module of this package, named like the set, with two functions: `missing` and `load`. Sets that a person
+brings are read by `own.py`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BadData, BadSpec, UnknownName
 from bench.images.files import data_folder
+from bench.store.own import own as parts_of_name
 
 TITLES = {
     "patches": "oriented patches",
@@ -29,6 +31,9 @@ TITLES = {
 """How each set is printed, by name."""
 
 NAMES = tuple(TITLES)
+
+OWN = ("folder:PATH", "npz:FILE")
+"""How one's own sets are named where a set is asked for; records name them by their content (`bench.images.own`)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,6 +156,8 @@ def load(name: str, root: Path | None = None) -> ImageSet:
 
 
 def _source(name: str) -> _Source:
+    if parts_of_name(name) is not None:
+        return cast(_Source, importlib.import_module(f"{__name__}.own").Named(name))
     if name not in TITLES:
-        raise UnknownName("image set", name, NAMES)
+        raise UnknownName("image set", name, (*NAMES, *OWN))
     return cast(_Source, importlib.import_module(f"{__name__}.{name.replace('-', '_')}"))

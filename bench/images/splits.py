@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,20 @@ def stratified(labels: NDArray[np.integer], rng: np.random.Generator) -> NDArray
         rows = rng.permutation(np.flatnonzero(labels == one))
         place[rows] = (np.arange(len(rows)) + rng.random()) / len(rows)
     return np.argsort(place, kind="stable")
+
+
+def by_class(
+    labels: NDArray[np.integer], shares: Sequence[int], rng: np.random.Generator
+) -> tuple[NDArray[np.int64], ...]:
+    """The indices of parts in these shares, the same in every class to within one image, and at least one image of each
+    class in each part. labels: `[n]`, of every class as many as there are parts, or more."""
+    parts: list[list[NDArray[np.int64]]] = [[] for _ in shares]
+    for one in np.unique(labels):
+        rows = rng.permutation(np.flatnonzero(labels == one))
+        counts = [max(1, round(len(rows) * share / sum(shares))) for share in shares[1:]]
+        for part, those in zip(parts, np.split(rows, np.cumsum([len(rows) - sum(counts), *counts[:-1]])), strict=True):
+            part.append(those)
+    return tuple(np.sort(np.concatenate(part)) for part in parts)
 
 
 def official(first: NDArray[np.integer], second: NDArray[np.integer], count: int, path: Path) -> Split:

@@ -105,6 +105,18 @@ def _seen_from(taps: Tensor, high: int, wide: int) -> Tensor:
     return taps[:, :, 1 - high : 3 - high, 1 - wide : 3 - wide]
 
 
+def halved(x: Tensor) -> Tensor:
+    """2x2 average pooling of stride 2; of an odd side the last row and column stand for themselves."""
+    return F.avg_pool2d(x, 2, 2, ceil_mode=True)
+
+
+def even(x: Tensor) -> Tensor:
+    """Images with a row and a column of zeros behind an odd side, for a kernel that sees every other pixel from the
+    second on: it gives as many as one that begins with the first."""
+    odd = x.shape[-1] % 2
+    return F.pad(x, (0, odd, 0, odd)) if odd else x
+
+
 def average_pool(x: Tensor) -> Tensor:
     """3x3 average pooling, stride 1, that does not count its padding.
 

@@ -20,7 +20,7 @@ from bench.nets.darts_cell import DartsCell
 from bench.nets.operations import Norm
 from bench.nets.supernet import Supernet, pooled_head
 from bench.spaces.layout import STEMS, Place, Shape
-from bench.spaces.operations import Identity
+from bench.spaces.operations import Identity, strided
 from bench.spaces.space import Genotype, Region
 from bench.spaces.two_inputs import TwoInputs
 
@@ -95,7 +95,7 @@ class DartsAlone(DartsNetwork):
         self.auxiliary = None
         if auxiliary:
             width = last.channels * self.inner.cells[-1].nodes
-            self.auxiliary = AuxiliaryHead(self, width, last.side // 2, self.pooled, self.auxiliary_normalised)
+            self.auxiliary = AuxiliaryHead(self, width, strided(last.side, 2), self.pooled, self.auxiliary_normalised)
 
     def made(self, place: Place, region: Region | None = None) -> Cell:
         """In which paths drop."""

@@ -18,6 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench.nets.convolve import even
+from bench.spaces.operations import strided
+
 MOST_PIXELS = 8
 """A side, of inputs up to which a matrix between all pixels is faster than a convolution on a CPU."""
 
@@ -56,7 +59,8 @@ class Maps(ABC):
 
     @abstractmethod
     def every_other(self, x: Tensor, first: int) -> Tensor:
-        """Every second pixel of both directions, from `first` on."""
+        """Every second pixel of both directions, from `first` on; at an odd side as many from the second on as from the
+        first, of which the last are zeros."""
 
     @abstractmethod
     def normalised(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
@@ -93,7 +97,7 @@ class Planes(Maps):
 
     def separable(self, x: Tensor, kinds: Sequence[Depthwise], mixing: Sequence[Tensor], shared: bool) -> Tensor:
         channels, groups, high, batch = len(mixing[0][0]), len(mixing), x.shape[1], x.shape[-1]
-        side = high // kinds[0].stride
+        side = strided(high, kinds[0].stride)
         # Where maps are shared, the matrices of a channel lie together, `[C, G, Q * P]`: one product gives all.
         along = 1 if shared else 0
         taps = [torch.stack([k.flatten(1) for k in kind.kernels], along) for kind in kinds]
@@ -110,7 +114,8 @@ class Planes(Maps):
         return (torch.cat([k.flatten(1) for k in kernels]) @ x.reshape(channels, -1)).view(-1, high, wide, batch)
 
     def every_other(self, x: Tensor, first: int) -> Tensor:
-        return x[:, first::2, first::2]
+        odd = first * x.shape[1] % 2
+        return (F.pad(x, (0, 0, 0, odd, 0, odd)) if odd else x)[:, first::2, first::2]
 
     def normalised(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
         return F.batch_norm(x.view(1, len(x), -1), None, None, scale, None, True).view(x.shape)
@@ -121,7 +126,7 @@ class Planes(Maps):
 
     def average(self, x: Tensor, stride: int) -> Tensor:
         channels, high, _, batch = x.shape
-        side = high // stride
+        side = strided(high, stride)
         means = _means(high, stride, x.dtype).expand(channels, -1, -1)
         return torch.bmm(means, x.view(channels, -1, batch)).view(channels, side, side, batch)
 
@@ -149,7 +154,7 @@ class Stacks(Maps):
         return F.conv2d(x, torch.cat(tuple(kernels)))
 
     def every_other(self, x: Tensor, first: int) -> Tensor:
-        return x[:, :, first::2, first::2]
+        return (even(x) if first else x)[:, :, first::2, first::2]
 
     def normalised(self, x: Tensor, scale: Tensor | None = None) -> Tensor:
         return F.batch_norm(x, None, None, scale, None, True)

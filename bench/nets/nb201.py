@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.nets.cell import Cell, State
-from bench.nets.convolve import convolve
+from bench.nets.convolve import convolve, halved
 from bench.nets.lean import LeanCell, serves
 from bench.nets.supernet import Supernet, pooled_head
 from bench.spaces.layout import Place
@@ -72,7 +72,7 @@ class Reduction(nn.Module):
         self.first_norm, self.second_norm = (net.skeleton_norm(len(first)) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[B, C, H, W]` to `[B, 2C, H/2, W/2]`."""
+        """`[B, C, H, W]` to `[B, 2C, H/2, W/2]`, rounded up."""
         y: Tensor = self.first_norm(convolve(F.relu(x), self.first, stride=2))
         y = self.second_norm(convolve(F.relu(y), self.second))
-        return y + convolve(F.avg_pool2d(x, 2, 2), self.shortcut)
+        return y + convolve(halved(x), self.shortcut)

@@ -17,11 +17,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from bench.nets.convolve import halved
 from bench.nets.lean import LeanCell, serves
 from bench.nets.nb201 import NB201Network, Reduction
 from bench.nets.prepared import EvaluatedNorm, Map, convolution, linear, pooling
 from bench.nets.supernet import Supernet
 from bench.spaces.dag import Dag, dag
+from bench.spaces.operations import strided
 from bench.spaces.space import Genotype
 
 HEADS = 32  # architectures whose heads are computed together
@@ -49,7 +51,7 @@ class Prepared:
         for stage, cells in enumerate(supernet.stages):
             if stage:
                 self.reductions.append(_PreparedReduction(supernet.reductions[stage - 1], size))  # type: ignore[arg-type]
-                size //= 2
+                size = strided(size, 2)
             self.stages.append([_PreparedCell(space, cell, size) for cell in cells])  # type: ignore[attr-defined]
 
     def logits(self, images: Tensor, genotypes: Sequence[Genotype], kept_bytes: int) -> Iterator[Tensor]:
@@ -193,12 +195,12 @@ class _PreparedReduction:
 
     def __init__(self, block: Reduction, size: int) -> None:
         self.first = convolution(block.first, EvaluatedNorm.of_layer(block.first_norm), size, stride=2)
-        self.second = convolution(block.second, EvaluatedNorm.of_layer(block.second_norm), size // 2)
-        self._mix = linear(block.shortcut, None, size // 2, stride=1)
+        self.second = convolution(block.second, EvaluatedNorm.of_layer(block.second_norm), strided(size, 2))
+        self._mix = linear(block.shortcut, None, strided(size, 2), stride=1)
 
     def shortcut(self, x: Tensor) -> Tensor:
         """2x2 average pooling and a 1x1 convolution: linear, so it may be taken of the terms of a sum."""
-        return self._mix(F.avg_pool2d(x, 2, 2))
+        return self._mix(halved(x))
 
     def __call__(self, x: Tensor, shortcut: Tensor | None = None) -> Tensor:
         y = F.relu(self.first(F.relu(x)), inplace=True)

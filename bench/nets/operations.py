@@ -5,6 +5,7 @@ Normalisation follows `Norm`; images are `[B, C, H, W]`.
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
@@ -14,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from bench.errors import BadSpace
-from bench.nets.convolve import convolve, plain_pool
+from bench.nets.convolve import convolve, even, plain_pool
 from bench.spaces.operations import (
     Absent,
     Convolution,
@@ -114,10 +115,11 @@ class FactorisedReduction(nn.Module):
         self.norm = Statistics(sum(map(len, kernels)), norm)
 
     def forward(self, x: Tensor) -> Tensor:
-        """`[B, C, H, W]` to `[B, outputs, H / 2, W / 2]`."""
+        """`[B, C, H, W]` to `[B, outputs, H / 2, W / 2]`, rounded up."""
         x = F.relu(x)
         # Every other pixel by hand: the gradient of a 1x1 convolution of stride 2 writes outside its memory in torch
         # 2.13 on a CPU, where images lie channels last and outputs are few.
+        x = even(x)
         parts = [F.conv2d(x[:, :, k::2, k::2], half.to(x.dtype)) for k, half in enumerate(self.halves)]
         return batch_norm(torch.cat(parts, dim=1), [self.norm], None, self.training)
 
@@ -319,17 +321,30 @@ FORMS: dict[type[Operation], Callable[[Any, Sequence[Tensor], Site], Form]] = {
 def check_forms(operations: Sequence[Operation]) -> None:
     """Raises BadSpace where an operation has no form."""
     for operation in operations:
-        if type(operation) not in FORMS and not isinstance(operation, Absent):
-            raise BadSpace(
-                f"operation {operation.name!r} has no form; give its class, {type(operation).__name__}, a line in "
-                "FORMS of bench/nets/operations.py"
-            )
+        if not isinstance(operation, Absent):
+            _maker(operation)
 
 
 def form(operation: Operation, kernels: Sequence[Tensor], site: Site) -> Form:
     """How an operation is computed at a site. Raises BadSpace where it has no form."""
-    check_forms([operation])
-    return FORMS[type(operation)](operation, kernels, site)
+    return _maker(operation)(operation, kernels, site)
+
+
+def _maker(operation: Operation) -> Callable[[Any, Sequence[Tensor], Site], Form]:
+    """What makes the form: from `FORMS`, or what the class of the operation names. Raises BadSpace."""
+    kind = type(operation)
+    if kind in FORMS:
+        return FORMS[kind]
+    if not kind.form:
+        raise BadSpace(
+            f"operation {operation.name!r} has no form; give its class, {kind.__name__}, a line in FORMS of "
+            "bench/nets/operations.py, or a `form`"
+        )
+    try:
+        found: Callable[[Any, Sequence[Tensor], Site], Form] = pkgutil.resolve_name(kind.form)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise BadSpace(f"operation {operation.name!r} names a form {kind.form!r} that is not there: {error}") from None
+    return found
 
 
 def batch_norm(x: Tensor, norms: Sequence[Statistics], scales: Tensor | None, training: bool) -> Tensor:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from bench.nets.convolve import pixel_means, pixel_shares
 from bench.nets.operations import Conv
+from bench.spaces.operations import strided
 
 Map = Callable[[Tensor], Tensor]
 
@@ -65,7 +66,7 @@ def linear(kernel: Tensor, bias: Tensor | None, size: int, stride: int) -> Map:
     if kernel.device.type == "cpu" and width == 3 and (size <= 2 or (size <= 4 and inputs <= 16)):
         pixels = torch.eye(inputs * size**2, dtype=kernel.dtype).view(-1, size, size, inputs).permute(0, 3, 1, 2)
         matrix = F.conv2d(pixels, kernel, stride=stride, padding=1).permute(0, 2, 3, 1).flatten(1).contiguous()
-        side = size // stride
+        side = strided(size, stride)
         spread = None if bias is None else bias.repeat(side**2)
         return lambda x: _as_images(
             _times(x.permute(0, 2, 3, 1).reshape(-1, inputs * size**2), matrix, spread), side, outputs

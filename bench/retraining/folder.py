@@ -18,17 +18,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageEnhance, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
-from bench.errors import BadData, BadSpec, counted
+from bench.errors import BadSpec
 from bench.images.batches import Batch
+from bench.images.classes import Picture, decoded, names_in, pictures_in, require_same
 from bench.retraining.recipes import PAPER, Recipe
 from bench.store.spec import Scale
 
 SIDE, SHORTER = 224, 256
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-ENDINGS = frozenset({".jpeg", ".jpg", ".png", ".webp", ".bmp"})
 STRENGTH, HUE = 0.4, 0.2
 TRIES = 10
 """Crops that are drawn before the middle is taken."""
@@ -36,9 +36,7 @@ READERS = 4
 """Threads that decode."""
 AT_ONCE = 100
 """Test pictures of a batch."""
-
-Picture = tuple[Path, int]
-"""A file and its class."""
+EXPECTED = "ImageNet is train/ and val/, each with a folder for every class"
 
 
 class Folder:
@@ -48,14 +46,10 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self.root, self.title = root, f"ImageNet ({root.name})"
-        self.names = _classes(root / "train")
-        others = _classes(root / "val")
-        if strange := sorted({*self.names} ^ {*others}):
-            raise BadData(
-                f"{root}: class {strange[0]!r} is in one of train/ and val/ alone; both hold the same classes"
-            )
+        self.names = names_in(root / "train", EXPECTED)
+        require_same(root, self.names, names_in(root / "val", EXPECTED), "train/ and val/")
         self.classes = len(self.names)
-        self.train, self.test = (_pictures(root / part, self.names) for part in ("train", "val"))
+        self.train, self.test = (pictures_in(root / part, self.names) for part in ("train", "val"))
         self.tested = len(self.test)
         listed = "\n".join(f"{path.relative_to(root)} {path.stat().st_size}" for path, _ in (*self.train, *self.test))
         self.digest = hashlib.blake2b(listed.encode(), digest_size=16).hexdigest()  # of names and sizes, not of pixels
@@ -114,16 +108,6 @@ class Streamed:
         return values.sub_(mean).div_(std).permute(0, 3, 1, 2)
 
 
-def decoded(path: Path) -> Image.Image:
-    """A picture in three colours. Raises BadData where it cannot be decoded."""
-    try:
-        with Image.open(path) as picture:
-            return picture.convert("RGB")
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        said = " ".join(str(error).split())
-        raise BadData(f"cannot decode the picture {path}: {said}; replace it or take it out of its folder") from None
-
-
 def augmented(picture: Image.Image, rng: np.random.Generator) -> Image.Image:
     """A training picture of 224 pixels a side."""
     picture = picture.resize((SIDE, SIDE), Image.Resampling.BILINEAR, box=crop(*picture.size, rng))
@@ -168,25 +152,3 @@ def _turned(picture: Image.Image, by: int) -> Image.Image:
     values = np.array(picture.convert("HSV"))
     values[:, :, 0] += np.uint8(by % 256)  # a circle
     return Image.fromarray(values, "HSV").convert("RGB")
-
-
-def _classes(part: Path) -> list[str]:
-    """The names of the folders of a part, in order."""
-    if not part.is_dir():
-        raise BadData(f"there is no folder {part}; ImageNet is train/ and val/, each with a folder for every class")
-    found = sorted(path.name for path in part.iterdir() if path.is_dir())
-    if len(found) < 2:
-        raise BadData(f"{part} has {counted(len(found), 'class folder')}; put the pictures of each class in its own")
-    return found
-
-
-def _pictures(part: Path, names: Sequence[str]) -> list[Picture]:
-    found: list[Picture] = []
-    for label, name in enumerate(names):
-        files = sorted(path for path in (part / name).iterdir() if path.suffix.lower() in ENDINGS)
-        if not files:
-            raise BadData(
-                f"class folder {part / name} has no picture ({', '.join(sorted(ENDINGS))}); fill or remove it"
-            )
-        found += [(path, label) for path in files]
-    return found

@@ -18,9 +18,12 @@ AT_ONCE = 500
 
 
 class InMemory:
-    """See `bench.retraining.training.Pictures`. Raises BadSpec where a set has fewer images than a scale asks for."""
+    """See `bench.retraining.training.Pictures`. Raises BadSpec where a set has fewer images than a scale asks for, or
+    none to test with."""
 
     def __init__(self, images: ImageSet, recipe: Recipe, scale: Scale, device: torch.device) -> None:
+        if not len(images.test):
+            raise BadSpec(f"{images.title}: it has no test images, by which a retraining is judged; add a test part")
         train, look = seen(images, scale), (images.mean, images.std)
         self.side = images.size
         self._cut = recipe.cut(self.side)
@@ -46,7 +49,10 @@ def seen(images: ImageSet, scale: Scale) -> Images:
         return Images.joined([images.train, images.valid])
     wanted = ((images.train, scale.train_images), (images.valid, scale.valid_images))
     if any(len(part) < count for part, count in wanted):
-        raise BadSpec(f"scale {scale.name} takes more images than {images.name} has; choose a smaller one with --scale")
+        raise BadSpec(
+            f"scale {scale.name} takes more images than {images.name} has; choose a smaller --scale, or paper, which "
+            "takes all"
+        )
     return Images.joined([part.take(count) for part, count in wanted])
 
 

@@ -128,24 +128,26 @@ def run(
     """Search, or find the record of the same search: `bench.run("rsps", scale="smoke").architecture`.
 
     method: a printed name, as `python -m bench list methods` shows it. dataset, scale, space: names, as `list
-    datasets`, `list scales` and `list spaces` show them. settings: fields with their values as `--set` takes them,
-    `{"training.epochs": "10"}`. results: the folder in which the record lies afterwards. device: `auto`, `cpu` or
-    `cuda`. data: the folder of image files. keep_supernet: keep what was trained, for `Searched.load_supernets`; warns
-    where the search was made before without it.
+    datasets`, `list scales` and `list spaces` show them; dataset also one's own, `folder:PATH` or `npz:FILE`. settings:
+    fields with their values as `--set` takes them, `{"training.epochs": "10"}`. results: the folder in which the record
+    lies afterwards. device: `auto`, `cpu` or `cuda`. data: the folder of image files. keep_supernet: keep what was
+    trained, for `Searched.load_supernets`; warns where the search was made before without it.
 
     Raises BenchError in one line, also where the search failed.
     """
     from bench.errors import BadSpec, BenchError
+    from bench.runs.asked import asked
     from bench.runs.run import Settings, execute
     from bench.runs.study import STUDIES, changed
 
     if isinstance(seed, bool) or not isinstance(seed, int):
         raise BadSpec(f"seed {seed!r} is no whole number")
     folder = Results(results)
-    study = changed(STUDIES["nb201"], methods=(method,), dataset=dataset, scale=scale, seeds=(seed,), space=space)
+    images = asked(dataset, data, lambda: {one.identity["dataset"] for one in folder.records()})
+    study = changed(STUDIES["nb201"], methods=(method,), dataset=images.name, scale=scale, seeds=(seed,), space=space)
     (spec,) = study.specs(settings)
     known = folder.run_path(spec.key).exists()
-    record = execute(spec, Settings(folder.root, device, data=data, keep=keep_supernet))
+    record = execute(spec, Settings(folder.root, device, data=images.data, keep=keep_supernet))
     if record.status not in ("done", "diverged"):
         raise BenchError(
             f"{spec.label} seed {seed} {record.status}: {(record.message.strip().splitlines() or [''])[-1]}"

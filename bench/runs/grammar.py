@@ -27,6 +27,8 @@ WITHOUT_ALPHA = ("rsps", "fairnas", "gumbel")
 """Bases that train no alpha, and choose among random architectures."""
 MEASURED = ("matching", "synflow", "nwot", "jacov", "parameters", "alpha")
 """Groupings that measure distances, by which edges can be compared."""
+COMPARED = ("largest-cut", "least-within")
+"""Choices of an edge that need such a grouping."""
 
 WORDS: Mapping[str, tuple[str, ...]] = {
     "base": ("rsps", "fairnas", "gumbel", "snas", "gdas", "reinmax", "drnas", "darts", "pc-darts", "fairdarts"),
@@ -113,6 +115,45 @@ def draws(count: int, seed: int = 0) -> tuple[str, ...]:
 def label(settings: Settings, **others: str) -> str:
     """How a search of these settings is called: as `python -m bench run --methods` takes it."""
     return printed(METHOD, {**settings, **FIXED, **others})
+
+
+PLAIN: Settings = {
+    "base": "rsps",
+    "edges": "none",
+    "grouping": "random",
+    "cuts": "1",
+    "keep": "all",
+    "teaching": "none",
+    "inherit": "weights",
+    "opinion": "paths",
+    "before": "0.5",
+    "candidates": "20",
+}
+"""What a part is without an idea in it."""
+
+
+def ablations(settings: Settings) -> tuple[str, ...]:
+    """The search with one part at a time as in `PLAIN`, by label. What goes only with that part goes with it; what is
+    needed beside it is the first word that fits."""
+    found: dict[str, None] = {}
+    for field, word in PLAIN.items():
+        if settings.get(field, word) != word:
+            beside = {"edges": "random"} if field == "grouping" and settings["edges"] in COMPARED else {}
+            found[label(_nearest({**settings, **beside, field: word}, field))] = None
+    return tuple(found)
+
+
+def _nearest(wanted: Settings, kept: str) -> dict[str, str]:
+    """The search of the grammar that is nearest to these words. Raises ValueError where `kept` cannot be as wanted."""
+    found: dict[str, str] = {}
+    for field in WORDS:
+        words = allowed(found, field)
+        if words:
+            word = wanted.get(field, PLAIN.get(field, words[0]))
+            found[field] = word if word in words else words[0]
+    if found.get(kept) != wanted[kept]:
+        raise ValueError(f"{kept}={wanted[kept]} does not go with {found}")
+    return found
 
 
 def every() -> Iterator[dict[str, str]]:

@@ -49,8 +49,10 @@ def require_disk(folder: Path, needed: int, what: str) -> None:
 
 
 def in_words(size: int) -> str:
-    """`1.5 GiB`, `20 MiB`."""
-    return f"{size / 2**30:.1f} GiB" if size >= 2**30 else f"{size / 2**20:.0f} MiB"
+    """`1.5 GiB`, `20 MiB`, `40 KiB`."""
+    if size >= 2**30:
+        return f"{size / 2**30:.1f} GiB"
+    return f"{size / 2**20:.0f} MiB" if size >= 2**20 else f"{size / 2**10:.0f} KiB"
 
 
 def _free() -> int | None:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 import bench
-from bench import images, spaces
+from bench import images, plugins, spaces
 from bench.errors import BadRecord, BadSpec, BenchError, Busy, Diverged
 from bench.images import ImageSet
 from bench.nets.supernet import network_of
@@ -37,7 +37,7 @@ from bench.spaces.space import Genotype, Space
 from bench.store.files import write_atomically
 from bench.store.record import Candidate, Record, Results
 from bench.store.schema import Status
-from bench.store.sources import code_digest
+from bench.store.sources import code_digest, plugged
 from bench.store.spec import SCALES, RunSpec, Scale, key_of
 
 SEARCHED = 0.8
@@ -151,7 +151,7 @@ class _Run:
         where = device, Meter(device, self.pulse), search_progress
         self.task = Task(self.space, self.visible, spec.scale, spec.seed, *where, steps=settings.steps)
         self.started, self._began, self._cpu = datetime.now(UTC), time.perf_counter(), time.process_time()
-        self.same = _sameness(device, settings, self.images)
+        self.same = _sameness(device, settings, self.images) | _from_outside(spec, self.space)
         self.checkpoints = Checkpoints(_kept_in(results, spec, self.same), self.task)
         self.supernets: dict[str, Any] | None = None  # what the record says of those that are kept
         self.shared = Shared(results.shared_path, self.same, self.task, self.checkpoints)
@@ -256,7 +256,7 @@ class _Run:
             else probe.note(
                 self.results.estimates_path(spec.key),
                 outcome.estimates,
-                spec.scale.estimated_on or len(self.visible.valid),
+                min(spec.scale.estimated_on or len(self.visible.valid), len(self.visible.valid)),
             ),
             place=self._place(),
         )
@@ -339,13 +339,15 @@ def _kept_in(results: Results, spec: RunSpec, sameness: Mapping[str, Any]) -> Pa
 def visible(loaded: ImageSet, scale: Scale) -> SearchImages:
     """The part of an image set that a search may see: the first images of its training and validation parts.
 
-    A preset takes what there is of them, and the record says how many. Raises BadSpec where a scale of one's own asks
-    for more than there are, or for estimates on more than it has.
+    A preset takes what there is of them, and the record says how many. Raises BadSpec where a number of images that is
+    not the preset's is more than there are.
     """
     parts = {"train_images": len(loaded.train), "valid_images": len(loaded.valid)}
-    for name, there in parts.items() if scale != SCALES.get(scale.name) else ():
-        if getattr(scale, name) > there:
-            raise BadSpec(f"scale {scale.name} asks for {getattr(scale, name):,} {name}, {loaded.title} has {there:,}")
+    preset = SCALES.get(scale.name.partition("+")[0])
+    for name, there in parts.items():
+        asked = getattr(scale, name)
+        if asked > there and (preset is None or asked != getattr(preset, name)):
+            raise BadSpec(f"scale {scale.name} asks for {asked:,} {name}, {loaded.title} has {there:,}")
     return SearchImages(
         train=loaded.train.take(min(scale.train_images, len(loaded.train))),
         valid=loaded.valid.take(min(scale.valid_images, len(loaded.valid))),
@@ -403,6 +405,14 @@ def _sameness(device: torch.device, settings: Settings, loaded: ImageSet) -> dic
         "steps": settings.steps,
         "images_digest": loaded.digest,
     }
+
+
+def _from_outside(spec: RunSpec, space: Space) -> dict[str, Any]:
+    """The packages of plug-ins that a run is made with, by their sources; nothing where there are none."""
+    packages = plugins.packages_of(spec.method) | plugins.packages_of(space)
+    if announced := spaces.package_of(space.name):
+        packages.add(announced)
+    return {"plug_ins": plugged(packages)} if packages else {}
 
 
 def processor() -> str:

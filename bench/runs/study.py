@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import spaces
@@ -37,6 +37,8 @@ ALONE = {
     "reinmax": 50,
 }
 """One-shot searches with the epochs that cost `PASSES`, to within one epoch."""
+CURVE = ("rsps", "rsps(training.epochs=50)", "snas", "darts", "gdas", "gm-rsps")
+"""Searches at their papers' epochs, and RSPS, whose are 250, at a fifth of them too."""
 OPINIONS = tuple(
     f"{label}(opinion={opinion}, training.epochs={ALONE[label]})"
     for label in ("darts", "snas", "gdas", "drnas", "pc-darts", "fairdarts")
@@ -70,6 +72,29 @@ CHAIN = (
 """What is compared on a chain of blocks."""
 OF_OWN = (("least_steps", "10"), ("probe", "600"))
 """What the search for a search of our own changes in its scale: phases may be short, and a run is cheap to compare."""
+OWN = (grammar.label(grammar.WINNER),) if grammar.WINNER else ()
+"""The search that was found, at the images of its rivals; nothing before it is found."""
+OWN_MACS = (grammar.label(grammar.WINNER, protocol="fair-macs", budget="330"),) if grammar.WINNER else ()
+"""The same at their multiply-adds: those of 330 passes of single paths."""
+RIVALS_OF_OWN = (
+    "rsps(candidates=20, training.epochs=75)",
+    "fewshot-rsps(base.candidates=20, base.training.epochs=75, protocol=fair)",
+    "gm-rsps(base.candidates=20, base.training.epochs=75, protocol=fair)",
+    "hep(base.training.epochs=49, protocol=fair)",
+    "fade(inner.training.epochs=12, rounds=4)",
+)
+"""A search of each of the five papers' methods at 200 passes, choices included."""
+_PATHS = (
+    "rsps(candidates=20, training.epochs=148)",
+    "fewshot-rsps(base.candidates=20, base.training.epochs=148, protocol=fair-macs)",
+    "gm-rsps(base.candidates=20, base.training.epochs=148, protocol=fair-macs)",
+)
+RIVALS_OF_OWN_MACS = {
+    "nb201": (*_PATHS, "hep(base.training.epochs=22, protocol=fair-macs)", "fade(inner.training.epochs=6, rounds=4)"),
+    "macro": (*_PATHS, "hep(base.training.epochs=30, protocol=fair-macs)", "fade(inner.training.epochs=4, rounds=4)"),
+}
+"""The same at the multiply-adds of 330 passes of single paths, by space: how dear a mixture is differs. With fewer
+HEP-NAS could not train all of its children."""
 EVERY = BASELINES + ONE_SHOT + PARTITION + RANKING + RIVALS + SAMPLING + ABLATIONS
 
 
@@ -130,6 +155,45 @@ class Study:
         return said if without else ""
 
 
+def _held_out(
+    how: str, own: tuple[str, ...], rivals: Mapping[str, tuple[str, ...]], suffix: str = ""
+) -> Iterator[Study]:
+    """The search of our own against its rivals at one budget: on cells that the search for it did not see, and on
+    another space."""
+    judged = f"the search of our own and its rivals {how}, from other seeds"
+    cells = f"{judged}, to be judged on the other half of the cells (two hours of one core)"
+    chain = f"{judged}, on the chain of NAS-Bench-Macro (two hours of one core)"
+    few = (("least_steps", "10"), ("probe", "200"))
+    yield Study(
+        f"own-cells{suffix}",
+        cells,
+        "patches",
+        "decisive",
+        (*own, *rivals["nb201"]),
+        tuple(range(40, 48)),
+        "nb201",
+        resized=OF_OWN,
+    )
+    yield Study(
+        f"own-macro{suffix}",
+        chain,
+        "patches",
+        "decisive",
+        (*own, *rivals["macro"]),
+        tuple(range(40, 47)),
+        "macro",
+        resized=few,
+    )
+
+
+def _parts(own: tuple[str, ...]) -> Iterator[Study]:
+    """Where a search of our own is found: it with one part at a time as plain as can be."""
+    about = "the search of our own, and with one part at a time as plain as can be"
+    if own:
+        every = (*own, *grammar.ablations(grammar.WINNER))
+        yield Study("own-parts", about, "patches", "decisive", every, tuple(range(40, 48)), resized=OF_OWN)
+
+
 STUDIES: dict[str, Study] = {
     study.name: study
     for study in (
@@ -188,6 +252,19 @@ STUDIES: dict[str, Study] = {
             seeds=tuple(range(20, 28)),
             resized=OF_OWN,
         ),
+        *_held_out("at equal images", OWN, dict.fromkeys(("nb201", "macro"), RIVALS_OF_OWN)),
+        *_held_out("at equal multiply-adds", OWN_MACS, RIVALS_OF_OWN_MACS, "-macs"),
+        Study(
+            "own-cifar10-jpeg",
+            "the same at equal images on CIFAR-10 (JPEG), to be scored against the official table (hours)",
+            "cifar10-jpeg",
+            "decisive",
+            (*OWN, *RIVALS_OF_OWN),
+            seeds=tuple(range(40, 45)),
+            truth="FILE",
+            resized=(("least_steps", "5"), ("probe", "200"), ("train_images", "10000"), ("valid_images", "2500")),
+        ),
+        *_parts(OWN),
         Study(
             "toy-darts",
             "each kind of method on a DARTS space of two small cells (minutes)",
@@ -241,6 +318,14 @@ STUDIES: dict[str, Study] = {
             "wide",
             AT_EQUAL_IMAGES,
             seeds=(0, 1),
+            truth="FILE",
+        ),
+        Study(
+            "nb201-cifar10-jpeg-paper",
+            "tau against training at the papers' size, the whole space estimated (days of a GPU; docs/clusters.md)",
+            "cifar10-jpeg",
+            "paper",
+            CURVE,
             truth="FILE",
         ),
     )

@@ -14,7 +14,7 @@ import json
 import time
 import warnings
 from collections.abc import Mapping, Set
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,14 +25,17 @@ from torch import Tensor
 
 from bench.errors import BadRecord
 from bench.search.learner import Fit, Keeper, Learner
-from bench.store import hints, seals
-from bench.store.files import write_atomically
+from bench.store import hints, seals, strict
+from bench.store.files import content_of, write_atomically
 
 SHARE = 0.02
 """Of the time of a search, about what keeping it may take."""
 
 GUESS = 0.02
 """Seconds that keeping is thought to take before it was done once; so nothing is kept of the first second."""
+
+STOPS = "stops.json"
+"""How often a run was stopped and taken up again."""
 
 NOTE = "note"  # the member of a checkpoint that is JSON
 PARTS = {"identity", "learner", "task", "stops", "steps"}  # of the note
@@ -78,7 +81,7 @@ class Checkpoints(Keeper):
             return 0
         learner.restore(tensors, note["learner"])
         self.account.resume(note["task"])
-        self.stops = max(self.stops, note["stops"] + 1)
+        self._count_stop(note["stops"])
         self._since = time.perf_counter()
         return int(note["steps"])
 
@@ -107,6 +110,16 @@ class Checkpoints(Keeper):
         self._since = time.perf_counter()
         self._took = self._since - began
 
+    def _count_stop(self, before: int) -> None:
+        """Count the stop that this process follows, once, in a file of its own: another may come before anything more
+        is kept. before: stops that a checkpoint knows of."""
+        if not self.stops:
+            path = self.folder / STOPS
+            self.stops = _stops(path) + 1
+            with suppress(BadRecord):  # where nothing can be written, checkpoints tell so
+                write_atomically(path, json.dumps(seals.sealed({"stops": max(self.stops, before + 1)})).encode())
+        self.stops = max(self.stops, before + 1)
+
     def _path(self) -> Path:
         return self.folder / f"{self._fit:05d}.npz"
 
@@ -114,6 +127,15 @@ class Checkpoints(Keeper):
         for path in self.folder.glob("[0-9]" * 5 + ".npz"):
             if int(path.stem) >= self._fit:
                 path.unlink()
+
+
+def _stops(path: Path) -> int:
+    """The stops that such a file counts; none where there is no file that can be trusted."""
+    try:
+        content, whole = seals.opened(strict.parsed(content_of(path)))
+        return int(content["stops"]) if whole else 0
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return 0
 
 
 def _identity(learner: Learner) -> dict[str, Any]:

@@ -387,7 +387,7 @@ class Learner:
         return make().to(self.alpha.device)
 
     def _schedule(self) -> None:
-        """Cosine between the two learning rates, updated at every step (as the NAS-Bench-201 code does).
+        """Cosine between the two learning rates, updated at every step; in the code of NAS-Bench-201 at every epoch.
 
         A method that trains beyond the planned epochs sees the rate rise again, as the released schedulers do.
         """

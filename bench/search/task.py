@@ -155,7 +155,8 @@ class Task:
         for part, images in (("training", self.images.train), ("validation", self.images.valid)):
             if len(images) < training.batch:
                 raise BadSpec(
-                    f"{len(images)} {part} images are fewer than a batch of {training.batch}; choose a larger scale"
+                    f"{len(images)} {part} images are fewer than a batch of {training.batch}; choose a larger scale or "
+                    "a smaller batch (--set training.batch=N; base.training.batch where a search has a base)"
                 )
         region = self.region if region is None else region
         self._check(region)

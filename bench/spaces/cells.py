@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from bench.errors import BadGenotype, BadSpace
 from bench.spaces.layout import Layout, Place, Shape
-from bench.spaces.operations import Kernel, Operation, Partial, operation
+from bench.spaces.operations import Kernel, Operation, Partial, operation, strided
 from bench.spaces.space import CellType, Genotype, Region, Sizes, Space
 
 Used = tuple[tuple[int, ...], ...]
@@ -140,7 +140,7 @@ class CellSpace(Space):
         """The convolutions of an operation on an edge, in one cell."""
         kind, operation, stride = self.cell(place.cell), self.operations[op], self.strides[edge]
         if self.edges[edge].source >= kind.inputs:
-            return operation.kernels(place.channels, place.side // kind.stride, stride)
+            return operation.kernels(place.channels, strided(place.side, kind.stride), stride)
         if place.inputs in (0, place.channels):
             return operation.kernels(place.channels, place.side, stride)
         return operation.widening(place.inputs, place.channels, place.side, stride)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bench.spaces.operations import Kernel
+from bench.spaces.operations import Kernel, strided
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class ResidualStages(Layout):
     def places(self, shape: Shape) -> tuple[Place, ...]:
         """N cells a stage."""
         return tuple(
-            Place(f"stage{s}/cell{n}", s, "cell", shape.channels << s, shape.image_size >> s)
+            Place(f"stage{s}/cell{n}", s, "cell", shape.channels << s, strided(shape.image_size, 1 << s))
             for s in range(self.stages)
             for n in range(shape.cells)
         )
@@ -93,7 +93,7 @@ class ResidualStages(Layout):
         width, side = shape.channels, shape.image_size
         found = {"stem": Kernel(width, shape.image_channels, 3, side, affine=2 * width)}
         for stage in range(1, self.stages):
-            side, wide = side // 2, 2 * width
+            side, wide = strided(side, 2), 2 * width
             found[f"stage{stage}/first"] = Kernel(wide, width, 3, side, 2, affine=2 * wide)
             found[f"stage{stage}/second"] = Kernel(wide, wide, 3, side, affine=2 * wide)
             found[f"stage{stage}/shortcut"] = Kernel(wide, width, 1, side)
@@ -117,9 +117,10 @@ class TwoInputCells(Layout):
         """In all stages but the first a reduction cell comes first."""
         found = []
         for stage in range(self.stages):
-            width, side = shape.channels << stage, self.side(shape) >> stage
+            width, side = shape.channels << stage, strided(self.side(shape), 1 << stage)
             if stage:
-                found.append(Place(f"stage{stage}/reduction", stage, self.reduction, width, 2 * side))
+                before = strided(self.side(shape), 1 << (stage - 1))
+                found.append(Place(f"stage{stage}/reduction", stage, self.reduction, width, before))
             found += [Place(f"stage{stage}/cell{n}", stage, self.normal, width, side) for n in range(shape.cells)]
         return tuple(found)
 
@@ -130,7 +131,7 @@ class TwoInputCells(Layout):
             for k, (inputs, side) in enumerate(before):
                 found |= self._brought(f"{place.name}/input{k}", inputs, side, place)
             smaller = 2 if place.cell == self.reduction else 1
-            before = [before[1], (self.nodes * place.channels, place.side // smaller)]
+            before = [before[1], (self.nodes * place.channels, strided(place.side, smaller))]
         return {**found, "head": Kernel(shape.classes, before[1][0], 1, 1, affine=shape.classes)}
 
     def side(self, shape: Shape) -> int:
@@ -165,16 +166,17 @@ class StridedStems(TwoInputCells):
 
     def side(self, shape: Shape) -> int:
         """An eighth of the image's."""
-        return shape.image_size >> len(STEMS)
+        return strided(shape.image_size, 1 << len(STEMS))
 
     def stems(self, shape: Shape) -> tuple[dict[str, Kernel], list[tuple[int, int]]]:
         """To C / 2, C and C channels."""
         width, side, inputs, found = shape.channels, shape.image_size, shape.image_channels, {}
+        before = side
         for name, outputs in zip(STEMS, (width // 2, width, width), strict=True):
-            side //= 2
+            before, side = side, strided(side, 2)
             found[name] = Kernel(outputs, inputs, 3, side, 2, affine=2 * outputs)
             inputs = outputs
-        return found, [(width, 2 * side), (width, side)]
+        return found, [(width, before), (width, side)]
 
 
 STEMS = ("stem0/first", "stem0/second", "stem1")
@@ -204,7 +206,7 @@ class WideningStages(Layout):
         """A cell of its own type for every stage."""
         width, side = shape.channels, shape.image_size
         return tuple(
-            Place(f"stage{s}", s, f"stage{s}", width << (s + 1), side >> s, inputs=width << s)
+            Place(f"stage{s}", s, f"stage{s}", width << (s + 1), strided(side, 1 << s), inputs=width << s)
             for s in range(self.stages)
         )
 
@@ -213,7 +215,7 @@ class WideningStages(Layout):
         first, last, wide = shape.channels, shape.channels << self.stages, 40 * shape.channels
         return {
             "stem": Kernel(first, shape.image_channels, 3, shape.image_size, affine=2 * first),
-            "last": Kernel(wide, last, 1, shape.image_size >> self.stages, affine=2 * wide),
+            "last": Kernel(wide, last, 1, strided(shape.image_size, 1 << self.stages), affine=2 * wide),
             "head": Kernel(shape.classes, wide, 1, 1, affine=shape.classes),
         }
 

@@ -39,7 +39,7 @@ class NB201(Dag):
 
     def show(self, genotype: Genotype) -> str:
         """The official string."""
-        names = [self.ops[op] for op in self.check(genotype)]
+        names = [self.ops[op] for op in self.named(genotype)]
         nodes = []
         for node in range(1, self.output + 1):
             parts = (f"{names[e]}~{self.edges[e].source}" for e in in_edges(self.edges, node))

@@ -1,7 +1,8 @@
 """The operations that an edge can take, by name: their convolutions, and whether they are linear. Free of torch.
 
 How an operation is computed is written in `bench.nets.operations`, which looks it up by its class. Adding an operation
-is a class here (or a new name for one that exists), a line in `OPERATIONS`, and a form there.
+is a class here (or a new name for one that exists), a line in `OPERATIONS`, and a form there. A package outside calls
+`register`, and names the form in the class.
 """
 
 from __future__ import annotations
@@ -13,6 +14,11 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from bench.errors import BadSpace, BadSpec, UnknownName
+
+
+def strided(side: int, stride: int) -> int:
+    """Pixels of a side behind a stride, under half padding: of an odd side the last pixel counts."""
+    return -(-side // stride)
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,7 @@ class Operation(ABC):
 
     name: str
     absent: ClassVar[bool] = False  # it gives nothing: the edge is not there
+    form: ClassVar[str] = ""  # of one from outside: the module and function that compute it, `my_package.nets:form`
 
     @abstractmethod
     def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
@@ -111,7 +118,9 @@ class Identity(Operation):
         if stride == 1:
             return ()
         halves = (channels // 2, channels - channels // 2)
-        return tuple(Kernel(half, channels, 1, side // stride, stride, affine=2 * half) for half in halves if half)
+        return tuple(
+            Kernel(half, channels, 1, strided(side, stride), stride, affine=2 * half) for half in halves if half
+        )
 
     def linear(self, stride: int) -> bool:
         """Unless it has a stride."""
@@ -142,7 +151,7 @@ class Convolution(Operation):
 
     def kernels(self, channels: int, side: int, stride: int) -> tuple[Kernel, ...]:
         """One."""
-        return (Kernel(channels, channels, self.size, side // stride, stride, affine=2 * channels),)
+        return (Kernel(channels, channels, self.size, strided(side, stride), stride, affine=2 * channels),)
 
     def holds(self, other: Operation) -> bool:
         """A kernel that is no larger."""
@@ -162,7 +171,7 @@ class Separable(Operation):
         found: list[Kernel] = []
         for time in range(self.times):
             step = stride if time == 0 else 1
-            side //= step
+            side = strided(side, step)
             found.append(Kernel(channels, channels, self.size, side, step, groups=channels))
             found.append(Kernel(channels, channels, 1, side, affine=2 * channels))
         return tuple(found)
@@ -178,7 +187,7 @@ class Shortcut(Operation):
 
     def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
         """That convolution."""
-        return (Kernel(outputs, inputs, 1, side // stride, stride, affine=2 * outputs),)
+        return (Kernel(outputs, inputs, 1, strided(side, stride), stride, affine=2 * outputs),)
 
     def linear(self, stride: int) -> bool:
         """Unless it has a stride."""
@@ -200,7 +209,7 @@ class InvertedResidual(Operation):
 
     def widening(self, inputs: int, outputs: int, side: int, stride: int) -> tuple[Kernel, ...]:
         """Three; the expansion is of the inputs."""
-        wide, after = self.expansion * inputs, side // stride
+        wide, after = self.expansion * inputs, strided(side, stride)
         return (
             Kernel(wide, inputs, 1, side, affine=2 * wide),
             Kernel(wide, wide, self.size, after, stride, groups=wide, affine=2 * wide),
@@ -291,3 +300,11 @@ def operation(name: str) -> Operation:
     if name not in OPERATIONS:
         raise UnknownName("operation", name, OPERATIONS)
     return OPERATIONS[name]
+
+
+def register(new: Operation) -> Operation:
+    """Make an operation of your own known by its name, in this process. Raises BadSpace where another has that name."""
+    known = OPERATIONS.setdefault(new.name, new)
+    if known != new:
+        raise BadSpace(f"there is another operation {new.name!r}; give yours a name of its own")
+    return known

@@ -11,7 +11,20 @@ from pathlib import Path
 from bench.errors import BadRecord
 from bench.store.record import Results
 
-FOLDERS = ("runs", "estimates", "scores", "truths", "truth", "failed", "checkpoints", "shared", "retrained", "blocks")
+FOLDERS = (
+    "runs",
+    "estimates",
+    "scores",
+    "truths",
+    "truth",
+    "failed",
+    "checkpoints",
+    "shared",
+    "retrained",
+    "blocks",
+    "evolved",
+    "speeds",
+)
 """Of a results folder: those whose files can be set aside."""
 
 

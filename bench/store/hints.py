@@ -9,7 +9,9 @@ from pathlib import Path
 DEFAULT = Path("results")
 """The folder that commands take where none is named."""
 
-_COMMAND = re.compile(r"`(python -m (?:bench (?:run|estimate|score|retrain|list|show|diff|seal)|analysis)\b[^`]*)`")
+_COMMAND = re.compile(
+    r"`(python -m (?:bench (?:run|estimate|score|retrain|list|show|diff|rerun|verify|seal)|analysis)\b[^`]*)`"
+)
 
 
 def command(words: str, root: Path = DEFAULT) -> str:

@@ -18,7 +18,7 @@ from bench.store.files import content_of, write_atomically
 from bench.store.record import Record, Results, read_record
 
 NAME = ".index.json"  # hidden: it is no result
-FORMAT = 1
+FORMAT = 2  # raised when rows have other columns
 
 Row = Mapping[str, Any]
 

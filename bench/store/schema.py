@@ -136,6 +136,14 @@ class Estimates(TypedDict):
     images: Count
 
 
+class PlugIn(TypedDict):
+    """A package from outside that a run was made with."""
+
+    distribution: Line
+    version: Line
+    code: Line
+
+
 class Place(TypedDict):
     """Where and with what a run was made."""
 
@@ -157,6 +165,7 @@ class Place(TypedDict):
     slept_s: NotRequired[Seconds]
     python: NotRequired[Line]
     torch: NotRequired[Line]
+    plug_ins: NotRequired[dict[Line, PlugIn]]
 
 
 class Record(TypedDict):
@@ -255,7 +264,7 @@ def check_architectures(content: Mapping[str, Any]) -> None:
     from bench import spaces  # here: it loads an array library, which to read a sealed record needs not
 
     genotype, architecture = content["genotype"], content["architecture"]
-    space = spaces.SPACES.get(content["identity"]["space"])
+    space = spaces.known(content["identity"]["space"])
     if space is None:  # one from elsewhere, that is not registered here
         return
     named = [*content["candidates"], *content["trace"], *([] if genotype is None else [content])]

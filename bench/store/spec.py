@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from bench.errors import BadSpec, UnknownName
-from bench.store import names
+from bench.store import names, own
 
 SCHEMA = 1
 """Raised when the meaning of a spec's text changes."""
@@ -144,6 +144,7 @@ class RunSpec:
         if self.seed < 0:
             raise BadSpec(f"seed {self.seed} is not allowed; seeds are 0, 1, 2, …")
         names.labelled(self.label)
+        names.checked(self.dataset, "an image set")
         check_choices(self.method)
         self.scale.check()
 
@@ -166,7 +167,10 @@ class RunSpec:
 
 
 def key_of(identity: Mapping[str, Any]) -> str:
-    """The key of an identity, read back from a record or not."""
+    """The key of an identity, read back from a record or not. Of a person's own images their content counts, not what
+    the person calls them."""
+    if isinstance(dataset := identity.get("dataset"), str):
+        identity = {**identity, "dataset": own.content(dataset)}
     return hashlib.blake2b(canonical(identity).encode(), digest_size=8).hexdigest()
 
 
@@ -222,7 +226,7 @@ def check_choices(part: Any, path: str = "") -> None:
     for item in part if isinstance(part, (list, tuple)) else (part,):
         for one in dataclasses.fields(item) if _has_fields(item) else ():
             name, value = f"{path}.{one.name}".lstrip("."), getattr(item, one.name)
-            _require_kind(_kinds(item.__class__).get(one.name, Any), value, name)
+            _require_kind(kinds(item.__class__).get(one.name, Any), value, name)
             check_choices(value, name)
 
 
@@ -242,7 +246,7 @@ def _has_fields(part: Any) -> bool:
 
 
 @lru_cache
-def _kinds(owner: Hashable) -> Mapping[str, Any]:
+def kinds(owner: Hashable) -> Mapping[str, Any]:
     """The kind of every field of a dataclass."""
     try:
         return typing.get_type_hints(owner)
@@ -270,7 +274,7 @@ def _replaced(owner: Any, path: list[str], text: str, whole: str) -> Any:
     if rest:
         value = _replaced(getattr(owner, name), rest, text, whole)
     else:
-        value = _read(text, _kinds(owner.__class__).get(name, Any), whole)
+        value = _read(text, kinds(owner.__class__).get(name, Any), whole)
     return dataclasses.replace(owner, **{name: value})
 
 
@@ -299,7 +303,7 @@ FILE, ABOUT = ".json", "about"
 
 def _is_group(kind: Any) -> bool:
     """Whether settings of that kind stand together and are of one kind alone, as a table of latencies does."""
-    return isinstance(kind, type) and dataclasses.is_dataclass(kind) and "version" not in _kinds(kind)
+    return isinstance(kind, type) and dataclasses.is_dataclass(kind) and "version" not in kinds(kind)
 
 
 def _of_file(path: Path, kind: Any, name: str) -> Any:

@@ -20,6 +20,8 @@ from bench.spaces.space import Genotype, Space
 EMBEDDED = "embedded"
 FITTED_ON = "surrogate:"
 """Before the path of a table: not its numbers, but a model of them."""
+TRANSFERRED = "transfer:"
+"""Before the path of a table: a model of its numbers, for architectures of another space."""
 _FOLDER = Path(__file__).parent / "tables"
 
 TABLES: Mapping[str, Path] = {
@@ -116,7 +118,8 @@ class GroundTruth(Protocol):
 def open_truth(name: str | Path, space: Space | None = None) -> GroundTruth:
     """The table that comes with the program for a space ("embedded"); the one in a file; or a surrogate fitted on a
     list in a file of CSV (`bench.truth.surrogate`), by default of the space `darts`, or on the table behind
-    `surrogate:`, of the space `accel` (`bench.truth.boosted`).
+    `surrogate:`, of the space `accel` (`bench.truth.boosted`); behind `transfer:`, of the space `macro`, by what
+    corresponds there (`bench.truth.transferred`).
 
     space: what the truth is wanted for, of its whole population; by default whatever a file is of, and NAS-Bench-201
     where the table is the embedded one. Raises BadSpec where a space has no embedded table, NoSuchEntry where the
@@ -124,25 +127,28 @@ def open_truth(name: str | Path, space: Space | None = None) -> GroundTruth:
     """
     from bench.truth.tabular import TableTruth  # here, because that module imports this one
 
-    if str(name).startswith(FITTED_ON):
-        return _boosted(Path(str(name).removeprefix(FITTED_ON)), space)
+    for prefix in (FITTED_ON, TRANSFERRED):
+        if str(name).startswith(prefix):
+            return _boosted(prefix, Path(str(name).removeprefix(prefix)), space)
     if name != EMBEDDED and str(name).endswith((".csv", ".csv.gz")):
         return _surrogate(Path(name), space)
     path = _embedded(FIRST_SPACE if space is None else space.population.space.name) if name == EMBEDDED else name
     return TableTruth.load(path, None if space is None else space.population)
 
 
-def _boosted(path: Path, space: Space | None) -> GroundTruth:
-    from bench.spaces import accel
+def _boosted(prefix: str, path: Path, space: Space | None) -> GroundTruth:
+    from bench.spaces import accel, macro
     from bench.truth.boosted import fitted
     from bench.truth.table import Table
+    from bench.truth.transferred import Transferred
 
-    if space is not None and space != accel.SPACE:
-        raise BadSpec(f"{FITTED_ON} speaks of the space accel, not of {space.name}; give a table's path")
+    own = accel.SPACE if prefix == FITTED_ON else macro.SPACE
+    if space is not None and space != own:
+        raise BadSpec(f"{prefix} speaks of the space {own.name}, not of {space.name}; give a table's path")
     table = Table.load(path)
     if table.space != accel.SPACE:
-        raise BadTable(f"{path}: is of {table.space.name}; {FITTED_ON} takes an imported table of Accel-NASBench")
-    return fitted(table)
+        raise BadTable(f"{path}: is of {table.space.name}; {prefix} takes an imported table of Accel-NASBench")
+    return fitted(table) if prefix == FITTED_ON else Transferred(fitted(table))
 
 
 def _surrogate(path: Path, space: Space | None) -> GroundTruth:

@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from bench.nets import lean
-from bench.nets.convolve import convolve
+from bench.nets.convolve import convolve, halved
 from bench.nets.streams import torch_stream
 from bench.spaces.dag import Dag
 from bench.spaces.layout import ResidualStages, Shape
@@ -124,7 +124,7 @@ class SeedStack:
         for stage in range(self.space.layout.stages):
             if stage:
                 y = norm(conv(F.relu(norm(conv(F.relu(x), 2)))))
-                x = y + conv(F.avg_pool2d(x, 2, 2))
+                x = y + conv(halved(x))
             for _ in range(self.shape.cells):
                 x = self._cell(x, lambda h: norm(conv(h)))
         features = F.relu(norm(x)).mean((2, 3)).view(len(x), groups, -1).transpose(0, 1)

@@ -238,7 +238,7 @@ class Table:
             if values.dtype != (np.int64 if name in checks.CONSTANTS else np.float32):
                 raise BadTable(f"column {name!r} is of type {values.dtype}; {parquet.AGAIN}")
         header = Header(**{name: about[name] for name in parts})
-        space = spaces.SPACES.get(header.space)
+        space = spaces.known(header.space)
         population = None if space is None else _of_rows(stored, space, header)
         columns = {Column.parse(name): values for name, values in stored.arrays.items() if name not in checks.CONSTANTS}
         constants = {name: stored.arrays[name] for name in checks.CONSTANTS if name in stored.arrays}

@@ -11,13 +11,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # these sources, wherever the package is installed
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))  # these sources, wherever the package is installed
 
 CHAPTERS = {
     "First steps": ["docs/notebooks/quick-start", "docs/use", "docs/first-results", "docs/lessons"],
-    "Reading results": ["docs/tables", "docs/figures", "docs/gallery/README", "docs/embedded", "results/README"],
-    "Data and machines": ["docs/data", "docs/official", "docs/retraining", "docs/clusters"],
-    "Extending": ["methods/README", "CONTRIBUTING", "ARCHITECTURE", "docs/site/reference"],
+    "Reading results": [
+        "docs/findings",
+        "docs/tables",
+        "docs/figures",
+        "docs/gallery/README",
+        "docs/embedded",
+        "results/README",
+    ],
+    "Data and machines": ["docs/data", "docs/own-data", "docs/official", "docs/retraining", "docs/clusters"],
+    "Extending": ["docs/plug-ins", "methods/README", "CONTRIBUTING", "ARCHITECTURE", "docs/site/reference"],
     "How well it works": ["docs/performance", "docs/reliability"],
 }
 """What stands in the bar beside a page. Pages below one of these are named in `BELOW`."""
@@ -25,6 +33,7 @@ CLAIMS = "results/tables/claims-nb201-patches-quick-patches-v1"
 """A generated table without a title, to which one page leads."""
 BELOW = {
     "docs/lessons": "/docs/notebooks/lesson-*",
+    "docs/gallery/README": "/docs/gallery/*/README",
     "results/README": "/results/studies/*",
 }
 
@@ -68,8 +77,18 @@ def toctree(caption: str, pages: list[str]) -> str:
     return f"\n\n```{{toctree}}\n:hidden:\n:glob:\n{caption}\n{entries}\n```\n"
 
 
+def without_folders(page: str, text: str) -> str:
+    """The text with links to pages alone: GitHub shows a folder, and the site has none."""
+
+    def linked(link: re.Match[str]) -> str:
+        return link["text"] if (ROOT / page).parent.joinpath(link["target"]).is_dir() else link[0]
+
+    return re.sub(r"(?<!!)\[(?P<text>[^\]]+)\]\((?P<target>[^)#:]+)\)", linked, text)
+
+
 def with_contents(app: Sphinx, page: str, source: list[str]) -> None:
     """Sphinx takes the bar from the pages themselves; GitHub would show that as code, so it is added here."""
+    source[0] = without_folders(page, source[0])
     if page == root_doc:
         source[0] += "".join(toctree(caption, [f"/{page}" for page in pages]) for caption, pages in CHAPTERS.items())
     if page in BELOW:

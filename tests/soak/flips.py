@@ -20,7 +20,7 @@ from bench.runs.study import study_named
 from bench.scoring import truths
 from bench.search import checkpoints, kept
 from bench.spaces.toy_darts import SPACE as TOY_DARTS
-from bench.store import locks, retrained
+from bench.store import evolved, locks, retrained
 from bench.store.files import opened
 from bench.store.record import Results, read_record, read_scores, to_json
 from bench.store.spec import SCALES, key_of, plain
@@ -74,6 +74,7 @@ def kinds(results: Results, folder: Path) -> Mapping[str, Kind]:
     )
     blocks, values = folder / "blocks.parquet", np.random.default_rng(1).random((40, 3, 2))
     blocks.write_bytes(estimate._blocks_file(names, values, {"run": record.key, "images": "50", "weights": "0" * 32}))
+    bred = evolved.save(results, an_evolution())
     plan = agreed.agree(folder, "smoke", study_named("smoke").specs())
     return {
         "record": Kind(results.run_path(record.key), lambda p: to_json(_sealed(read_record(p)))),
@@ -91,7 +92,27 @@ def kinds(results: Results, folder: Path) -> Mapping[str, Kind]:
         "kept supernets": Kind(supernets, lambda p: _checkpoint(checkpoints.read(p, kept.PARTS))),
         "estimates by block": Kind(blocks, lambda p: _blocks(image_noise.read(p, record.key))),
         "plan of a study": Kind(plan, agreed.read),
+        "evolution over estimates": Kind(bred, lambda p: to_json(evolved.read(p))),
     }
+
+
+def an_evolution() -> evolved.Evolved:
+    """A file as `evolve` leaves it, of numbers that were made up."""
+    return evolved.Evolved(
+        key="0" * 16,
+        truth="made-up",
+        target="patches",
+        truth_checksum="0" * 32,
+        estimates="1" * 32,
+        search={"name": "evolution.Ageing", "version": 1, "config": {"samples": 3}},
+        repeats=5,
+        architectures=20,
+        share=0.75,
+        samples=(1, 2, 3),
+        by_estimates=(50.0, 60.5, 61.25),
+        by_truth=(50.0, 70.5, 71.25),
+        at_random=(48.0, 55.5, 60.0),
+    )
 
 
 def a_retraining() -> retrained.Retrained:

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from bench.cli import verify
+from bench.runs.again import spec_of
 from bench.runs.expected import Estimator
 from bench.runs.needs import Disk
 from bench.store.record import Results
@@ -22,14 +22,14 @@ CODE = (
 )
 UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of what the system counts in
 
-FEW = "--scale quick --scale.train-images 512 --scale.valid-images 512 --scale.epochs 0.001 --scale.probe 64"
+FEW = "--scale quick --scale.train-images 512 --scale.valid-images 512 --scale.epochs 0.001"
 RUNS: Mapping[str, str] = {
     "nothing trained": "--methods random --scale smoke",
     "one path": "--methods rsps --scale smoke",
-    "large batches": f"--methods darts {FEW} --set training.batch=512 --keep-supernet",
-    "a wide network": f"--methods darts {FEW} --scale.channels 16 --scale.cells 3",
-    "many supernets": f"--methods fewshot {FEW} --scale.channels 16 --keep-supernet",
-    "two cell types": f"--methods darts --space toy-darts {FEW} --scale.channels 16",
+    "large batches": f"--methods darts {FEW} --scale.probe 64 --set training.batch=512 --keep-supernet",
+    "a wide network": f"--methods darts {FEW} --scale.probe 64 --scale.channels 16 --scale.cells 3",
+    "many supernets": f"--methods fewshot {FEW} --scale.probe 64 --scale.channels 16 --keep-supernet",
+    "two cell types": f"--methods darts --space toy-darts {FEW} --scale.probe 64 --scale.channels 16",
     "28 edges": f"--methods darts --space darts {FEW} --scale.channels 4 --scale.probe 8",
     "a chain": f"--methods rsps --space macro {FEW} --scale.probe 8",
 }
@@ -53,7 +53,7 @@ def measured(name: str, folder: Path) -> Peak:
     code, peak = done.stderr.split()[-2:]
     assert code == "0", done.stdout + done.stderr
     (record,) = Results(folder).records()
-    told = Estimator([], torch.device("cpu"), keeps="--keep-supernet" in words, briefly=True).of(verify._spec(record))
+    told = Estimator([], torch.device("cpu"), keeps="--keep-supernet" in words, briefly=True).of(spec_of(record))
     left = [
         path.stat().st_size for kind in ("runs", "estimates", "supernets") for path in (folder / kind).glob("[!.]*")
     ]

@@ -1,4 +1,5 @@
-"""A table from accuracies by architecture, as anybody may have them: CSV with a heading, or JSON, of any data set."""
+"""A table from accuracies by architecture, as anybody may have them: CSV with a heading, or JSON, of any data set and
+space."""
 
 from __future__ import annotations
 
@@ -10,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import BadGenotype, BadTable, UnknownName
+from bench.errors import BadGenotype, BadTable, UnknownName, counted
 from bench.spaces.nb201 import SPACE
+from bench.spaces.space import Genotype, Space
 from bench.store import names, strict
 from bench.truth.column import MEAN, OWN, Column
-from bench.truth.table import Header, Table
+from bench.truth.listing import Listed
+from bench.truth.table import Header, Table, about
 from bench.truth.tabular import OFFICIAL
 from bench.truth.text import is_missing, text_of
 
@@ -27,18 +30,20 @@ Row = tuple[str, str, dict[str, str]]
 """Place in the file, architecture, and the fields that are wanted."""
 
 
-def convert_plain(path: str | Path, dataset: str, columns: Sequence[str]) -> Table:
+def convert_plain(path: str | Path, dataset: str, columns: Sequence[str], space: Space = SPACE) -> Table:
     """The table of a file whose columns are named: `accuracy=test`. What is missing there stays missing.
 
-    dataset: the printed name of one of the official data sets, whose test and validation accuracies these are then, or
-    any other. Raises BadTable in one line.
+    dataset: the printed name of one of the official data sets of NAS-Bench-201, whose test and validation accuracies
+    these are then, or any other. space: whose architectures they are of; where its population is a sample, the table is
+    of those that the file lists. Raises BadTable in one line.
     """
     path = Path(path)
+    names.checked(dataset, "a data set", BadTable)
     wanted = _wanted(columns)
     try:
         text = text_of(path, "CSV or JSON")
         rows = _of_json(text, wanted) if text.lstrip().startswith("{") else _of_csv(text, wanted)
-        return _table(rows, path.name, dataset, wanted)
+        return _table(list(rows), path.name, dataset, wanted, space)
     except BadTable as error:
         raise BadTable(f"{path}: {error}") from None
 
@@ -91,46 +96,65 @@ def _as_text(value: Any, arch: str) -> str:
     return str(value)
 
 
-def _table(rows: Iterator[Row], name: str, dataset: str, wanted: Mapping[str, str]) -> Table:
-    values = {column: np.full(SPACE.size, np.nan) for column in wanted}
-    place_of: dict[int, str] = {}
-    for place, arch, fields in rows:
-        row = _row(place, arch)
-        if row in place_of:
-            raise BadTable(f"{place}: architecture {arch} stood in {place_of[row]} already")
-        place_of[row] = place
-        for column, text in fields.items():
-            values[column][row] = _accuracy(place, column, text)
-    if not place_of:
-        raise BadTable("holds no architecture")
-    every = np.concatenate(list(values.values()))
-    if np.nanmax(every, initial=0.0) <= 1.0:
+def _table(rows: Sequence[Row], name: str, dataset: str, wanted: Mapping[str, str], space: Space) -> Table:
+    genotypes = _genotypes(rows, space)
+    numbers = np.array([[_accuracy(place, *field) for field in fields.items()] for place, _, fields in rows])  # [n, P]
+    if np.nanmax(numbers, initial=0.0) <= 1.0:
         raise BadTable("has no accuracy above 1: these are shares, and a table holds percent")
+    population = space.population
+    if population.whole:
+        values = np.full((len(population), len(wanted)), np.nan)
+        values[[population.row(genotype) for genotype in genotypes]] = numbers
+    else:
+        population, values = Listed(space, genotypes, f"{len(genotypes):,} listed"), numbers
     header = Header(
         name=f"plain-{names.slug(dataset)}",
         version="1",
-        space=SPACE.name,
+        space=space.name,
         title=f"accuracies by architecture on {dataset}",
         source=f"converted from {name}, as it names them",
-        complete=not np.isnan(every).any(),
+        complete=not np.isnan(values).any(),
+        population=about(population),
     )
-    return Table(header, {_column(dataset, part): values[name] for name, part in wanted.items()}, {})
+    columns = {_column(space, dataset, part): values[:, k] for k, part in enumerate(wanted.values())}
+    return Table(header, columns, {}, population)
 
 
-def _column(dataset: str, part: str) -> Column:
-    if dataset in OFFICIAL:
+def _genotypes(rows: Sequence[Row], space: Space) -> list[Genotype]:
+    """The architectures, all different. Raises BadTable, with how many are none of this space."""
+    place_of: dict[Genotype, str] = {}
+    faults = []
+    for place, arch, _ in rows:
+        try:
+            genotype = _genotype(arch, space)
+        except BadGenotype as error:
+            faults.append(f"{place}: {error}")
+            continue
+        if genotype in place_of:
+            raise BadTable(f"{place}: architecture {names.printable(arch[:120])} stood in {place_of[genotype]} already")
+        place_of[genotype] = place
+    if not rows:
+        raise BadTable("holds no architecture")
+    if faults:
+        count = f"{len(faults):,} of {counted(len(rows), 'row')} {'names' if len(faults) == 1 else 'name'}"
+        raise BadTable(
+            f"{count} no architecture of {space.name}, the first on {faults[0]}; correct them or name another --space"
+        )
+    return list(place_of)
+
+
+def _genotype(arch: str, space: Space) -> Genotype:
+    """By string, or in NAS-Bench-201 by official index. Raises BadGenotype."""
+    return SPACE.from_index(int(arch)) if space is SPACE and arch.isdecimal() else space.parse(arch)
+
+
+def _column(space: Space, dataset: str, part: str) -> Column:
+    if space is SPACE and dataset in OFFICIAL:
         target = OFFICIAL[dataset]
         keys = target.test if part == "test" else target.valid
         assert keys is not None
         return Column("accuracy", *keys, target.epochs, MEAN)
     return Column("accuracy", f"{OWN}{dataset}", part, EPOCHS, MEAN)
-
-
-def _row(place: str, arch: str) -> int:
-    try:
-        return SPACE.population.row(SPACE.from_index(int(arch)) if arch.isdecimal() else SPACE.parse(arch))
-    except BadGenotype as error:
-        raise BadTable(f"{place}: {error}") from None
 
 
 def _accuracy(place: str, column: str, text: str) -> float:

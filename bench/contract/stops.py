@@ -1,4 +1,4 @@
-"""Searches that stop, for tests: they keep what they trained at every epoch, whatever that costs."""
+"""Searches that stop: they keep what they trained at every epoch, whatever that costs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-
-import pytest
+from unittest.mock import patch
 
 from bench.search.checkpoints import Checkpoints
 from bench.search.learner import Learner
@@ -39,7 +38,5 @@ def kept_at_every_epoch(stop_after: int | None = None, only_every: int = 1) -> I
         if end == stop_after:
             raise Stop
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Checkpoints, "reached", keeping)
-        patch.setattr(Learner, "_epoch", counted)
+    with patch.object(Checkpoints, "reached", keeping), patch.object(Learner, "_epoch", counted):
         yield trained
