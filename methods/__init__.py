@@ -100,7 +100,10 @@ def get(label: str, space: str = STATED) -> Any:
 def unknown(label: str, known: Iterable[str]) -> BenchError:
     """Why a label stands for no method: UnknownName with the nearest one; BadPlugin where a plug-in that may have it is
     broken."""
-    outside, nearest = _outside(), UnknownName("method", label, known)
+    nearest = UnknownName("method", label, known)
+    if not plugins.entries(GROUP):
+        return nearest  # and no method is imported to say so
+    outside = _outside()
     if label in outside.by_name:
         return BadPlugin(outside.by_name[label])
     return BadPlugin(f"{nearest}; or is it of a broken {outside.faults[0]}") if outside.faults else nearest

@@ -234,6 +234,7 @@ def test_searches_are_halved_from_the_command_line_and_gone_on_with(
         assert row.regret == pytest.approx(true.max() - true[estimate == estimate.max()].mean())  # of equals any
     last = rows[rows["rung"] == 2].groupby("label")[["tau", "regret"]].mean()
     winner = json.loads((results / "winner.json").read_text())
+    assert winner["truth"].startswith("made-up (")
     assert winner["label"] == (last["tau"] - last["regret"] / 10).idxmax()
     assert winner["tau"] == pytest.approx(last["tau"][winner["label"]])
     monkeypatch.setattr("bench.runs.run.execute", lambda *_, **__: pytest.fail("a run is made again"))
