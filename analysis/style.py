@@ -108,7 +108,7 @@ _NAMES = {
     "fade-unregularised": "FaDE, not regularised",
     "fade-random": "FaDE, random cells",
     "bayes": "Bayesian optimisation",
-    "composed": "Composed",
+    "composed": "Composed search",
 }
 _SWITCHED = {
     BASES["fewshot"]: "DARTS 2nd order, batch 48",

@@ -145,7 +145,8 @@ def paint(data: pd.DataFrame, partial: str, xlabel: str = XLABEL) -> Figure:
 def _shown(labels: Sequence[str]) -> list[str]:
     """The searches without their ablations, by paper; all methods where there is no other. Random is the curve."""
     methods = [label for label in labels if label not in (*groups.UNTRAINED, *groups.SIZES)]
-    return sorted(filter(is_principal, methods) or methods, key=lambda label: papers.search(label).place)
+    principal = [label for label in methods if is_principal(label)]
+    return sorted(principal or methods, key=lambda label: papers.search(label).place)
 
 
 def _lines(axes: Axes, data: pd.DataFrame) -> None:
