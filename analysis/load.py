@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.stats import LEAST_ARCHITECTURES
 from bench.errors import BadRecord, counted
 from bench.scoring.panel import DEFINITIONS
 from bench.store import hints, names
@@ -147,6 +148,7 @@ def _row(score: Score, record: Record, results: Results) -> dict[str, Any]:
         **vars(score),
         **score.panel,
         **{name: score.cost[name] for name in COSTS},
+        "ceiling": score.ceiling if (score.ranked or 0) >= LEAST_ARCHITECTURES else None,  # of fewer it is luck
         **_of_record(record),
     }
 

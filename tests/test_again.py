@@ -120,6 +120,14 @@ def test_what_this_version_cannot_make_is_one_line(run: tuple[Results, Record], 
     assert "\n" not in str(caught.value)
 
 
+def test_a_run_of_a_package_that_is_not_here_names_it(run: tuple[Results, Record]) -> None:
+    identity = json.loads(json.dumps(run[1].identity))
+    identity["method"]["name"] = "my_package.annealed.Annealed"
+    there = {"my_package": {"distribution": "my-package", "version": "0.7", "code": "c0de"}}
+    with pytest.raises(BadSpec, match=r"my_package 0\.7, which is not here"):
+        spec_of(replace(run[1], identity=identity, place={**run[1].place, "plug_ins": there}))
+
+
 @pytest.mark.parametrize(("off", "within"), [(-0.11, True), (-0.13, False), (0.11, True), (0.13, False)])
 def test_tau_may_differ_as_that_of_seeds_does(off: float, within: bool, tmp_path: Path) -> None:
     """Against the same truths; made-up runs whose estimates have a known tau with these."""

@@ -9,19 +9,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import methods
+from analysis.figures import accuracy_vs_latency
+from analysis.load import load
 from bench.cli.commands import main
 from bench.errors import BadSpec, BadTable, NoSuchEntry, UnknownName
 from bench.runs.run import Settings, execute
 from bench.runs.study import Study
 from bench.spaces.accel import SPACE
+from bench.store import speeds
+from bench.store.record import Results
 from bench.store.spec import with_settings
 from bench.truth import latency
 from bench.truth.column import Column
 from bench.truth.table import Header, Table
 from tests import contract, tiny
+from tests.test_analysis import made_up_run
 
 REST, TARGET = 1.5, 6.0
 TIMES = np.random.default_rng(3).uniform(0.1, 2, (len(SPACE.edges), len(SPACE.ops)))
@@ -52,15 +58,15 @@ def test_planted_times_are_found(device: str, table: Table) -> None:
     found = latency.fitted(table, device)
     fastest = np.array([times[sorted(ops)].min() for times, ops in zip(TIMES, SPACE.region.allowed, strict=True)])
     for edge, ops in enumerate(SPACE.region.lists):
-        np.testing.assert_allclose(found.blocks[edge, ops], TIMES[edge, ops] - fastest[edge], atol=1e-4)
+        np.testing.assert_allclose(found.speeds.blocks[edge, ops], TIMES[edge, ops] - fastest[edge], atol=1e-4)
         others = sorted(set(range(len(SPACE.ops))) - set(ops))
-        assert (found.blocks[edge, others] == 0).all()
-    assert found.rest == pytest.approx(REST + fastest.sum(), abs=1e-4)
+        assert (found.speeds.blocks[edge, others] == 0).all()
+    assert found.speeds.rest == pytest.approx(REST + fastest.sum(), abs=1e-4)
     assert found.tau > 0.98
     assert found.networks == (5_125 if device == "latency_zcu102" else 1_709)
     new = SPACE.sample(SPACE.region, np.random.default_rng(0))
     expected = TIMES[np.arange(len(new)), list(new)].sum() + REST
-    assert found.of([new]).tolist() == pytest.approx([expected], abs=1e-3)
+    assert found.speeds.of([new]).tolist() == pytest.approx([expected], abs=1e-3)
 
 
 def test_what_was_not_measured_is_refused(table: Table) -> None:
@@ -128,3 +134,55 @@ def test_files_that_are_no_settings_are_refused_in_one_line(text: str | None, wo
 def test_a_part_that_may_be_of_several_kinds_comes_from_no_file(tmp_path: Path) -> None:
     with pytest.raises(BadSpec, match="name one of its fields"):
         with_settings(methods.get("fewshot"), {"base": str(tmp_path / "own.json")})
+
+
+# The figure
+
+
+def _drawn(results: Results) -> pd.DataFrame:
+    frame = load(results).frame
+    return accuracy_vs_latency.prepare(frame, speeds.those_of(results, "accel"), results)
+
+
+def test_the_figure_places_choices_by_the_sums(table: Table, tmp_path: Path) -> None:
+    results = Results(tmp_path / "results")
+    tests = [60.0 + row / 10 for row in range(40)]
+    chosen = SPACE.parse("e6k3l1s1;" * 6 + "e6k3l1s1")
+    shared = {"space": "accel", "targets": ("made",), "kind": "surrogate", "pairs": ([0.5] * 40, tests)}
+    made_up_run(results, "rsps", 0, test=66.0, genotype=chosen, **shared)
+    made_up_run(results, "proxyless", 0, test=None, genotype=chosen, **shared)
+    assert accuracy_vs_latency.draw(load(results).frame, results).paths == ()
+    own = latency.fitted(table, "latency_zcu102", TARGET).speeds
+    speeds.write(own, results.root / "speeds" / "zcu102.json")
+    data = _drawn(results)
+    probed = data[data["kind"] == "probe"]
+    assert probed["test"].tolist() == pytest.approx(tests)
+    expected = TIMES[np.arange(7), GENOTYPES[:40]].sum(1) + REST
+    np.testing.assert_allclose(probed["milliseconds"], expected, atol=2e-3)
+    (choice,) = data[data["kind"] == "choice"].to_dict("records")
+    assert (choice["label"], choice["test"]) == ("rsps", 66.0)
+    assert choice["milliseconds"] == pytest.approx(TIMES[np.arange(7), list(chosen)].sum() + REST, abs=2e-3)
+    assert data.loc[data["kind"] == "target", "milliseconds"].tolist() == [TARGET]
+    best = data[data["kind"] == "front"]
+    for time, value in zip(best["milliseconds"], best["test"], strict=True):
+        best_so_far = max(t for t, ms in zip(tests, probed["milliseconds"], strict=True) if ms <= time)
+        assert value == pytest.approx(best_so_far)
+    drawn = accuracy_vs_latency.draw(load(results).frame, results)
+    assert {path.suffix for path in drawn.paths} == {".pdf", ".png", ".csv", ".md"}
+
+
+def test_speeds_that_cannot_be_trusted_are_named(table: Table, tmp_path: Path) -> None:
+    """And those of another space are passed over."""
+    results = Results(tmp_path)
+    own = latency.fitted(table, "latency_zcu102").speeds
+    speeds.write(own, tmp_path / "speeds" / "a.json")
+    speeds.write(replace(own, space="macro"), tmp_path / "speeds" / "b.json")
+    told = json.loads((tmp_path / "speeds" / "a.json").read_text())
+    (tmp_path / "speeds" / "c.json").write_text(json.dumps({**told, "blocks": [[1.0], [1.0, 2.0]]}))
+    (found,) = speeds.those_of(results, "accel")
+    assert found.device == "latency_zcu102"
+    ((path, why),) = results.damaged.items()
+    assert path.name == "c.json"
+    assert "different numbers of options" in why
+    with pytest.raises(BadSpec, match="exists already"):
+        speeds.write(own, tmp_path / "speeds" / "a.json")

@@ -27,7 +27,9 @@ from tests.test_report import Tree
 
 TOY = spaces.get("toy-darts")
 NAMES = [name for name, _ in drawings()]
-NOT_OF_IT = {"nb201", "embedded_ranks", "retrained", "power", "image_noise", "transfer", "evolution"}
+NOT_OF_IT = {"nb201", "embedded_ranks", "retrained", "power", "image_noise", "transfer", "evolution"} | {
+    "accuracy_vs_latency"
+}
 """What is about NAS-Bench-201 alone, or about what there is none of: retrainings, paired claims, other estimates, other
 data sets."""
 KINDS = (

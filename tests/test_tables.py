@@ -244,6 +244,12 @@ def test_the_ranking_table_against_scipy(results: Results, monkeypatch: pytest.M
     assert others[name]["coverage (%)"] == "100"
 
 
+def test_a_ceiling_of_few_architectures_is_none(results: Results) -> None:
+    for seed, ranked in enumerate((29, 30)):
+        made_up_run(results, "rsps", seed, ceiling=1.0, ranked=ranked)
+    assert load(results).frame.set_index("seed")["ceiling"].isna().tolist() == [True, False]
+
+
 def test_a_top_of_few_architectures_has_no_column(results: Results) -> None:
     made_up_run(results, "rsps", 0, pairs=some_pairs(60, 0), tau=0.1, tau_top10=0.2, coverage=1.0)
     (row, *_) = cells(the_sheet(ranking, results).grids[0]).values()
@@ -524,7 +530,9 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Results:
     return results
 
 
-TABLES = {"main", "gains", "nb201", "ranking", "selection", "ablations", "fade", "cost", "protocol", "claims"}
+TABLES = {
+    *("main", "gains", "nb201", "ranking", "selection", "ablations", "fade", "cost", "protocol", "claims", "transfer"),
+}
 
 
 def test_every_table_is_found_and_written_in_three_forms(everything: Results) -> None:

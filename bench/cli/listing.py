@@ -102,12 +102,15 @@ def rows(what: What, results: Results) -> list[Line]:
 
 def faults(what: What) -> list[str]:
     """One line for each plug-in that a list leaves out, because it is broken."""
-    from bench import plugins, spaces
-    from bench.cli import known
-
     if what == "spaces":
+        from bench import plugins, spaces
+
         return [*plugins.unreadable(), *spaces.broken()]
-    return known.faults() if what == "methods" else []
+    if what == "methods":
+        from bench.cli import known
+
+        return known.faults()
+    return []
 
 
 def methods_offered() -> list[Line]:
@@ -235,6 +238,7 @@ def show_run(beginning: str, folder: Path, as_json: bool) -> int:
         return ended(results, 0)
     place = record.place["code"]
     about = {"label": record.label, **_run_row(record), **record.identity, "code": place}
+    about |= {"plug_ins": record.place["plug_ins"]} if "plug_ins" in record.place else {}
     show([{"field": name, "value": value} for name, value in _flat(about)])
     phases = {"total": {k: v for k, v in record.cost.items() if k != "phases"}, **record.cost["phases"]}
     print()

@@ -106,7 +106,7 @@ class Latency:
     device: str = field(kw_only=False)
     """What was measured: latency_zcu102, latency_vck190, throughput_a100, throughput_3090, …"""
     out: Path = field(kw_only=False)
-    """The file, which ends in .json."""
+    """The file, which ends in .json; in speeds/ of a results folder a figure shows accuracy against it."""
     target: float | None = None
     """Milliseconds that a search aims at; the median of the measured networks by default."""
     json: bool = False
@@ -116,14 +116,15 @@ class Latency:
 
     def __call__(self) -> int:
         from bench.spaces import accel
-        from bench.truth.latency import fitted, written
+        from bench.store import speeds
+        from bench.truth.latency import fitted
         from bench.truth.table import Table
 
         if self.out.suffix != ".json":
             raise BadSpec(f"{self.out} does not end in .json, as a file of settings does")
-        times = fitted(Table.load(self.table, accel.SPACE.population), self.device)
-        written(times, self.out, self.target)
-        print(json_.dumps({"file": str(self.out), "about": times.about}) if self.json else f"{self.out}: {times.about}")
+        found = fitted(Table.load(self.table, accel.SPACE.population), self.device, self.target).speeds
+        speeds.write(found, self.out)
+        print(json_.dumps({"file": str(self.out), "about": found.said}) if self.json else f"{self.out}: {found.said}")
         return 0
 
 

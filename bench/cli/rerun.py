@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_
+import shlex
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -74,8 +75,8 @@ class Rerun(Common):
         if self.json:
             print(json_.dumps([{"key": r.key, "status": r.status, "results": str(folder)} for r in done]))
         else:
-            first = specs[0].key[:8]
-            said(f"records in {folder}; {results.command(f'diff {first} --with {folder}')} compares", self.results)
+            compare = f"diff {specs[0].key[:8]} --with {shlex.quote(str(folder))}"
+            said(f"records in {folder}; {results.command(compare)} compares", self.results)
         return 0 if len(done) == len(specs) and all(r.status == "done" for r in done) else 1
 
     def _folder(self, found: dict[str, Record]) -> Path:

@@ -158,6 +158,7 @@ class RunCommand(ClusterOptions):
 
         from bench.runs.beforehand import Batch
         from bench.runs.expected import Estimator, planned_on
+        from bench.runs.needs import RESTING
 
         def line(text: str) -> None:
             console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -172,7 +173,8 @@ class RunCommand(ClusterOptions):
         if not each:
             return None
         here = None if self.pool in CLUSTERS else device
-        batch = Batch(list(each), list(each.values()), workers, here, self.results)
+        resident = RESTING if self.pool == "serial" and device.type == "cpu" else 0
+        batch = Batch(list(each), list(each.values()), workers, here, self.results, resident)
         line(batch.check())
         if late := batch.beyond(self.time_limit):
             line(late)

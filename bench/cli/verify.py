@@ -129,10 +129,16 @@ def taus(old: Record, at: Results, there: Results) -> list[dict[str, Any]]:
             continue
         known = (values[:, 0] == values[:, 0]) & (truth == truth)
         now, spread = metrics.tau_b(values[known, 0], truth[known]), _spread(seeds[score.truth, score.target])
-        within = None if spread is None else abs(now - float(score.tau or 0)) <= spread
+        off = abs(now - float(score.tau or 0))  # not a number is within no spread
         found.append(
-            {"truth": score.truth, "target": score.target, "then": score.tau, "now": now, "spread": spread}
-            | {"within": True if now == score.tau else within}
+            {
+                "truth": score.truth,
+                "target": score.target,
+                "then": score.tau,
+                "now": None if math.isnan(now) else now,
+                "spread": spread,
+                "within": True if now == score.tau else None if spread is None else off <= spread,
+            }
         )
     return found
 
@@ -175,7 +181,7 @@ def _said(told: dict[str, Any]) -> str:
         order = "unknown" if told["tau"] is None else f"{told['tau']:.3f}"
         words[-1] += f", estimates differ (tau-b between the two {order})"
     for one in told["taus"]:
-        then, now = f"{one['then']:.3f}", f"{one['now']:.3f}"
+        then, now = f"{one['then']:.3f}", "unknown" if one["now"] is None else f"{one['now']:.3f}"
         if then != now or one["within"] is False:
             limit = "too few seeds to say how much it may" if one["spread"] is None else f"may by {one['spread']:.3f}"
             words[-1] += f"; tau by {one['truth']} on {one['target']} was {then}, is {now} ({limit})"

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bench import spaces
-from bench.errors import BadSpec
+from bench.errors import BadSpec, UnknownName
+from bench.plugins import packages
 from bench.store.record import Record
 from bench.store.spec import SCALES, RunSpec, Scale, kinds
 
@@ -18,7 +19,7 @@ PART = frozenset({"name", "version", "config"})
 
 def spec_of(record: Record) -> RunSpec:
     """The run as this version makes it. Raises BadSpec where a method of that name, version or settings is not here any
-    more, or where the record is of no search; UnknownName for a space that is not known."""
+    more, or where the record is of no search, or of a space that is not known."""
     identity = record.identity
     preset = str(identity["scale"]["name"]).partition("+")[0]
     if preset not in SCALES:  # of NASLib's searches on a table, say
@@ -29,19 +30,23 @@ def spec_of(record: Record) -> RunSpec:
             "search again, then `python -m bench estimate`"
         )
     try:
+        spaces.get(identity["space"])
         method = made(identity["method"])
         scale = Scale(**identity["scale"])
         spec = RunSpec(record.label, method, identity["space"], identity["dataset"], identity["seed"], scale)
-    except (BadSpec, TypeError, ValueError, KeyError) as error:
+    except (BadSpec, UnknownName, TypeError, ValueError, KeyError) as error:
         raise BadSpec(_refusal(record, str(error))) from None
-    spaces.get(spec.space)
     if spec.key != record.key:
         raise BadSpec(_refusal(record, f"it has the key {spec.key} here"))
     return spec
 
 
 def _refusal(record: Record, why: str) -> str:
+    made_with = record.place.get("plug_ins", {})
+    gone = [f"{name} {one['version']}" for name, one in made_with.items() if name not in packages()]
     commit = record.place.get("commit")
+    if gone:
+        return f"run {record.key[:8]} ({record.label}) was made with {', '.join(gone)}, which is not here; install it"
     where = f"check out {commit[:8]}, which made it" if commit else "take the version of the program that made it"
     return f"run {record.key[:8]} ({record.label}) cannot be made by this version: {why}; {where}"
 

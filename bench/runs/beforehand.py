@@ -18,13 +18,15 @@ from bench.runs.room import in_words
 @dataclass(frozen=True)
 class Batch:
     """Runs that are still to be made. names: how each is printed; each: what it will take; workers: runs at a time;
-    device: that computes them, of this machine; None where others make them; folder: of the results."""
+    device: that computes them, of this machine; None where others make them; folder: of the results; resident: bytes
+    of main memory that they take and this process has already."""
 
     names: Sequence[str]
     each: Sequence[Expected]
     workers: int
     device: torch.device | None
     folder: Path
+    resident: int = 0
 
     @property
     def at_a_time(self) -> int:
@@ -81,7 +83,7 @@ class Batch:
         """The line. Raises BadSpec where the runs do not fit into memory or on the disk, with what would."""
         free = None if self.device is None else room.of_device(self.device)
         space = room.disk(self.folder)
-        if free is not None and self.memory * self.at_a_time > free:
+        if free is not None and self.memory * self.at_a_time > free + self.resident:
             raise BadSpec(self._too_large(self.at_a_time, free, "" if self._on_cpu else f" of {self.device}"))
         if self.device is not None and not self._on_cpu:
             main, host = room.memory(), needs.ON_A_GPU * self.at_a_time

@@ -23,6 +23,7 @@ FOLDERS = (
     "retrained",
     "blocks",
     "evolved",
+    "speeds",
 )
 """Of a results folder: those whose files can be set aside."""
 

@@ -7,19 +7,16 @@ of settings, which holds speeds and no accuracy: a search may have it.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bench.errors import BadSpec, BadTable, NoSuchEntry, UnknownName
+from bench.errors import BadTable, NoSuchEntry, UnknownName
 from bench.metrics import tau_b
 from bench.spaces.space import Genotype, Space
-from bench.store.files import write_atomically
+from bench.store.speeds import Speeds
 from bench.streams import numpy_stream
 from bench.truth.column import LATENCIES, MEAN, THROUGHPUTS, UNITS
 from bench.truth.surrogate import HELD_OUT
@@ -33,35 +30,22 @@ LEAST = 5
 
 
 @dataclass(frozen=True)
-class BlockTimes:
-    """blocks: `[E, O]` milliseconds beyond the fastest option of the block, 0 for options that it cannot take; rest:
-    all else. tau: of `held_out` networks that a first fit had not seen; target: the median of what was measured."""
+class Fit:
+    """Times of blocks, and how good they are. tau: of `held_out` networks that a first fit had not seen, of
+    `networks`. A block gives that of its fastest option to the rest; options that it cannot take have 0."""
 
-    device: str
-    blocks: NDArray[np.float64]
-    rest: float
-    target: float
+    speeds: Speeds
     networks: int
     held_out: int
     tau: float
 
-    @property
-    def about(self) -> str:
-        """What it is, in a line."""
-        of = "one image" if self.device in LATENCIES else f"{IMAGES} images"
-        return (
-            f"milliseconds of {of}, from {self.device} of {self.networks:,} networks, as a sum over blocks; tau of "
-            f"{self.tau:.3f} on {self.held_out:,} that a fit on the others had not seen; median {self.target:.3g}"
-        )
 
-    def of(self, genotypes: Sequence[Genotype]) -> NDArray[np.float64]:
-        """`[n]` milliseconds."""
-        return _sums(genotypes, self.blocks, self.rest)
+def fitted(table: Table, device: str, target: float | None = None) -> Fit:
+    """By least squares. target: milliseconds that a search aims at, the median of the networks by default.
 
-
-def fitted(table: Table, device: str) -> BlockTimes:
-    """By least squares. Raises UnknownName for a device that is none, NoSuchEntry where the table has no such numbers,
-    BadTable where they are too few."""
+    Raises UnknownName for a device that is none, NoSuchEntry where the table has no such numbers, BadTable where they
+    are too few.
+    """
     if device not in DEVICES:
         raise UnknownName("measure of speed", device, DEVICES)
     times = milliseconds(table, device)
@@ -73,10 +57,15 @@ def fitted(table: Table, device: str) -> BlockTimes:
     order = numpy_stream(0, f"latency/{device}").permutation(len(known))
     out, seen = np.split(order, [round(HELD_OUT * len(order))])
     first = _fit(space, [genotypes[k] for k in seen], times[known[seen]])
-    guessed = _sums([genotypes[k] for k in out], *first)
+    tau = tau_b(Speeds("", "", *first, 0.0, "").of([genotypes[k] for k in out]), times[known[out]])
+    median, of = float(np.median(times[known])), "one image" if device in LATENCIES else f"{IMAGES} images"
+    said = (
+        f"milliseconds of {of}, from {device} of {len(known):,} networks, as a sum over blocks; tau of {tau:.3f} on "
+        f"{len(out):,} that a fit on the others had not seen; median {median:.3g}"
+    )
     blocks, rest = _fit(space, genotypes, times[known])
-    tau = tau_b(guessed, times[known[out]])
-    return BlockTimes(device, blocks, rest, float(np.median(times[known])), len(known), len(out), tau)
+    aim = median if target is None else target
+    return Fit(Speeds(space.name, device, blocks, rest, aim, said), len(known), len(out), tau)
 
 
 def milliseconds(table: Table, device: str) -> NDArray[np.float64]:
@@ -89,19 +78,6 @@ def milliseconds(table: Table, device: str) -> NDArray[np.float64]:
     raise NoSuchEntry(f"table {table.header.name} has no {device}; import a release that measured it")
 
 
-def written(times: BlockTimes, path: Path, target: float | None) -> None:
-    """As settings of `latency`. target: milliseconds that a search aims at, the median by default. Raises BadSpec."""
-    if path.exists():
-        raise BadSpec(f"{path} exists already; move it away or choose another name")
-    told: dict[str, Any] = {
-        "about": times.about,
-        "blocks": times.blocks.round(6).tolist(),
-        "target": times.target if target is None else target,
-        "rest": round(times.rest, 6),
-    }
-    write_atomically(path, (json.dumps(told, indent=1, allow_nan=False) + "\n").encode())
-
-
 def _fit(space: Space, genotypes: Sequence[Genotype], times: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     """Blocks and rest. A constant may stand in any block, so each gives that of its fastest option to the rest."""
     allowed = space.region.mask(len(space.ops))  # [E, O]
@@ -111,9 +87,3 @@ def _fit(space: Space, genotypes: Sequence[Genotype], times: NDArray[np.float64]
     blocks[allowed] = found
     least = blocks.min(axis=1, keepdims=True)
     return np.where(allowed, blocks - least, 0.0), float(least.sum())
-
-
-def _sums(genotypes: Sequence[Genotype], blocks: NDArray[np.float64], rest: float) -> NDArray[np.float64]:
-    rows = np.array(genotypes, dtype=int).reshape(len(genotypes), len(blocks))
-    found: NDArray[np.float64] = blocks[np.arange(rows.shape[1]), rows].sum(1) + rest
-    return found
