@@ -14,7 +14,12 @@ from bench.store.files import write_atomically
 from bench.store.names import cell
 
 if TYPE_CHECKING:
+    from matplotlib.backend_bases import RendererBase
     from matplotlib.figure import Figure
+    from matplotlib.legend import Legend
+
+EDGE = 0.02
+"""Inches that a legend keeps from the right edge of its figure."""
 
 
 @dataclass(frozen=True)
@@ -48,10 +53,29 @@ def write_text(path: Path, text: str) -> Path:
 
 def lay_out(figure: Figure) -> None:
     """Give everything its place, once and for all formats: laying out takes longer than drawing."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     engine = figure.get_layout_engine()
     if engine is not None:
         engine.execute(figure)
         figure.set_layout_engine("none")
+    legends = [legend for axes in figure.axes if (legend := axes.get_legend()) is not None]
+    if legends:
+        agg: Any = FigureCanvasAgg(figure)
+        renderer = agg.get_renderer()  # one for all: each would else draw the figure to get one
+        for legend in legends:
+            _keep_inside(figure, legend, renderer)
+
+
+def _keep_inside(figure: Figure, legend: Legend, renderer: RendererBase) -> None:
+    """A legend that would pass the right edge of the figure ends there."""
+    from matplotlib.transforms import Bbox
+
+    beyond = legend.get_window_extent(renderer).x1 - figure.bbox.x1 + EDGE * figure.dpi
+    if beyond > 0:
+        anchor = legend.get_bbox_to_anchor()
+        moved = Bbox.from_bounds(anchor.x0 - beyond, anchor.y0, anchor.width, anchor.height)
+        legend.set_bbox_to_anchor(Bbox(moved.get_points() / figure.dpi), figure.dpi_scale_trans)  # in inches
 
 
 def write_figure(stem: Path, figure: Figure, data: pd.DataFrame, caption: str) -> tuple[Path, ...]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -227,21 +227,41 @@ def _projected(estimate: Array, truth: Array) -> tuple[float, Array] | None:
     n = estimate.size
     if n < 2:
         return None
-    ranks = [
-        stats.rankdata(values, method="dense").astype(np.int16 if n < 2**15 else np.int32)
-        for values in (estimate, truth)
-    ]
-    agree = np.empty(n)
-    for start in range(0, n, _BLOCK):
-        block = slice(start, start + _BLOCK)
-        left, right = (np.sign(np.subtract.outer(r[block], r)).astype(np.int8) for r in ranks)
-        agree[block] = (left * right).sum(1, dtype=np.int32) / (n - 1)
+    ranks = [stats.rankdata(values, method="dense").astype(np.int32) for values in (estimate, truth)]
+    agree = _agreeing(ranks[0] - 1, ranks[1] - 1) / (n - 1)
     apart = [(n - np.bincount(r)[r]) / (n - 1) for r in ranks]  # the share of the others that differ
     c, a, b = agree.mean(), apart[0].mean(), apart[1].mean()
     if a == 0 or b == 0:
         return None
     tau = c / np.sqrt(a * b)
     return float(tau), 2 * ((agree - c) / np.sqrt(a * b) - tau * ((apart[0] - a) / (2 * a) + (apart[1] - b) / (2 * b)))
+
+
+def _agreeing(a: NDArray[np.integer[Any]], b: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
+    """For each of n values `[n]`, given by its dense ranks from 0 in both, how many others lie on the same side of it
+    in both, less those that lie on different sides.
+
+    Where one side has few different values, as accuracies on some images have, from counts below and left of each;
+    else pair by pair.
+    """
+    if a.max() > b.max():
+        a, b = b, a
+    n, rows, columns = a.size, int(a.max()) + 1, int(b.max()) + 1
+    if rows > n // 4:
+        small = [ranks.astype(np.int16 if n < 2**15 else np.int32) for ranks in (a, b)]
+        found = np.empty(n, dtype=np.int64)
+        for start in range(0, n, _BLOCK):
+            block = slice(start, start + _BLOCK)
+            left, right = (np.sign(np.subtract.outer(r[block], r)).astype(np.int8) for r in small)
+            found[block] = (left * right).sum(1, dtype=np.int32)
+        return found
+    below = np.zeros((rows + 1, columns + 1), dtype=np.int32)  # of [i, j]: how many have a < i and b < j
+    np.add.at(below, (a + 1, b + 1), 1)
+    below.cumsum(axis=0, out=below).cumsum(axis=1, out=below)
+    both = below[a, b] + n - below[a + 1, -1] - below[-1, b + 1] + below[a + 1, b + 1]
+    across = below[a, -1] - below[a, b + 1] + below[-1, b] - below[a + 1, b]
+    agreeing: NDArray[np.int64] = (both - across).astype(np.int64)
+    return agreeing
 
 
 def _means(values: Array) -> Array:

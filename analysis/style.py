@@ -108,6 +108,7 @@ _NAMES = {
     "fade-unregularised": "FaDE, not regularised",
     "fade-random": "FaDE, random cells",
     "bayes": "Bayesian optimisation",
+    "composed": "Composed search",
 }
 _SWITCHED = {
     BASES["fewshot"]: "DARTS 2nd order, batch 48",
@@ -256,12 +257,13 @@ def page() -> Iterator[None]:
     """Matplotlib's own defaults and ours on top, whatever the user's settings are; they return afterwards."""
     import matplotlib.style
 
-    with matplotlib.style.context(_PAGE, after_reset=True):
+    from analysis import letters
+
+    with matplotlib.style.context({**_PAGE, "font.family": letters.families()}, after_reset=True):
         yield
 
 
 _PAGE: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
     "font.size": 7.0,
     "axes.titlesize": 7.0,
     "axes.titlelocation": "left",

@@ -98,10 +98,15 @@ def get(label: str, space: str = STATED) -> Any:
 
 
 def unknown(label: str, known: Iterable[str]) -> BenchError:
-    """Why a label stands for no method: UnknownName with the nearest one; BadPlugin where a plug-in that announces it
-    is broken."""
-    faults = _outside().by_name
-    return BadPlugin(faults[label]) if label in faults else UnknownName("method", label, known)
+    """Why a label stands for no method: UnknownName with the nearest one; BadPlugin where a plug-in that may have it is
+    broken."""
+    nearest = UnknownName("method", label, known)
+    if not plugins.entries(GROUP):
+        return nearest  # and no method is imported to say so
+    outside = _outside()
+    if label in outside.by_name:
+        return BadPlugin(outside.by_name[label])
+    return BadPlugin(f"{nearest}; or is it of a broken {outside.faults[0]}") if outside.faults else nearest
 
 
 @dataclass(frozen=True)
@@ -129,13 +134,15 @@ def _read(entries: tuple[Entry, ...], known_spaces: tuple[str, ...]) -> _Outside
                 offers.setdefault(label, []).append(variant)
         except BadPlugin as error:
             faults[entry] = str(error)
-    for label, several in offers.items():
+    broken_before = set(faults)  # what is broken takes no name
+    for label, every in offers.items():
+        several = [variant for variant in every if variant.entry not in broken_before]
         for variant in several if len(several) > 1 else ():
             other = next(one.entry for one in several if one.entry != variant.entry)
             if variant.entry is not None:
                 why = f"{other} has a method {label!r} too, so neither is taken"
                 faults.setdefault(variant.entry, str(variant.entry.refused(why)))
-    found = {label: several[0] for label, several in offers.items() if several[0].entry not in faults}
+    found = {label: one for label, several in offers.items() for one in several if one.entry not in faults}
     return _Outside(found, list(faults.values()), {entry.name: line for entry, line in faults.items()})
 
 
@@ -158,7 +165,7 @@ def _plugged(entry: Entry) -> list[tuple[str, Variant]]:
 def part(name: str) -> Any:
     """The class that an identity names so, of a method or of a part that methods are put together from: `darts.Darts`
     is `Darts` of `methods/darts.py`, `my_package.even.Even` one of a plug-in. Raises BadSpec where there is none,
-    BadMethod where its file cannot be imported."""
+    BadMethod or BadPlugin where its file cannot be imported."""
     file, _, within = name.partition(".")
     found: Any = None
     if file in modules():
@@ -168,8 +175,10 @@ def part(name: str) -> Any:
     elif file in plugins.packages():  # and nothing else: what a record names is not imported for that alone
         try:
             found = pkgutil.resolve_name(name)
-        except (ImportError, AttributeError, ValueError):
+        except (ImportError, AttributeError):
             found = None
+        except (Exception, SystemExit) as error:
+            raise plugins.packages()[file].refused(f"{type(error).__name__}: {' '.join(str(error).split())}") from error
     if not isinstance(found, type) or not hasattr(found, "version"):
         raise BadSpec(f"there is no {name!r} among the methods")
     return found

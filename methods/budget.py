@@ -20,7 +20,7 @@ from bench.errors import BadSpec
 from bench.search.task import SAMPLE, Foreseen, Task
 from bench.spaces.space import Region
 from methods.loop import Epochs, Loop, Work
-from methods.parts import Grouping, Split
+from methods.parts import Grouping, Split, inhabited
 
 L = TypeVar("L", bound=Loop)
 
@@ -133,6 +133,7 @@ class Count(Work[Paper]):
         for edge in self._cut(parent.region, edges.cut_sizes(self.task, level)):
             split = self._split(grouping, parent.region.lists[edge])
             regions = [child for region in regions for child in split.children(region, edge)]
+        regions = inhabited(self.task.space, regions)
         self.supernets += len(regions)
         teachers = 0 if teaching is None else teaching.count(len(regions))
         return [Paper(region, teachers) for region in regions]

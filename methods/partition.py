@@ -18,6 +18,7 @@ from bench.spaces.space import Genotype, Region
 from methods.budget import MultiplyAdds, Price, counted, fair, foreseen
 from methods.loop import Epochs, Loop, Work
 from methods.opinions import Asked
+from methods.parts import inhabited
 from methods.tree import Node, homes
 
 
@@ -94,6 +95,7 @@ class Growth(Work[Node]):
         regions = [parent.region]
         for edge in chosen:
             regions = [child for region in regions for child in splits[edge].children(region, edge)]
+        regions = inhabited(self.task.space, regions)
         return regions, {"edges": chosen, "splits": {str(edge): split.note() for edge, split in splits.items()}}
 
     def best(self, children: Sequence[Node]) -> Node:

@@ -50,6 +50,12 @@ class Split:
         return {"groups": [list(g) for g in self.groups], **common, **measured, **table}
 
 
+def inhabited(space: Space, regions: Sequence[Region]) -> list[Region]:
+    """Those that hold an architecture: where a node needs its edge, `none` alone on it leaves nothing to be found, and
+    its siblings hold all that there is. All of them where none does, to be refused when a supernet is made."""
+    return [region for region in regions if space.count(region)] or list(regions)
+
+
 class Grouping(ABC):
     """How the operations of an edge fall into groups; every group becomes a child."""
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis import answer, stats
-from analysis.figures import accuracy_vs_cost, tau_by_method
+from analysis.figures import accuracy_vs_cost, best_of_n, tau_by_method
 from analysis.load import load, settings
 from bench.store.record import Results
 from tests.test_analysis import made_up_run
@@ -66,3 +66,13 @@ def test_both_are_drawn_by_the_command(results: Results) -> None:
     frame = load(results).frame
     assert len(tau_by_method.draw(frame, results).paths) == 4
     assert len(accuracy_vs_cost.draw(frame, results).paths) == 4
+
+
+def test_where_every_search_is_changed_all_have_a_row(tmp_path: Path) -> None:
+    results = Results(tmp_path / "results")
+    for label in ("NASLib RandomSearch(epochs=12)", "NASLib LocalSearch(epochs=12)"):
+        for seed in range(3):
+            made_up_run(results, label, seed, test=90.0 + seed, random_mean=80.0, random_best_of_1=80.0)
+    figure = best_of_n.paint(best_of_n.prepare(stats.done(load(results).frame)), "")
+    names = [text.get_text().partition("  ")[0] for text in figure.axes[0].get_yticklabels()]
+    assert sorted(names) == ["NASLib LocalSearch (epochs=12)", "NASLib RandomSearch (epochs=12)"]

@@ -49,7 +49,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     runs(results, "parameters", [0.46], 0)
     runs(results, "largest", [0.44], 0, tau=None, tau_cross_entropy=None)
     runs(results, "random", [0.5, 0.2, 0.9], 0, tau=None, tau_cross_entropy=None)
-    made_up_run(results, "hep", 4, status="diverged", test=None, config={"protocol": "paper"}, name="hep")
+    lost = {"test": None, "config": {"protocol": "paper"}, "name": "hep"}
+    made_up_run(results, "hep", 4, status="diverged", **lost)
+    made_up_run(results, "hep", 5, status="failed", scored=False, **lost)
     return results
 
 
@@ -152,6 +154,12 @@ def test_sentences_say_clearly_only_where_the_whole_interval_lies_beyond(card: c
     assert said["Cost"].startswith(
         "A search passes 60,000 images" if card.lines[0].images < 10_000 else "A search passes"
     )
+
+
+def test_it_tells_of_runs_that_were_lost(card: content.Card) -> None:
+    assert dict(card.place)["runs"] == "8 done, 1 diverged, 1 failed"
+    assert layout.cells(rows(card)["hep"])[1] == "4 (2 lost)"
+    assert dict(card.place)["seeds"] == "0 to 5"
 
 
 def test_the_page_holds_what_the_card_holds(card: content.Card, html: Node) -> None:

@@ -225,10 +225,13 @@ def test_a_study_on_two_ray_nodes_one_killed_in_mid_run_is_complete_and_the_seri
     with Ray(made.address, common=images.load("patches")) as pool:
         with pytest.raises(BadSpec, match="no node"):
             list(pool.map([Errand(_number, Needs(cpus=2))], _nothing))
-        for _ in pool.map(errands, _nothing):
+        outcomes: list[Any] = []
+        for _, outcome in pool.map(errands, _nothing):
+            outcomes.append(outcome)
             began = tmp_path / "began"
             if began.exists() and not killed:
                 killed = [node for node in nodes if node.node_id == began.read_text()]
                 made.remove_node(killed[0], allow_graceful=False)
     assert killed
+    assert [one for one in outcomes if isinstance(one, BaseException) or isinstance(one[0], BaseException)] == []
     _same_as_serial(results, tmp_path / "serial")

@@ -19,6 +19,7 @@ from bench import spaces
 from bench.cli.commands import main
 from bench.errors import BadSpec
 from bench.runs import grammar, probe
+from bench.runs.run import Settings, execute
 from bench.runs.study import STUDIES
 from bench.scoring import halves, sizes
 from bench.scoring.halving import Mark, best, halved, mark, ordered, rungs
@@ -30,7 +31,7 @@ from bench.store.spec import check_choices, scale_named, with_settings
 from bench.truth.tabular import TableTruth
 from methods.budget import counted
 from methods.composed import Composed
-from tests import tiny
+from tests import contract, tiny
 from tests.test_score import small_table
 
 pytestmark = pytest.mark.usefixtures("images_once")
@@ -79,6 +80,21 @@ def test_all_draws_of_the_study_cost_the_same_images(space: str) -> None:
             images = epochs * len(task.images.train) * alone.passes(task.space)
             images += alone.choices * len(task.images.valid)
         assert images == pytest.approx(budget, rel=0.11), label
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("space", ["nb201", "macro"])
+def test_all_draws_of_the_study_search(space: str, results: Path) -> None:
+    """At the smallest scale, where phases are whole epochs: each part works with the parts that it is drawn with."""
+    for label in STUDIES["own-search"].methods:
+        name, settings = parsed(label)
+        method = with_settings(methods.get(name, space), {**settings, "protocol": "paper", "batch": "16"})
+        scale = replace(contract.SCALE, channels=4)  # in four parts, for PC-DARTS
+        spec = tiny.spec(replace(method, candidates=2), 0, space, scale, label)
+        record = execute(spec, Settings(results, device="cpu"), debug=True)
+        assert record.status == "done", label
+        assert record.estimates is not None
+        assert np.isfinite(probe.of_record(spec.key, record.estimates, Results(results))[1]).all(), label
 
 
 def test_shares_are_those_of_the_budget() -> None:
@@ -218,6 +234,7 @@ def test_searches_are_halved_from_the_command_line_and_gone_on_with(
         assert row.regret == pytest.approx(true.max() - true[estimate == estimate.max()].mean())  # of equals any
     last = rows[rows["rung"] == 2].groupby("label")[["tau", "regret"]].mean()
     winner = json.loads((results / "winner.json").read_text())
+    assert winner["truth"].startswith("made-up (")
     assert winner["label"] == (last["tau"] - last["regret"] / 10).idxmax()
     assert winner["tau"] == pytest.approx(last["tau"][winner["label"]])
     monkeypatch.setattr("bench.runs.run.execute", lambda *_, **__: pytest.fail("a run is made again"))

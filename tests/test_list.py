@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,15 @@ def test_scores_are_rows_by_truth_and_data_set(folder: Path, capsys: pytest.Capt
     assert {"tau_top10", "regret_test"} <= set(rows[0])
     assert main(["list", "--scores", "--results", str(folder)]) == 0
     assert {"key", "tau", "rank"} <= set(capsys.readouterr().out.splitlines()[0].split())
+
+
+def test_runs_are_listed_without_an_array_library(folder: Path) -> None:
+    code = (
+        "import sys\nfrom bench.cli.commands import main\n"
+        f"assert main(['list', '--sort', 'seconds', '--results', {str(folder)!r}]) == 0\n"
+        "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
 
 
 def test_other_lists_have_columns_and_order_too(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -473,6 +473,12 @@ def _folder_as_file(root: Path) -> str:
     return f"npz:{numbered(root / 'set', {'a': 6, 'b': 6})}"
 
 
+def _a_link_to_nothing(root: Path) -> str:
+    numbered(root / "set", {"a": 6, "b": 6})
+    (root / "set" / "b" / "999.png").symlink_to(root / "gone.png")
+    return f"folder:{root / 'set'}"
+
+
 def _no_side(root: Path) -> str:
     return f"{_mixed(root)}@0"
 
@@ -502,6 +508,7 @@ def _no_side(root: Path) -> str:
         (_a_name_that_is_none, "the name of the set in"),
         (_file_as_folder, "is a file; folder:PATH takes a folder"),
         (_folder_as_file, "it is a folder; npz:FILE takes a file"),
+        (_a_link_to_nothing, r"cannot read .*999\.png: No such file"),
         (_no_side, "not 0"),
         (lambda root: "npz:", "names no path"),
         (lambda root: f"npz:{root / 'none.npz'}", "there is no such file"),

@@ -18,6 +18,7 @@ from bench.runs import study
 from bench.search.learner import Learner, Training
 from bench.search.task import Task
 from bench.search.trained import Home, deepest
+from bench.spaces.darts import WITH_NONE
 from bench.spaces.nb201 import SPACE as NB201
 from bench.spaces.space import Genotype, Region
 from bench.spaces.toy import SPACE as TOY
@@ -30,6 +31,7 @@ from methods.hepnas import HepNas, Hierarchy, MutualDistillation
 from methods.loop import Epochs
 from methods.matching import Matching, RandomGroups
 from methods.partition import Growth, Partition
+from methods.parts import Split, inhabited
 from methods.rsps import PathPerCell, Rsps
 from methods.snas import Snas
 from methods.tree import Node, homes
@@ -697,3 +699,18 @@ def test_a_single_leaf_and_sampled_paths_are_judged_by_the_proposal(monkeypatch:
     found = _hep(final=1).search(tiny.task(scale=UNSCALED))
     assert len(called) == 6  # the children, when they are compared; not the one leaf
     assert found.details["tree"][-1]["final"] is None
+
+
+def test_a_child_without_an_architecture_is_not_made() -> None:
+    """The first edge of DARTS's cells is needed: `none` alone on it leaves nothing; its siblings hold all."""
+    space = WITH_NONE
+    children = Split(tuple((op,) for op in range(8))).children(space.region, 0)
+    kept = inhabited(space, children)
+    assert [child.lists[0] for child in kept] == [(op,) for op in range(8) if op != space.absent]
+    rng = np.random.default_rng(0)
+    for genotype in (space.sample(space.region, rng) for _ in range(100)):
+        assert sum(space.admits(child, genotype) for child in kept) == 1
+    everywhere = Split(((0,), (1,))).children(NB201.region.narrowed(2, {0, 1}), 2)
+    assert inhabited(NB201, everywhere) == everywhere
+    empty = [child for child in children if child not in kept]
+    assert inhabited(space, empty) == empty  # to be refused when a supernet is made

@@ -232,6 +232,17 @@ def test_of_two_packages_with_one_name_neither_is_taken(mine: Path) -> None:
         spaces.get("nb201-no-pool")
 
 
+def test_what_is_broken_takes_no_name_from_others(mine: Path) -> None:
+    variants = "{'annealed': Annealed(end=0.9), 'darts': Annealed(end=0.8)}"
+    method = f"from my_package.annealed import Annealed\nVARIANTS = {variants}"
+    package(mine, "bad", {METHODS: {"broken": "bad.method"}}, method=method)
+    (line,) = methods.broken()
+    assert "methods/darts.py has a method 'darts' already" in line
+    assert methods.get("annealed").end == 0.1
+    with pytest.raises(BadPlugin, match=r"unknown method 'anneald'; did you mean 'annealed'.*of a broken plug-in"):
+        methods.get("anneald")
+
+
 def test_a_package_may_not_have_the_name_of_a_file_of_methods(path: Path) -> None:
     """Or its classes would have the names, and its runs the keys, of that file's."""
     package(path, "snas", {METHODS: {"new": "snas"}})
@@ -263,6 +274,9 @@ def test_a_record_makes_nothing_else_imported(mine: Path) -> None:
         with pytest.raises(BadSpec, match="among the methods"):
             methods.part(name)
     assert "antigravity" not in sys.modules
+    package(mine, "bad", {METHODS: {"broken": "bad.method"}}, method="1 / 0")
+    with pytest.raises(BadPlugin, match="ZeroDivisionError"):
+        methods.part("bad.method.Method")
 
 
 def test_unknown_names_offer_those_of_plug_ins(mine: Path) -> None:

@@ -189,3 +189,11 @@ def test_tau_without_architectures_enough_or_without_an_order() -> None:
     assert stats.tau_over_architectures([]) == stats.Mean(None, None, None, 0)
     assert stats.tau_over_architectures([([1.0, 1.0], [1.0, 2.0])]) == stats.Mean(None, None, None, 0)
     assert stats.tau_over_architectures([([1.0, 2.0], [1.0, 2.0])]) == stats.Mean(1.0, None, None, 2)
+
+
+@pytest.mark.parametrize(("n", "first", "second"), [(1, 1, 1), (60, 4, 50), (60, 50, 4), (90, 90, 90), (120, 30, 31)])
+def test_agreement_counted_from_a_table_is_that_of_all_pairs(n: int, first: int, second: int) -> None:
+    rng = np.random.default_rng(n + first)
+    a, b = (np.unique(rng.integers(0, most, n), return_inverse=True)[1] for most in (first, second))
+    by_hand = [sum(np.sign(x - a) * np.sign(y - b)) for x, y in zip(a, b, strict=True)]
+    assert stats._agreeing(a, b).tolist() == by_hand

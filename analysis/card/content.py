@@ -169,7 +169,7 @@ def make(about: About, frame: pd.DataFrame, results: Results, wanted: Mapping[st
         random=tuple(_tested(one) for one in random if _is_own(one, own) and one.found.difference.n),
         methods=max((one.claims for one in random), default=0),
         answers=tuple(checklist.answers(facts)),
-        place=tuple(_place([record for record in records if record.label in own], one, part)),
+        place=tuple(_place([record for record in (*records, *failures) if record.label in own], one, part)),
         commands=tuple(_commands(about, groups, one, part, results)),
     )
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 NAME = "best_of_n"
 XLABEL, ASKED = "finalists", "networks asked for"
 ROW = 0.19  # inches
+DIGIT = 0.025  # of the width of the axis, that a digit above it takes
 
 DEFINITIONS = (
     "The curve is the expected test accuracy of the truly best of N architectures that are drawn uniformly and "
@@ -144,20 +145,22 @@ def paint(data: pd.DataFrame, partial: str, xlabel: str = XLABEL) -> Figure:
 def _shown(labels: Sequence[str]) -> list[str]:
     """The searches without their ablations, by paper; all methods where there is no other. Random is the curve."""
     methods = [label for label in labels if label not in (*groups.UNTRAINED, *groups.SIZES)]
-    return sorted(filter(is_principal, methods) or methods, key=lambda label: papers.search(label).place)
+    principal = [label for label in methods if is_principal(label)]
+    return sorted(principal or methods, key=lambda label: papers.search(label).place)
 
 
 def _lines(axes: Axes, data: pd.DataFrame) -> None:
     """Of the curve, its N above; of the best known architecture and the largest."""
     low, high = axes.get_xlim()
-    right = low - (high - low)
+    right = low - (high - low)  # where the last number ends
     curve = data[data["kind"] == "random"]
     for count, test in zip(curve["finalists"].astype(float), curve["test"].astype(float), strict=True):
         axes.axvline(test, color=style.GREY, linewidth=0.8, zorder=1)
-        if (test - right) > 0.04 * (high - low):  # else the numbers touch
+        half = DIGIT * len(f"{count:.0f}") * (high - low) / 2
+        if test - half > right:  # else the numbers touch
             place = axes.get_xaxis_transform()
             axes.text(test, 1.01, f"{count:.0f}", transform=place, ha="center", fontsize=6)
-            right = test
+            right = test + half
     largest = (data["label"] == "largest") & (data["kind"] == "choice")
     for which, dash in ((data["kind"] == "optimum", style.SOLID), (largest, style.DASH_DOT)):
         for test in data.loc[which, "test"].astype(float):

@@ -11,7 +11,6 @@ import pandas as pd
 from scipy.stats import rankdata
 
 from analysis import caption, figure_files, groups, plots, stats, style
-from analysis.chart import Axis, Chart
 from analysis.load import RESCORE
 from analysis.output import Drawn, as_frame
 from analysis.runs import rounds, runs, searched
@@ -45,14 +44,6 @@ READ = (
 )
 """How the figure is read, in a sentence."""
 WORDS = caption.Words("fade_ranks", "FaDE's ranks against evaluated ranks.", READ)
-
-CHART = Chart(
-    x=Axis("predicted", "predicted rank"),
-    y=Axis("evaluated", "evaluated rank"),
-    marks=(("cell", "dots"),),
-    panel="label",
-    tell=("round",),
-)
 
 
 def draw(frame: pd.DataFrame, results: Results) -> Drawn:

@@ -22,6 +22,7 @@ _IMAGES = {"patches": "Oriented patches", "cifar10-jpeg": "CIFAR-10 (JPEG)", "ci
 STEP = 0.2  # between ticks of tau
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 540, 372, 52, 12, 22, 40  # of the chart of choices
 RADIUS, GAP = 9, 18  # of a circle, and the least distance of two side by side
+LETTER, LEVELS = 2.0, 3  # of the name of a yardstick: percent of the axis that a letter takes, and heights
 NOTHING, START = LEFT + 20, LEFT + 48  # where no image at all stands, and where the logarithmic axis begins
 
 Place = Callable[[float], float]
@@ -54,7 +55,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Yard:
-    """A line of reference of the axis of tau, with its name at one side of it and on one of two heights."""
+    """A line of reference of the axis of tau, with its name at one side of it and on one of three heights."""
 
     kind: str
     words: str
@@ -184,16 +185,26 @@ def _row(at: int, line: Line, first: bool, place: Place) -> Row:
 
 
 def _yards(of: Answer, place: Place) -> Iterator[Yard]:
-    """Their names: the lower size to the left, the higher to the right, the ceiling above."""
+    """Their names: the lower size to the left, the higher to the right, the ceiling above; each as high as it must be
+    to touch no other."""
     sizes = [("parameters", "parameter count", of.yard.parameters), ("adds", "multiply-adds", of.yard.multiply_adds)]
     known = sorted(((value, kind, words) for kind, words, value in sizes if value is not None))
+    wanted = []
     for at, (value, kind, words) in enumerate(known):
         side = "left" if at == 0 and (len(known) > 1 or place(value) > 50) and place(value) > 30 else "right"
-        yield Yard(kind, f"{words} {number(value, 3)}", place(value), side, 0)
+        wanted.append((kind, words, value, side, 0))
     if of.yard.ceiling is not None:
-        where = place(of.yard.ceiling)
-        side = "left" if where > 50 else "right"
-        yield Yard("ceiling", f"noise ceiling {number(of.yard.ceiling, 3)}", where, side, 1)
+        side = "left" if place(of.yard.ceiling) > 50 else "right"
+        wanted.append(("ceiling", "noise ceiling", of.yard.ceiling, side, 1))
+    taken: list[tuple[float, float, int]] = []
+    for kind, words, value, side, least in wanted:
+        text = f"{words} {number(value, 3)}"
+        where, wide = place(value), LETTER * len(text)
+        low, high = (where - wide, where) if side == "left" else (where, where + wide)
+        free = (n for n in range(least, LEVELS) if not any(a < high and low < b and n == on for a, b, on in taken))
+        level = next(free, LEVELS - 1)
+        taken.append((low, high, level))
+        yield Yard(kind, text, where, side, level)
 
 
 def _caption(of: Answer) -> str:

@@ -44,6 +44,23 @@ _SCORES = (
 )
 
 
+FAMILIES = {
+    "bayes": "Bayesian optimisation",
+    "continuations": "From one parent",
+    "fewshot": "Few-Shot NAS",
+    "free": "Sizes",
+    "gmnas": "GM-NAS",
+    "hepnas": "HEP-NAS",
+    "longer": "Trained longer",
+    "naslib": "NASLib",
+    "pcdarts": "PC-DARTS",
+    "perturbed": "DARTS-PT",
+    "progressive": "DrNAS, progressive",
+    "zerocost": "Zero-cost scores",
+}
+"""Files of methods whose names are no words."""
+
+
 @dataclass(frozen=True)
 class Block:
     """A small table of a run's page; the first cell of a row names it."""
@@ -112,7 +129,7 @@ def _page(record: Record, scores: Sequence[Score], results: Results) -> Page:
         dataset=identity["dataset"],
         scale=identity["scale"]["name"],
         protocol=protocol_of(identity["method"]),
-        family=_capital(printed(identity["method"]["name"].split(".")[0])),
+        family=_family(identity["method"]["name"].split(".")[0]),
         images=record.cost.get("forward_images", 0) + record.cost.get("backward_images", 0),
         seconds=record.cost.get("wall_s", 0.0),
         status=record.status,
@@ -264,6 +281,11 @@ def flat(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def _plain(candidate: Any) -> str:
     return " ".join(map(str, candidate.genotype))
+
+
+def _family(module: str) -> str:
+    """What the methods of a file are called together."""
+    return FAMILIES.get(module, _capital(printed(module)))
 
 
 def _capital(text: str) -> str:

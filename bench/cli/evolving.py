@@ -14,13 +14,14 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from bench.cli.outcome import Common, ended
 from bench.errors import BadRecord, BadSpec, BenchError, counted
+
+if TYPE_CHECKING:  # no command loads an array library before it is known
+    import numpy as np
+    from numpy.typing import NDArray
 
 LEAST = 0.4
 """The share of a space that a probe must be."""
@@ -86,6 +87,8 @@ class Evolve(Common):
 
     def _of(self, record: Any, score: Any, results: Any, known: Known) -> str | bool:
         """The path of what was made; True where it was there, False where the probe is too small."""
+        import numpy as np
+
         from bench import spaces
         from bench.runs import probe
         from bench.scoring import truths
@@ -163,6 +166,8 @@ class Evolve(Common):
     ) -> tuple[float, ...]:
         """The mean over repeats of the true accuracy of the best by `values` after so many samples. All begin with the
         same architectures, whatever they are told."""
+        import numpy as np
+
         from bench.streams import numpy_stream
 
         total = np.zeros(len(samples))

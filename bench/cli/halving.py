@@ -64,7 +64,8 @@ class Halve(RunCommand):
                     records = [made(label, seed) for seed in seeds[: rung.seeds]]
                     rows += [_row(number, place, *both) for both in zip(records, each, strict=True)]
                 self._told(f"rung {number} of {rungs}", rung, marks)
-        return self._written(study.name, halving.best(marks), marks, rows, results)
+        by = f"{truth.name} ({truth.checksum})"
+        return self._written(study.name, by, halving.best(marks), marks, rows, results)
 
     def _told(self, name: str, rung: Rung, marks: Marks) -> None:
         from rich.console import Console
@@ -78,14 +79,14 @@ class Halve(RunCommand):
             console.print(said, highlight=False, markup=False, soft_wrap=True)
 
     def _written(
-        self, study: str, winner: str, marks: Marks, rows: Sequence[Mapping[str, Any]], results: Results
+        self, study: str, by: str, winner: str, marks: Marks, rows: Sequence[Mapping[str, Any]], results: Results
     ) -> int:
         """Both files, and a line; the exit code."""
         import pandas as pd
 
         from bench.store.files import write_atomically
 
-        found = {"study": study, "label": winner, **_means(marks[winner]), "seeds": len(marks[winner])}
+        found = {"study": study, "truth": by, "label": winner, **_means(marks[winner]), "seeds": len(marks[winner])}
         write_atomically(results.root / TABLE, pd.DataFrame(rows).to_csv(index=False).encode())
         write_atomically(results.root / WINNER, (json_.dumps(seals.sealed(found), indent=1) + "\n").encode())
         print(json_.dumps(found) if self.json else f"{winner} is left of {study}; {results.root / TABLE} has every run")

@@ -119,7 +119,9 @@ class List(Common):
     @property
     def _scores_too(self) -> bool:
         """Whether a column of scores is asked for."""
-        return self.what == "runs" and (self.scores or bool({*self.columns, *self.sort} & set(_of_scores())))
+        if self.what != "runs" or not self._named_beyond_runs:
+            return False
+        return self.scores or bool({*self.columns, *self.sort} & set(_of_scores()))
 
     def _columns(self, table: Sequence[Line]) -> list[str]:
         """All columns that there are."""

@@ -102,12 +102,15 @@ def rows(what: What, results: Results) -> list[Line]:
 
 def faults(what: What) -> list[str]:
     """One line for each plug-in that a list leaves out, because it is broken."""
-    from bench import plugins, spaces
-    from bench.cli import known
-
     if what == "spaces":
+        from bench import plugins, spaces
+
         return [*plugins.unreadable(), *spaces.broken()]
-    return known.faults() if what == "methods" else []
+    if what == "methods":
+        from bench.cli import known
+
+        return known.faults()
+    return []
 
 
 def methods_offered() -> list[Line]:

@@ -19,8 +19,8 @@ _EVERY = 10.0  # seconds between two lines of progress where there is no termina
 
 @dataclass(frozen=True, kw_only=True)
 class Import:
-    """Turn official files of NAS-Bench-201, NATS-Bench, NASLib, NAS-Bench-Macro or Accel-NASBench into the table that
-    `score --truth` reads."""
+    """Turn official files of NAS-Bench-201, NATS-Bench, NASLib, NAS-Bench-Macro or Accel-NASBench, or anybody's
+    accuracies by architecture (--dataset), into the table that `score --truth` reads."""
 
     source: Path = field(kw_only=False)
     """NATS-tss folder or .tar, .pickle.pbz2, .pth, nb201_*.pickle, the extract as CSV, nas-bench-macro_cifar10.json,

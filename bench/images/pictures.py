@@ -10,6 +10,7 @@ Pictures are grey where all are, else of three colours.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -58,6 +59,14 @@ class _Look:
 
 def read(path: Path, side: int | None) -> Given:
     """The pictures of a folder, decoded once and then cached; side: see `bench.images.own.Place`. Raises BadData."""
+    try:
+        return _read(path, side)
+    except OSError as error:
+        why = error.strerror or error
+        raise BadData(f"cannot read {error.filename or path}: {why}; check it and its permissions") from None
+
+
+def _read(path: Path, side: int | None) -> Given:
     if path.is_file():
         raise BadData(f"{path} is a file; folder:PATH takes a folder, and npz:FILE a file of arrays")
     folders = _parts(path)
@@ -117,8 +126,8 @@ def _pixels(root: Path, files: Sequence[Path], side: int | None) -> NDArray[np.u
     digest = hashlib.blake2b(f"{FORM} {PIL.__version__} {side}".encode(), digest_size=16)
     looks = []
     for file in files:
-        content = _content(file)
-        digest.update(f"{file.relative_to(root).as_posix()} {len(content)}\0".encode() + content)
+        content = file.read_bytes()
+        digest.update(os.fsencode(file.relative_to(root)) + f" {len(content)}\0".encode() + content)
         looks.append(_look(file))
     if side is None:
         side = _side(root, files, looks)
@@ -135,13 +144,6 @@ def _pixels(root: Path, files: Sequence[Path], side: int | None) -> NDArray[np.u
         return pixels
 
     return cached(f"own-{digest.hexdigest()}", (len(files), channels, side, side), make)
-
-
-def _content(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise BadData(f"cannot read {file}: {error.strerror or error}; check the file and its permissions") from None
 
 
 def _look(file: Path) -> _Look:

@@ -37,6 +37,8 @@ ALONE = {
     "reinmax": 50,
 }
 """One-shot searches with the epochs that cost `PASSES`, to within one epoch."""
+CURVE = ("rsps", "rsps(training.epochs=50)", "snas", "darts", "gdas", "gm-rsps")
+"""Searches at their papers' epochs, and RSPS, whose are 250, at a fifth of them too."""
 OPINIONS = tuple(
     f"{label}(opinion={opinion}, training.epochs={ALONE[label]})"
     for label in ("darts", "snas", "gdas", "drnas", "pc-darts", "fairdarts")
@@ -316,6 +318,14 @@ STUDIES: dict[str, Study] = {
             "wide",
             AT_EQUAL_IMAGES,
             seeds=(0, 1),
+            truth="FILE",
+        ),
+        Study(
+            "nb201-cifar10-jpeg-paper",
+            "tau against training at the papers' size, the whole space estimated (days of a GPU; docs/clusters.md)",
+            "cifar10-jpeg",
+            "paper",
+            CURVE,
             truth="FILE",
         ),
     )

@@ -53,13 +53,17 @@ class Optimiser(ABC):
         return {place: dict(self.state[p]) for place, p in enumerate(self.parameters) if self.state[p]}
 
     def remember(self, remembered: Mapping[int, State]) -> None:
-        """Go on from copies of what another of this kind remembered, laid as the parameters lie: a kernel for all of
-        them reads memory without asking for its order."""
+        """Go on from copies of what another of this kind remembered, on any device, laid as the parameters lie: a
+        kernel for all of them reads memory without asking for its order."""
+
+        def copied(value: Tensor, parameter: Tensor) -> Tensor:
+            if value.shape == parameter.shape:
+                return torch.empty_like(parameter, requires_grad=False).copy_(value)
+            return value.to(parameter.device, copy=True)
+
         for place, parameter in enumerate(self.parameters):
-            self.state[parameter] = {
-                name: value.clone() if value.shape != parameter.shape else torch.empty_like(parameter).copy_(value)
-                for name, value in remembered.get(place, {}).items()
-            }
+            found = remembered.get(place, {})
+            self.state[parameter] = {name: copied(value, parameter) for name, value in found.items()}
 
     @torch.no_grad()
     def adopt(self, other: Self) -> None:

@@ -16,10 +16,18 @@ from bench.runs.expected import Estimator
 from bench.runs.needs import Disk
 from bench.store.record import Results
 
-CODE = (
-    "import resource, sys; from bench.cli.commands import main; code = main(sys.argv[1:]); "
-    "print(code, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)"
-)
+CODE = """
+import resource, sys
+from bench.cli.commands import main
+
+code = main(sys.argv[1:])
+if sys.platform == "linux":  # getrusage would begin with the peak of the process that started this one
+    lines = open("/proc/self/status").read().splitlines()
+    peak = next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
+else:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+print(code, peak, file=sys.stderr)
+"""
 UNIT = 1 if sys.platform == "darwin" else 1024  # bytes of what the system counts in
 
 FEW = "--scale quick --scale.train-images 512 --scale.valid-images 512 --scale.epochs 0.001"

@@ -80,6 +80,14 @@
     all(".item .scroll").forEach((part) => {
       if (fits(part)) part.hidden = all("tbody tr", part).length > 0 && empty(part, "tbody tr");
     });
+    all(".item").forEach((item) => {  // a heading stands over something
+      const tables = all(".scroll", item);
+      if (tables.length && tables.every((part) => part.hidden)) item.hidden = true;
+    });
+    charts.forEach((chart) => {
+      const item = chart.place.closest(".item");
+      if (chart.methods.length && !chart.methods.some(accepted(chart))) item.hidden = true;
+    });
     all(".group").forEach((group) => { group.hidden = empty(group, ".item"); });
     all(".chapter").forEach((chapter) => {
       chapter.hidden = empty(chapter, ".group");
@@ -95,7 +103,9 @@
     if (state.find) said.push(`that hold \u201c${state.find}\u201d`);
     if (state.methods.size < labels.length) said.push(`of ${state.methods.size} of ${labels.length} methods`);
     if (state.target) said.push(`scored on ${state.target}`);
-    byId("filter-said").textContent = said.length ? `Shown below: tables, figures and runs ${said.join(", ")}. Captions speak of all.` : "";
+    const nothing = !all("#chapters .item").some((item) => !item.hidden) && empty(byId("runs"), "tbody tr");
+    const begin = nothing ? "Nothing below: there are no tables, figures and runs" : "Shown below: tables, figures and runs";
+    byId("filter-said").textContent = said.length ? `${begin} ${said.join(", ")}.${nothing ? "" : " Captions speak of all."}` : "";
     for (const name of ["setting", "target", "protocol"]) byId(`filter-${name}`).value = state[name];
     if (document.activeElement !== byId("filter-text")) byId("filter-text").value = state.find;
     all("#filter-methods input").forEach((box) => { box.checked = state.methods.has(box.value); });
@@ -109,7 +119,8 @@
     const figure = place.closest("figure");
     const note = figure.querySelector(".chart-note");
     const content = JSON.parse(byId(place.dataset.plot).textContent);
-    const chart = { drawn: false, update: (accepts) => { if (chart.drawn) chart.redraw(accepts); } };
+    const named = content.series ? content.columns[content.series].words || [] : [];
+    const chart = { methods: named.filter((label) => label in looks), drawn: false, update: (accepts) => { if (chart.drawn) chart.redraw(accepts); } };
     chart.draw = () => {
       if (chart.drawn) return;
       chart.drawn = true;
@@ -164,8 +175,17 @@
     if (target) {
       const folded = target.closest("details");
       if (folded) folded.open = true;
-      target.scrollIntoView();
+      hold(target);
     }
+  }
+  function hold(target) {  // where it is, while what stands above it takes its place; until the reader moves
+    target.scrollIntoView();
+    if (!("ResizeObserver" in window)) return;
+    const grown = new ResizeObserver(() => target.scrollIntoView());
+    grown.observe(document.body);
+    const end = () => grown.disconnect();
+    setTimeout(end, 3000);
+    for (const kind of ["wheel", "touchstart", "pointerdown", "keydown"]) window.addEventListener(kind, end, { once: true, passive: true });
   }
   function view(id) {  // its setting and protocol; none: all of them
     const link = viewOf(id);
@@ -220,7 +240,11 @@
     }
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") byId("filter-more").open = false;
+    if (event.key === "Escape" && byId("filter-more").open) {
+      const inside = byId("filter-more").contains(document.activeElement);
+      byId("filter-more").open = false;
+      if (inside) byId("filter-more").querySelector("summary").focus();
+    }
     if (event.key === "/" && !/INPUT|SELECT|TEXTAREA/.test(document.activeElement.tagName)) {
       event.preventDefault();
       byId("filter-text").focus();
