@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import tarfile
@@ -21,14 +22,14 @@ from torch.utils.flop_counter import FlopCounterMode
 import methods
 from analysis.load import load, settings
 from bench.cli.commands import main
-from bench.errors import BadGenotype, BadSpec, BadTable, NoSuchEntry
-from bench.images.files import data_folder
+from bench.errors import BadGenotype, BadSpace, BadSpec, BadTable, NoSuchEntry
+from bench.folders import ENVIRONMENT, data_folder
 from bench.metrics import tau_b
 from bench.nets.macro import MacroNetwork
 from bench.nets.operations import Norm
 from bench.runs.run import Settings, execute
 from bench.scoring.score import score
-from bench.spaces import nb201
+from bench.spaces import accel, nb201
 from bench.spaces.accel import LAYERS, SPACE
 from bench.spaces.layout import RELEASED_ACCEL, Shape
 from bench.spaces.macro import SPACE as MACRO
@@ -68,12 +69,35 @@ def test_there_are_as_many_architectures_as_options_allow() -> None:
     assert (first.expansion, first.size, first.layers, first.squeezed) == (6, 5, 4, True)
 
 
-def test_its_population_is_what_was_trained() -> None:
-    found = list(SPACE.population)
+def test_its_population_is_the_list_that_an_import_leaves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "data"))
+    made = list(SPACE.population)
+    with pytest.raises(BadSpace, match="python -m bench import"):
+        accel.listed()
+    accel.remember(made)  # others than the release trained
+    assert not (tmp_path / "data").exists()
+    path = tmp_path / "data" / accel.LISTED
+    path.parent.mkdir()
+    path.write_text("0000000\n")
+    with pytest.raises(BadSpace, match="is not the list"):
+        accel.listed()
+    path.unlink()
+    text = "\n".join("".join(accel.LETTERS[op] for op in genotype) for genotype in made)
+    monkeypatch.setattr(accel, "DIGEST", hashlib.blake2b(text.encode(), digest_size=16).hexdigest())
+    accel.remember(made[::-1])
+    assert accel.listed() == made
     assert SPACE.population.about == "5,125 trained"
-    assert len(found) == len(set(found)) == 5_125
-    assert found == sorted(found)
-    assert all(map(SPACE.feasible, found))
+
+
+def test_the_digest_is_of_what_the_release_trained() -> None:
+    path = data_folder() / "accel_nasbench_mnasnet.csv.gz"
+    if not path.exists():
+        pytest.skip(f"needs {path}")
+    with gzip.open(path, "rt") as file:
+        found = {SPACE.parse(row["arch"]) for row in csv.DictReader(file)}
+    assert len(found) == accel.COUNT
+    text = "\n".join("".join(accel.LETTERS[op] for op in genotype) for genotype in sorted(found))
+    assert hashlib.blake2b(text.encode(), digest_size=16).hexdigest() == accel.DIGEST
 
 
 @pytest.mark.parametrize(
@@ -483,7 +507,9 @@ def test_groupings_that_are_too_many_are_refused_before_training(label: str, tmp
 
 
 @pytest.mark.reproducibility
-def test_the_released_numbers_are_learnt_as_was_measured_before(tmp_path: Path) -> None:
+def test_the_released_numbers_are_learnt_as_was_measured_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The list of architectures, all sizes, both trainings of thirteen; boosting reached 0.914 on held-out ones."""
     source = data_folder() / "accel_nasbench_mnasnet.csv.gz"
     if not source.exists():
@@ -496,6 +522,10 @@ def test_the_released_numbers_are_learnt_as_was_measured_before(tmp_path: Path) 
         result["metrics"]["val_top5"] = float(row["imagenet_val_top5"])
         result["model_info"] = {"macs": float(row["macs_m"]), "params": float(row["params_m"])}
         results.append(result)
+    monkeypatch.setenv(ENVIRONMENT, str(tmp_path / "data"))
+    accel.remember({SPACE.parse(row["arch"]) for row in rows})
+    monkeypatch.setattr(accel.Trained, "architectures", accel.listed())
+    monkeypatch.setitem(SPACE.__dict__, "population", accel.Trained(SPACE))
     table = import_official(_archive(tmp_path / "released.tar", results, "w"), tmp_path / "accel.parquet")
     twice = table.column(dataset="ImageNet", split="val", epochs=16, seeds="1")
     assert int(np.isfinite(twice).sum()) == 13

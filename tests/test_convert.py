@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from bench.errors import BadTable
-from bench.images.files import data_folder
+from bench.folders import data_folder
 from bench.spaces.layout import Shape
 from bench.spaces.nb201 import SPACE
 from bench.truth import counts

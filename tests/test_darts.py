@@ -23,7 +23,7 @@ import torch.nn.functional as F
 import methods
 from bench import spaces
 from bench.errors import BadGenotype, BadSpace, UnknownName
-from bench.images.files import data_folder
+from bench.folders import data_folder
 from bench.nets.darts import DartsNetwork
 from bench.nets.operations import Norm
 from bench.runs import probe

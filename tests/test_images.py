@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from bench import images
 from bench.errors import BadData, BadSpec, UnknownName
+from bench.folders import data_folder
 from bench.images import Augment, Images, ImageSet, patches
-from bench.images.files import data_folder
 
 
 def test_an_unknown_name_offers_the_nearest() -> None:

@@ -13,8 +13,8 @@ from PIL import Image
 
 from bench import images
 from bench.errors import BadData
+from bench.folders import data_folder
 from bench.images import cache, cifar10_jpeg
-from bench.images.files import data_folder
 
 Pixels = NDArray[np.uint8]
 

@@ -19,7 +19,7 @@ import methods
 from analysis.additive import fitted
 from bench.cli.commands import main
 from bench.errors import BadTable
-from bench.images.files import data_folder
+from bench.folders import data_folder
 from bench.metrics import tau_b
 from bench.runs.run import Settings, execute
 from bench.scoring.score import score

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from bench import metrics
-from bench.images.files import data_folder
+from bench.folders import data_folder
 from bench.spaces.nb201 import SPACE
 
 NAN = math.nan

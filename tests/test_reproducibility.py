@@ -36,7 +36,7 @@ from analysis.tables import ablations, claims, cost, fade, gains, nb201, protoco
 from analysis.tables import main as main_table
 from analysis.tables.columns import Column
 from bench import metrics
-from bench.images.files import data_folder
+from bench.folders import data_folder
 from bench.scoring.panel import DEFINITIONS
 from bench.scoring.score import score
 from bench.spaces.nb201 import SPACE

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import methods
-from bench.images.files import data_folder
+from bench.folders import data_folder
 from bench.metrics import tau_b
 from bench.search.learner import Training
 from bench.search.task import Task

@@ -16,7 +16,7 @@ FEW, MANY = 40, 3_000
 KINDS = (
     *("record", "score", "estimates", "partial estimates", "truths (the other side of pairs)", "checkpoint"),
     *("claim", "table", "record of retraining", "checkpoint of retraining", "kept supernets", "estimates by block"),
-    "plan of a study",
+    *("plan of a study", "evolution over estimates"),
 )
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bench.errors import BadSpec, BadTable, NoSuchEntry
-from bench.images.files import data_folder
+from bench.folders import data_folder
 from bench.metrics import tau_b
 from bench.spaces import nb201
 from bench.spaces.darts import OPS, SPACE

@@ -142,9 +142,9 @@ class Fetch:
     """Tracebacks instead of one-line errors."""
 
     def __call__(self) -> int:
+        from bench.folders import data_folder
         from bench.images import sources
         from bench.images.fetch import fetch_all
-        from bench.images.files import data_folder
 
         if not self.what:
             listed = {name: entry.title for name, entry in sources.collections().items()}

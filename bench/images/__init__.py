@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadData, BadSpec, UnknownName
-from bench.images.files import data_folder
+from bench.folders import data_folder
 from bench.store.own import own as parts_of_name
 
 TITLES = {

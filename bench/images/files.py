@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -15,20 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadData
-
-ENVIRONMENT = "SUPERNET_BENCH_DATA"
-REPOSITORY = Path(__file__).resolve().parents[2]
-
-
-def data_folder(root: Path | None = None) -> Path:
-    """`root` where given, else $SUPERNET_BENCH_DATA, else `../shared/data` beside the repository, else `./data`."""
-    if root is not None:
-        return root.expanduser()
-    named = os.environ.get(ENVIRONMENT)
-    if named:
-        return Path(named).expanduser()
-    beside = REPOSITORY.parent / "shared" / "data"
-    return beside if beside.is_dir() else Path("data")
+from bench.folders import ENVIRONMENT
 
 
 def absent(title: str, wanted: str, root: Path) -> str:

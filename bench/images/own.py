@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bench.errors import BadData, BadSpec, counted
+from bench.folders import ENVIRONMENT
 from bench.images import OWN, TITLES, Augment, Images, ImageSet
 from bench.images.classes import is_picture
-from bench.images.files import ENVIRONMENT
 from bench.images.given import Given, Part
 from bench.images.splits import by_class, stratified
 from bench.store import names

@@ -8,7 +8,7 @@ from typing import Protocol
 import torch
 
 from bench import images
-from bench.images.files import data_folder
+from bench.folders import data_folder
 from bench.retraining.folder import Folder
 from bench.retraining.pictures import InMemory
 from bench.retraining.recipes import Recipe

@@ -9,18 +9,19 @@ a layer is no choice of its own. Were each an edge, a rule would have to tie the
 edge by edge, and hardly a path that it trains would be an architecture.
 
 Ground truth is stated of the 5,125 architectures that were trained on ImageNet, for 16 epochs from one seed. The
-authors drew them, and a third have no squeeze-and-excitation at all. Which they are is a fact of the release and lies
-in `accel_trained.txt`; how good they are does not.
+authors drew them, and a third have no squeeze-and-excitation at all. Which they are only the release says: importing it
+leaves their list in the folder of data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+import hashlib
+from collections.abc import Collection, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
-from bench.errors import BadGenotype
+from bench.errors import BadGenotype, BadSpace
+from bench.folders import data_folder
 from bench.spaces.cells import CellSpace
 from bench.spaces.layout import MobileBlocks
 from bench.spaces.operations import MOBILE
@@ -31,7 +32,11 @@ LAYERS = (3, 3, 3, 3, 3, 4, 3)  # at most, of each block
 BETWEEN = ";"
 LETTERS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijkl"
 """The operations in the list of those that were trained."""
-LISTED = Path(__file__).with_name("accel_trained.txt")
+LISTED = "accel_trained.txt"
+"""The list, in the folder of data."""
+COUNT = 5_125
+DIGEST = "ccf23b721efbcf6a3a4614f6529c44cd"
+"""blake2b of its lines, of the release that afzalxo/Accel-NASBench 42603572 describes."""
 
 
 @dataclass(frozen=True)
@@ -86,13 +91,38 @@ class Trained(Population):
         return f"{len(self):,} trained"
 
     def __len__(self) -> int:
-        return len(self.architectures)
+        return COUNT
 
     @cached_property
     def architectures(self) -> Sequence[Genotype]:
-        """Read from the list, a letter for each block."""
-        lines = LISTED.read_text(encoding="ascii").splitlines()
-        return [tuple(map(LETTERS.index, line)) for line in lines if not line.startswith("#")]
+        """Read from the list. Raises BadSpace where it is not there, or is another one."""
+        return listed()
+
+
+def listed() -> list[Genotype]:
+    """What the list in the folder of data holds, a letter for each block. Raises BadSpace."""
+    path = data_folder() / LISTED
+    remedy = "`python -m bench import ARCHIVE accel.parquet` writes it, from the archive that docs/data.md names"
+    try:
+        text = path.read_text(encoding="ascii")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadSpace(f"cannot read which architectures were trained ({error}); {remedy}") from None
+    if _digest(text) != DIGEST:
+        raise BadSpace(f"{path.absolute()} is not the list of what Accel-NASBench trained; {remedy}")
+    return [tuple(map(LETTERS.index, line)) for line in text.splitlines()]
+
+
+def remember(genotypes: Collection[Genotype]) -> None:
+    """Write the list into the folder of data where it is not there, if these are what the release trained."""
+    text = "".join(f"{''.join(LETTERS[op] for op in genotype)}\n" for genotype in sorted(genotypes))
+    path = data_folder() / LISTED
+    if _digest(text) == DIGEST and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="ascii")
+
+
+def _digest(text: str) -> str:
+    return hashlib.blake2b(text.rstrip("\n").encode(), digest_size=16).hexdigest()
 
 
 CELLS = tuple(

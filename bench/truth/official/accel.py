@@ -27,8 +27,8 @@ import numpy as np
 from msgspec import Meta
 from numpy.typing import NDArray
 
-from bench.errors import BadGenotype, BadTable, counted
-from bench.spaces.accel import SPACE
+from bench.errors import BadGenotype, BadSpace, BadTable, counted
+from bench.spaces.accel import COUNT, SPACE, remember
 from bench.spaces.layout import RELEASED_ACCEL
 from bench.spaces.operations import Kernel
 from bench.spaces.space import Genotype
@@ -86,9 +86,13 @@ Numbers = dict[str, float]
 def convert_accel(path: Path) -> Table:
     """The table of the release. Raises BadTable with one line naming the file and what is wrong."""
     try:
-        return _table(_trainings(path), path.name)
+        trainings = _trainings(path)
+        remember({genotype for _, genotype, _ in trainings})
+        return _table(trainings, path.name)
     except BadTable as error:
         raise BadTable(f"{path}: {error}") from None
+    except BadSpace:
+        raise BadTable(f"{path}: it does not hold the {COUNT:,} architectures that were trained; {AGAIN}") from None
     except UNREADABLE as error:
         raise BadTable(f"{path}: is cut off or damaged ({' '.join(str(error).split())}); {AGAIN}") from None
 
