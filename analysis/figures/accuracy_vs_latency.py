@@ -32,10 +32,10 @@ PANEL = (2.9, 2.3)  # inches
 DEFINITIONS = (
     "Times are sums over blocks, one number for each option of each block, fitted on networks that were measured on "
     "the device (`python -m bench latency TABLE DEVICE OUT`); a file of them in `speeds/` makes a panel. Those of a "
-    "throughput are of 100 images. Small grey dots: the architectures of the probe. Grey line: the best of them at no more time. "
-    "Markers: the choices of a search, one for each seed, with the accuracy that the truth gives them; of a surrogate "
-    "that is a prediction. Dotted: the time that the file names as a target. Choices without a known accuracy are "
-    "left out."
+    "throughput are of 100 images. Small grey dots: the architectures of the probe. Grey line: the best of them at no "
+    "more time. Markers: the choices of a search, one for each seed, with the accuracy that the truth gives them; of "
+    "a surrogate that is a prediction. Dotted: the time that the file names as a target. Choices without a known "
+    "accuracy are left out."
 )
 CHAPTER = "choice"
 READ = (
