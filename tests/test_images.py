@@ -25,7 +25,7 @@ def test_an_unknown_name_offers_the_nearest() -> None:
 
 def test_where_files_are_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     beside = tmp_path / "shared" / "data"
-    monkeypatch.setattr("bench.images.files.REPOSITORY", tmp_path / "repository")
+    monkeypatch.setattr("bench.folders.REPOSITORY", tmp_path / "repository")
     monkeypatch.delenv("SUPERNET_BENCH_DATA", raising=False)
     assert data_folder() == Path("data")
     beside.mkdir(parents=True)
